@@ -1,0 +1,139 @@
+"""A frame of pixels and what must survive with it.
+
+Convention:
+    Pixels are (H, W, C) float32, rows from the top, x right, y down; the centre of a pixel lies on
+    integers. `Box` is half-open. Windows are in the coordinates of the display window's file, so a data
+    window may begin below zero (overscan).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.errors import PlateError
+
+FloatImage = NDArray[np.float32]
+MetadataValue = str | int | float | tuple[float, ...] | tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Box:
+    """A half-open rectangle of whole pixels: x0 <= x < x1, y0 <= y < y1."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+    @property
+    def width(self) -> int:
+        """Pixels across, 0 for an empty box."""
+        return max(0, self.x1 - self.x0)
+
+    @property
+    def height(self) -> int:
+        """Pixels down, 0 for an empty box."""
+        return max(0, self.y1 - self.y0)
+
+    @property
+    def empty(self) -> bool:
+        """Whether the box holds no pixel."""
+        return self.width == 0 or self.height == 0
+
+    def intersect(self, other: Box) -> Box:
+        """The pixels that both boxes hold; empty boxes come out with zero size."""
+        x0, y0 = max(self.x0, other.x0), max(self.y0, other.y0)
+        return Box(x0, y0, max(x0, min(self.x1, other.x1)), max(y0, min(self.y1, other.y1)))
+
+    def grow(self, by_px: int) -> Box:
+        """The box with a border of `by_px` on every side."""
+        return Box(self.x0 - by_px, self.y0 - by_px, self.x1 + by_px, self.y1 + by_px)
+
+    def slices(self, origin: Box) -> tuple[slice, slice]:
+        """Rows and columns of this box in an array whose first pixel is the first of `origin`."""
+        return (
+            slice(self.y0 - origin.y0, self.y1 - origin.y0),
+            slice(self.x0 - origin.x0, self.x1 - origin.x0),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """Pixels with their channels, windows, colour space and metadata.
+
+    Attributes:
+        pixels: (H, W, C) float32, the data window's pixels.
+        channels: C names as the file has them: ("R", "G", "B", "A", "depth.Z").
+        data_window: Where the stored pixels lie.
+        display_window: What is viewed.
+        colour_space: An OCIO name of the pinned config, such as "ACEScg" or "sRGB - Texture"; "raw" for data.
+        premultiplied: Whether colour is already multiplied by the A channel.
+        pixel_aspect: Width of a pixel divided by its height.
+        metadata: Everything else the file's header said, plain values only.
+        storage: The file's own data type: "half", "float", "uint8", "uint10", "uint12" or "uint16".
+    """
+
+    pixels: FloatImage
+    channels: tuple[str, ...]
+    data_window: Box
+    display_window: Box
+    colour_space: str
+    premultiplied: bool = True
+    pixel_aspect: float = 1.0
+    metadata: Mapping[str, MetadataValue] = field(default_factory=dict)
+    storage: str = "half"
+
+    def __post_init__(self) -> None:
+        expected = (self.data_window.height, self.data_window.width, len(self.channels))
+        if self.pixels.shape != expected:
+            raise PlateError(
+                f"A frame's pixels have the shape {self.pixels.shape}, its windows and channels say {expected}."
+            )
+        if self.pixels.dtype != np.float32:
+            raise PlateError(f"A frame's pixels are {self.pixels.dtype}, not float32.")
+
+    @classmethod
+    def from_rgb(cls, pixels: FloatImage, *, colour_space: str, storage: str = "half") -> Frame:
+        """A frame whose windows are the array's own: (H, W, 3) RGB or (H, W, 4) RGBA."""
+        height, width, count = pixels.shape
+        box = Box(0, 0, width, height)
+        return cls(
+            np.ascontiguousarray(pixels, np.float32),
+            ("R", "G", "B", "A")[:count],
+            box,
+            box,
+            colour_space,
+            storage=storage,
+        )
+
+    @property
+    def rgb_index(self) -> tuple[int, int, int]:
+        """Where R, G and B of the main layer lie among the channels; a lone Y stands for all three.
+
+        Raises:
+            PlateError: the frame has neither.
+        """
+        if all(name in self.channels for name in "RGB"):
+            red, green, blue = (self.channels.index(name) for name in "RGB")
+            return red, green, blue
+        if "Y" in self.channels:
+            luma = self.channels.index("Y")
+            return luma, luma, luma
+        raise PlateError(
+            f"The frame has no R, G and B among its channels: {', '.join(self.channels)}.",
+            fix="write the plate with an rgb layer",
+        )
+
+    def rgb(self) -> FloatImage:
+        """(H, W, 3) copy of the main layer's colour, as stored."""
+        return np.ascontiguousarray(self.pixels[..., list(self.rgb_index)])
+
+    def with_rgb(self, rgb: FloatImage) -> Frame:
+        """The same frame with another main layer; every other channel is untouched."""
+        pixels = self.pixels.copy()
+        pixels[..., list(self.rgb_index)] = rgb
+        return replace(self, pixels=pixels)

@@ -1,0 +1,67 @@
+"""What a run tells while it goes on: typed events, one JSON object a line where a program listens.
+
+A library function takes a `Reporter` (any callable that accepts an `Event`) and calls it; it never prints.
+Cancelling is the reporter's privilege: it raises `Cancelled` out of the call, and every long loop reports
+at least once a frame or an iteration, so that a cancel is heard soon.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+class Cancelled(Exception):
+    """Raised by a reporter to end the run; what is finished stays."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`done` of `total` units of `stage` are finished; `note` is for people."""
+
+    stage: str
+    done: int
+    total: int
+    note: str = ""
+    kind: str = field(default="progress", init=False)
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something a user should know that did not stop the run; `frame` where it concerns one."""
+
+    message: str
+    frame: int | None = None
+    kind: str = field(default="warning", init=False)
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An error that cost one frame or the run, as `UnderstudyError.as_dict` gives it."""
+
+    error: dict[str, str | int]
+    frame: int | None = None
+    kind: str = field(default="error", init=False)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The run's result: paths and figures."""
+
+    result: dict[str, Any]
+    kind: str = field(default="result", init=False)
+
+
+Event = Progress | Warned | Failed | Finished
+Reporter = Callable[[Event], None]
+
+
+def silent(event: Event) -> None:
+    """A reporter that listens to nothing."""
+
+
+def to_json_line(event: Event) -> str:
+    """One event as one line of JSON, without the line end."""
+    return json.dumps(asdict(event), ensure_ascii=False, allow_nan=False)
