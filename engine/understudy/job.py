@@ -1,0 +1,233 @@
+"""The job table: one frozen model a verb, and the only place where an option is described.
+
+The command line and its help, the JSON schema, the worker's parameters, the host's knobs and the page
+`docs/jobs.md` all come from here. A field is its name, its type with a range, its default, one sentence, and
+where it has one a unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from understudy.errors import JobError
+
+Detector = Literal["auto", "fan", "yunet", "known"]
+CoverageName = Literal["half", "full", "whole_face", "head"]
+MatteMode = Literal["learned", "hull", "product"]
+ColourMethod = Literal["none", "mean_std", "reinhard", "monge_kantorovich"]
+Precision = Literal["fp32", "fp16"]
+
+
+def _unit(name: str) -> dict[str, Any]:
+    return {"unit": name}
+
+
+Percent = Annotated[float, Field(ge=0, le=100, json_schema_extra=_unit("percent"))]
+
+
+class Job(BaseModel):
+    """What every verb's job shares: it is frozen, knows no extra fields and accepts no NaN."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        protected_namespaces=(),
+    )
+
+
+class PlateFields(Job):
+    """Where frames come from."""
+
+    plate: str
+    """Plate to read: a video, or an image sequence such as plate.%04d.exr, plate.####.exr or plate.@@@@.exr."""
+    frames: str | None = None
+    """Frames to process, such as 1001-1100, 1001-1100x2 or 1001,1005; all when left out."""
+    colour_space: str | None = None
+    """Colour space of the plate by its OCIO name; by file type when left out."""
+
+
+class FindFields(Job):
+    """How a face is found and followed."""
+
+    detector: Detector = "auto"
+    """Face detector: the best one whose models are there (auto), or one by name."""
+    reference: Path | None = None
+    """Picture of the performer to follow when several faces are in the plate."""
+    face_box: tuple[float, float, float, float] | None = None
+    """Box (left, top, right, bottom) round the face to follow, in pixels of the first frame."""
+    minimum_face_px: Annotated[float, Field(ge=4, le=4096, json_schema_extra=_unit("pixels"))] = 24.0
+    """Faces smaller than this are passed over."""
+    smoothing_frames: Annotated[float, Field(ge=0, le=25, json_schema_extra=_unit("frames"))] = 1.0
+    """Width of the temporal smoothing of the face's placement; 0 leaves it as detected."""
+
+
+class ExtractJob(PlateFields, FindFields):
+    """Find one performer's face in every frame and write a face set to train on."""
+
+    faceset: Path
+    """Face set to write, a folder that ends in .faceset."""
+    identity: str = "performer"
+    """Name of the performer whose faces these are."""
+    coverage: CoverageName = "full"
+    """How much of the head a crop holds."""
+    crop_size: Annotated[int, Field(ge=64, le=2048, json_schema_extra=_unit("pixels"))] = 256
+    """Edge of a stored crop."""
+    release: Path | None = None
+    """Likeness release of the performer, a JSON document; its digest travels with every model and frame."""
+
+
+class TrackJob(PlateFields, FindFields):
+    """Find one performer's face in every frame of a shot and write its track."""
+
+    track: Path
+    """Track to write, a file that ends in .track."""
+
+
+class TrainJob(Job):
+    """Train a model that puts the source performer's face on the destination performer's acting."""
+
+    model: Path
+    """Model folder to write or to go on with; it ends in .model."""
+    source_faceset: Path
+    """Face set of the performer whose face goes in."""
+    destination_faceset: Path
+    """Face set of the performer who acts in the plate."""
+    size: Annotated[int, Field(ge=32, le=1024, multiple_of=16, json_schema_extra=_unit("pixels"))] = 96
+    """Edge of the face the network makes."""
+    iterations: Annotated[int, Field(ge=0, le=100_000_000)] = 0
+    """Iteration to stop at; 0 leaves it to the time."""
+    minutes: Annotated[float, Field(ge=0, le=1_000_000, json_schema_extra=_unit("minutes"))] = 0.0
+    """Time to train for in this run; 0 leaves it to the iterations."""
+    batch: Annotated[int, Field(ge=1, le=1024)] = 8
+    """Faces of each identity in one iteration."""
+    learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 5e-4
+    """Step size of the optimiser at its highest."""
+    width: Annotated[int, Field(ge=8, le=256)] = 32
+    """Channels of the network's finest level; the coarser levels multiply it."""
+    warp: Percent = 60.0
+    """Strength of the random warp that keeps the encoder from copying its input."""
+    jitter: Percent = 40.0
+    """Strength of the random exposure and hue change."""
+    flip: bool = False
+    """Train on mirrored faces too; leave it off where a face is not symmetrical."""
+    mixed_precision: bool = True
+    """Compute in bfloat16 where the device is faster with it."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Device to train on."""
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
+    """Seed of every random choice; the same seed on CPU gives the same model."""
+    save_minutes: Annotated[float, Field(gt=0, le=1440, json_schema_extra=_unit("minutes"))] = 5.0
+    """Time between two checkpoints."""
+    preview_iterations: Annotated[int, Field(ge=1, le=1_000_000)] = 500
+    """Iterations between two preview sheets and validations."""
+    keep_checkpoints: Annotated[int, Field(ge=1, le=1000)] = 3
+    """Newest checkpoints to keep of those this run wrote."""
+
+
+class ExportJob(Job):
+    """Export a trained model to ONNX with its model card."""
+
+    model: Path
+    """Model folder to export."""
+    precision: Precision = "fp32"
+    """Number format of the exported weights."""
+    output: Path | None = None
+    """ONNX file to write; export/swap_PRECISION.onnx in the model folder when left out."""
+
+
+class SwapJob(PlateFields):
+    """Put the source performer's face onto the plate, frame by frame."""
+
+    track: Path
+    """Track of the face in the plate."""
+    model: Path
+    """Exported model, an .onnx file with its card beside it."""
+    output: str
+    """Frames to write, such as out.%04d.exr."""
+    write: Literal["frame", "face_pass"] = "frame"
+    """Write the finished frame, or the face pass to composite in the host."""
+    source: str | None = None
+    """Identity to put in; the model's first source when left out."""
+    matte: MatteMode = "product"
+    """Where the new face covers the plate: the matte the model learned, the landmark hull, or their product."""
+    erode_percent: Annotated[float, Field(ge=-50, le=50, json_schema_extra=_unit("percent of face size"))] = 0.0
+    """Shrinks the matte; negative values grow it."""
+    feather_percent: Annotated[float, Field(ge=0, le=50, json_schema_extra=_unit("percent of face size"))] = 4.0
+    """Width of the matte's soft edge, inwards."""
+    opacity: Percent = 100.0
+    """Opacity of the new face; at 0 the plate comes out bit for bit."""
+    colour_method: ColourMethod = "monge_kantorovich"
+    """How the face's colour is matched to the plate."""
+    colour_strength: Percent = 100.0
+    """How far the colour match goes."""
+    sharpness: Annotated[float, Field(ge=-100, le=100, json_schema_extra=_unit("percent"))] = 0.0
+    """Sharpens the new face; negative values soften it."""
+    device: Literal["auto", "cpu", "cuda", "tensorrt", "coreml", "directml"] = "auto"
+    """Where inference runs; auto takes the fastest provider there is."""
+
+
+class ModelsJob(Job):
+    """List, fetch or verify the detector and landmark models."""
+
+    action: Literal["list", "fetch", "verify"] = "list"
+    """What to do."""
+    name: str | None = None
+    """One model by name; all the needed ones when left out."""
+    offline_folder: Path | None = None
+    """Folder to take the files from in place of the network."""
+
+
+class DemoJob(Job):
+    """Render the demo shot, train on it, swap it and score it against the truth."""
+
+    output: Path = Path("demo-out")
+    """Folder to write everything to."""
+    minutes: Annotated[float, Field(gt=0, le=600, json_schema_extra=_unit("minutes"))] = 7.0
+    """Training time."""
+    size: Annotated[int, Field(ge=32, le=512, multiple_of=16, json_schema_extra=_unit("pixels"))] = 96
+    """Edge of the face the network makes."""
+    training_frames: Annotated[int, Field(ge=8, le=5000)] = 200
+    """Frames rendered of each performer to train on."""
+    shot_frames: Annotated[int, Field(ge=2, le=2000)] = 48
+    """Frames of the shot that is swapped."""
+    detector: Detector = "yunet"
+    """Face detector; `known` uses the renderer's own landmarks where no detector can be had."""
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 7
+    """Seed of the performers and the performance."""
+
+
+JOBS: Mapping[str, type[Job]] = {
+    "extract": ExtractJob,
+    "track": TrackJob,
+    "train": TrainJob,
+    "export": ExportJob,
+    "swap": SwapJob,
+    "models": ModelsJob,
+    "demo": DemoJob,
+}
+
+
+def parse_job(verb: str, values: Mapping[str, Any]) -> Job:
+    """Build a verb's job from plain values.
+
+    Raises:
+        JobError: the verb is unknown, or a field is missing, unknown, of the wrong type or out of range.
+    """
+    if verb not in JOBS:
+        raise JobError(f"There is no verb {verb!r}.", fix=f"use one of {', '.join(JOBS)}")
+    try:
+        return JOBS[verb].model_validate(dict(values))
+    except ValidationError as exc:
+        first = exc.errors(include_url=False, include_input=True)[0]
+        field = ".".join(str(part) for part in first["loc"]) or verb
+        raise JobError(
+            f"{field} of the {verb} job: {first['msg']}.",
+            where=f"{field} = {str(first['input'])[:200]!r}",
+            fix=f"see `understudy {verb} --help`",
+        ) from exc
