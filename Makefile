@@ -1,0 +1,54 @@
+# What a person does twice has a target here. `make setup` is a no-op until pyproject.toml or
+# constraints.txt change; the other targets call it.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.understudy-setup
+JOBS ?= 2
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow lint types generate bench docs clean
+
+help: ## Show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 16
+
+setup: $(STAMP) ## Build .venv from the pinned versions
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt hatchling
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e ".[cpu,dev]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-deps face-alignment
+	touch $@
+
+demo: setup ## Render, train, swap and score the demo shot into demo-out
+	$(BIN)/understudy models fetch
+	$(BIN)/understudy demo $(ARGS)
+
+test: setup ## Run the default tests
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+test-slow: setup ## Run the tests that take minutes
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+lint: setup ## Check style and the layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: setup ## Check the types
+	$(BIN)/mypy
+
+generate: setup ## Write what comes from the job table
+	$(BIN)/python -m understudy.generate
+
+docs: generate ## Write the pages that are generated
+
+bench: setup ## Score a swap against the truth: make bench ARGS="--minutes 30 --size 96"
+	$(BIN)/python bench/truth.py $(ARGS)
+
+clean: ## Remove the tools' caches; results, models and .venv stay
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	find engine tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
