@@ -1,0 +1,152 @@
+"""The model folder: NAME.model/ and its model.json.
+
+    model.json       architecture, identities, coverage, face-set digests, releases
+    checkpoints/     see checkpoint.py
+    history.sqlite   losses and validation by iteration
+    previews/        a sheet a preview
+    tensorboard/     the same figures for TensorBoard
+    export/          ONNX files with their cards
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from understudy import atomic
+from understudy.errors import TrainingError
+from understudy.train.nets import Architecture
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Description:
+    """What model.json says.
+
+    Attributes:
+        name: The folder's name without its suffix.
+        architecture: Shape of the network; its identities are (destination, source).
+        coverage: How much of the head a face holds.
+        facesets: Digest of each identity's face set when the model was begun.
+        releases: Digest of each identity's likeness release, "" where there is none.
+    """
+
+    name: str
+    architecture: Architecture
+    coverage: str
+    facesets: dict[str, str]
+    releases: dict[str, str]
+
+    @property
+    def destination(self) -> int:
+        """The decoder of the performer who acts in the plate."""
+        return 0
+
+    @property
+    def source(self) -> int:
+        """The decoder of the performer whose face goes in."""
+        return 1
+
+
+def checkpoints(folder: Path) -> Path:
+    """Where the checkpoints lie."""
+    return folder / "checkpoints"
+
+
+def write(folder: Path, description: Description) -> None:
+    """Write model.json."""
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "name": description.name,
+        "architecture": description.architecture.as_dict(),
+        "coverage": description.coverage,
+        "facesets": description.facesets,
+        "releases": description.releases,
+    }
+    atomic.write_text(folder / "model.json", json.dumps(document, indent=1))
+
+
+def read(folder: Path) -> Description | None:
+    """Read model.json, None where the folder has none yet.
+
+    Raises:
+        TrainingError: it is unreadable or from a later version.
+    """
+    path = folder / "model.json"
+    if not path.exists():
+        return None
+    try:
+        document = json.loads(path.read_text())
+        version = int(document["schema_version"])
+        if version > SCHEMA_VERSION:
+            raise TrainingError(
+                f"The model was written by a later version of Understudy (schema {version}).",
+                where=path,
+                fix="update Understudy",
+            )
+        return _description(document)
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise TrainingError(
+            f"The model's description is unreadable: {exc}.",
+            where=path,
+            fix="restore model.json from a backup, or train into another folder",
+        ) from exc
+
+
+def _description(document: dict[str, Any]) -> Description:
+    shape = dict(document["architecture"])
+    shape["identities"] = tuple(str(name) for name in shape["identities"])
+    return Description(
+        str(document["name"]),
+        Architecture(**shape),
+        str(document["coverage"]),
+        {str(k): str(v) for k, v in document["facesets"].items()},
+        {str(k): str(v) for k, v in document["releases"].items()},
+    )
+
+
+class History:
+    """Figures by iteration, in SQLite and for TensorBoard."""
+
+    def __init__(self, folder: Path) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        try:
+            self._table = sqlite3.connect(folder / "history.sqlite")
+            self._table.execute("PRAGMA journal_mode=WAL")
+            version = self._table.execute("PRAGMA user_version").fetchone()[0]
+            if version > SCHEMA_VERSION:
+                raise TrainingError(
+                    f"The history was written by a later version of Understudy (schema {version}).",
+                    where=folder / "history.sqlite",
+                    fix="update Understudy",
+                )
+            self._table.execute(
+                "CREATE TABLE IF NOT EXISTS figures (iteration INTEGER, name TEXT, value REAL,"
+                " PRIMARY KEY (iteration, name))"
+            )
+            self._table.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        except sqlite3.Error as exc:
+            raise TrainingError(
+                f"The history is unreadable: {exc}.",
+                where=folder / "history.sqlite",
+                fix="move the file away; training goes on with a new one",
+            ) from exc
+        self._board = SummaryWriter(str(folder / "tensorboard"))
+
+    def add(self, iteration: int, figures: dict[str, float]) -> None:
+        """Record figures of one iteration; the same iteration again replaces them."""
+        rows = [(iteration, name, value) for name, value in figures.items()]
+        with self._table:
+            self._table.executemany("INSERT OR REPLACE INTO figures VALUES (?, ?, ?)", rows)
+        for name, value in figures.items():
+            self._board.add_scalar(name, value, iteration)
+
+    def close(self) -> None:
+        """Write what is buffered."""
+        self._table.close()
+        self._board.close()

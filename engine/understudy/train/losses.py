@@ -1,0 +1,90 @@
+"""What training asks for.
+
+Every term is a mean over pixels or values, so that its weight means the same at every size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+# Faces are normalised (nets.normalise), where skin spans about four units: the dynamic range in SSIM's
+# two constants, K1 = 0.01 and K2 = 0.03 as published.
+_RANGE = 4.0
+_C1 = (0.01 * _RANGE) ** 2
+_C2 = (0.03 * _RANGE) ** 2
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each term counts, and why.
+
+    Attributes:
+        absolute: L1 sets colour and light.
+        structure: Multi-scale SSIM keeps edges that L1 alone would average away.
+        matte: The matte is easy; a small weight is enough.
+        landmarks: Ties the shared code to expression and pose; without it the mouth is learned last.
+    """
+
+    absolute: float = 1.0
+    structure: float = 1.0
+    matte: float = 0.3
+    landmarks: float = 0.1
+
+
+def weighted_absolute(drawn: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
+    """L1 between (N, 3, H, W) faces; `weight` (N, 1, H, W) says how much a pixel counts."""
+    return ((drawn - truth).abs() * weight).sum() / (3.0 * weight.sum() + 1e-6)
+
+
+def structural(drawn: Tensor, truth: Tensor, weight: Tensor, *, scales: int = 3, window: int = 7) -> Tensor:
+    """1 - SSIM with a box window, averaged over `scales` halvings and weighted by pixel.
+
+    Source:
+        Wang et al. 2004 (SSIM) and 2003 (several scales).
+    """
+    total = drawn.new_zeros(())
+    for scale in range(scales):
+        if scale:
+            drawn, truth, weight = (functional.avg_pool2d(value, 2) for value in (drawn, truth, weight))
+        total = total + _dissimilarity(drawn, truth, weight, window)
+    return total / scales
+
+
+def _dissimilarity(a: Tensor, b: Tensor, weight: Tensor, window: int) -> Tensor:
+    # The window's means are two small matrix products: on a CPU that is many times faster than pooling.
+    down = _window_matrix(a.shape[2], window, a)
+    right = _window_matrix(a.shape[3], window, a).T
+
+    def mean(value: Tensor) -> Tensor:
+        return down @ (value.contiguous() @ right)
+
+    mean_a, mean_b = mean(a), mean(b)
+    variance = (mean(a * a + b * b) - mean_a**2 - mean_b**2).clamp(min=0)
+    covariance = mean(a * b) - mean_a * mean_b
+    similarity = ((2 * mean_a * mean_b + _C1) * (2 * covariance + _C2)) / (
+        (mean_a**2 + mean_b**2 + _C1) * (variance + _C2)
+    )
+    inner = mean(weight)
+    return ((1.0 - similarity) * inner).sum() / (a.shape[1] * inner.sum() + 1e-6)
+
+
+def _window_matrix(size: int, window: int, like: Tensor) -> Tensor:
+    """(size - window + 1, size): each row averages `window` neighbours."""
+    rows = torch.arange(size - window + 1, device=like.device)[:, None]
+    columns = torch.arange(size, device=like.device)[None]
+    inside = (columns >= rows) & (columns < rows + window)
+    return inside.to(like.dtype) / window
+
+
+def matte_loss(logits: Tensor, matte: Tensor) -> Tensor:
+    """Binary cross entropy between matte logits and the matte, (N, 1, H, W)."""
+    return functional.binary_cross_entropy_with_logits(logits, matte)
+
+
+def landmark_loss(read: Tensor, moved: Tensor) -> Tensor:
+    """Smooth L1 between the landmark movement read from the code and the true one, (N, 68, 2)."""
+    return functional.smooth_l1_loss(read, moved)

@@ -1,0 +1,44 @@
+"""The preview sheet: what the model makes of faces of both identities, as one picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from understudy.image import colour
+from understudy.image.plate import write_png
+from understudy.train import nets
+from understudy.train.samples import Bank, still_batch
+
+ROWS = 6
+
+
+def write_sheet(path: Path, network: nets.Comb, banks: list[Bank], *, source: int, destination: int) -> None:
+    """Write the sheet, a row a face.
+
+    Columns: destination, its own decoder's face, the source's decoder's face, matte; then the same for a
+    face of the source.
+    """
+    halves = [
+        _half(network, banks, of=destination, other=source),
+        _half(network, banks, of=source, other=destination),
+    ]
+    encoded = np.concatenate(halves, axis=1)
+    write_png(path, colour.to_display(encoded, colour.ENCODED))
+
+
+@torch.no_grad()
+def _half(network: nets.Comb, banks: list[Bank], *, of: int, other: int) -> np.ndarray:
+    bank, size = banks[of], network.architecture.size
+    every = torch.linspace(0, len(bank.faces) - 1, ROWS).round().long().to(bank.faces.device)
+    batch = still_batch(bank, every, size=size, scale=torch.ones(()))
+    code = network.describe(nets.normalise(batch.truth))
+    own, _ = network.draw(code, of)
+    swapped, logits = network.draw(code, other)
+    # The encoded value of display white, so that a matte of 1 is white on the sheet.
+    matte = (torch.sigmoid(logits) * 0.5548).expand(-1, 3, -1, -1)
+    columns = [batch.truth, nets.denormalise(own), nets.denormalise(swapped), matte]
+    sheet = torch.cat([torch.cat(list(column), dim=1) for column in columns], dim=2)
+    return np.ascontiguousarray(sheet.float().permute(1, 2, 0).cpu().numpy(), np.float32)
