@@ -1,0 +1,215 @@
+"""Colour match: move the face's colours to the plate's, as a 3×4 matrix in the encoded space.
+
+A method only decides how the matrix is solved. Applying it is one multiply, here and in the host, and a
+matrix can be written into a frame's metadata, smoothed over time, held and animated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.comp import kernels
+from understudy.errors import JobError, PlateError
+from understudy.image.frame import FloatImage
+
+Matrix = NDArray[np.float64]
+
+# Added to every variance (encoded units squared, a deviation of 1e-4): far below grain, enough that a flat
+# face or a single pixel solves to a plain shift in place of a division by zero.
+_VARIANCE_FLOOR = 1e-8
+# A match may at most quarter or quadruple a contrast: beyond that it amplifies compression noise.
+_GAIN_LOW, _GAIN_HIGH = 0.25, 4.0
+
+# Orthonormal lightness, yellow-blue and red-green axes: the decorrelation of Ruderman's l-alpha-beta.
+_OPPONENT = np.array([[1.0, 1.0, 1.0], [1.0, 1.0, -2.0], [1.0, -1.0, 0.0]])
+_OPPONENT /= np.linalg.norm(_OPPONENT, axis=1, keepdims=True)
+
+
+@dataclass(frozen=True, eq=False)
+class ColourMatch:
+    """A solved colour match: encoded RGB out = matrix[:, :3] · encoded RGB in + matrix[:, 3].
+
+    Attributes:
+        matrix: (3, 4) float64.
+    """
+
+    matrix: Matrix
+
+    @classmethod
+    def identity(cls) -> ColourMatch:
+        """The match that changes nothing."""
+        return cls(np.eye(3, 4))
+
+    @classmethod
+    def from_metadata(cls, values: Sequence[float]) -> ColourMatch:
+        """Read back what `as_metadata` gave.
+
+        Raises:
+            JobError: there are not 12 finite numbers.
+        """
+        matrix = np.asarray(values, np.float64)
+        if matrix.shape != (12,) or not np.isfinite(matrix).all():
+            raise JobError("A colour match is 12 finite numbers, the rows of a 3 by 4 matrix.")
+        return cls(matrix.reshape(3, 4))
+
+    def apply(self, rgb: FloatImage) -> FloatImage:
+        """Change (..., 3) float32 encoded colours; nothing is clipped, and the identity keeps every bit."""
+        colours = np.ascontiguousarray(rgb, np.float32)
+        if colours.size == 0 or np.array_equal(self.matrix, np.eye(3, 4)):
+            return colours.copy()
+        moved = cv2.transform(colours.reshape(-1, 1, 3), self.matrix)
+        return np.asarray(moved, np.float32).reshape(colours.shape)
+
+    def at_strength(self, strength: float) -> ColourMatch:
+        """Blend with the identity: 0 changes nothing, 1 matches fully.
+
+        Raises:
+            JobError: strength is outside 0..1.
+        """
+        if not 0.0 <= strength <= 1.0:
+            raise JobError(f"A colour match's strength is {strength}.", fix="set it between 0 and 1")
+        if strength == 1.0:
+            return self
+        return ColourMatch(np.eye(3, 4) + strength * (self.matrix - np.eye(3, 4)))
+
+    def as_metadata(self) -> tuple[float, ...]:
+        """The matrix's 12 numbers, row by row."""
+        return tuple(float(value) for value in self.matrix.ravel())
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """What a picture's colours are like under a matte: mean (3,) and covariance (3, 3), encoded units."""
+
+    mean: Matrix
+    covariance: Matrix
+
+
+def measure(face: FloatImage, plate: FloatImage, matte: FloatImage) -> tuple[Statistics, Statistics]:
+    """Weigh the colours of face and plate by the matte, over the pixels that are finite in both.
+
+    Args:
+        face: (H, W, 3) float32, encoded space, unpremultiplied.
+        plate: The same shape and space.
+        matte: (H, W) float32; pixels at 0 are not counted, whatever they hold.
+    Returns:
+        The face's statistics and the plate's.
+    Raises:
+        PlateError: the shapes differ, or no finite pixel lies under the matte.
+    """
+    if face.shape != plate.shape or face.ndim != 3 or face.shape[2:] != (3,) or matte.shape != face.shape[:2]:
+        raise PlateError(
+            f"Face {face.shape}, plate {plate.shape} and matte {matte.shape} do not fit each other."
+        )
+    arrays = [np.ascontiguousarray(array, np.float32) for array in (face, plate, matte)]
+    sums = kernels.moments(*arrays)
+    if not sums[0] > 0:
+        raise PlateError(
+            "The matte is empty: no finite pixel to match colours by.",
+            fix="grow the matte, or set the colour method to none",
+        )
+    return _statistics(sums[1:10] / sums[0]), _statistics(sums[10:19] / sums[0])
+
+
+def _statistics(means: Matrix) -> Statistics:
+    mean = means[:3]
+    r, g, b = means[3:6], means[[4, 6, 7]], means[[5, 7, 8]]
+    return Statistics(mean, np.stack([r, g, b]) - np.outer(mean, mean))
+
+
+def _none(face: Statistics, plate: Statistics) -> Matrix:
+    return np.eye(3)
+
+
+def _gains(face_variance: Matrix, plate_variance: Matrix) -> Matrix:
+    """Ratio of two deviations, steadied and bounded."""
+    lifted = [np.maximum(variance, 0) + _VARIANCE_FLOOR for variance in (face_variance, plate_variance)]
+    return np.clip(np.sqrt(lifted[1] / lifted[0]), _GAIN_LOW, _GAIN_HIGH)
+
+
+def _mean_std(face: Statistics, plate: Statistics) -> Matrix:
+    return np.diag(_gains(np.diag(face.covariance), np.diag(plate.covariance)))
+
+
+def _reinhard(face: Statistics, plate: Statistics) -> Matrix:
+    face_variance, plate_variance = (
+        np.einsum("ij,jk,ik->i", _OPPONENT, one.covariance, _OPPONENT) for one in (face, plate)
+    )
+    return _OPPONENT.T @ np.diag(_gains(face_variance, plate_variance)) @ _OPPONENT
+
+
+def _root(matrix: Matrix) -> tuple[Matrix, Matrix]:
+    """Square root of a symmetric positive matrix, and the root's inverse."""
+    values, vectors = np.linalg.eigh(matrix)
+    roots = np.sqrt(np.maximum(values, _VARIANCE_FLOOR))
+    return (vectors * roots) @ vectors.T, (vectors / roots) @ vectors.T
+
+
+def _monge_kantorovich(face: Statistics, plate: Statistics) -> Matrix:
+    floor = _VARIANCE_FLOOR * np.eye(3)
+    root, inverse = _root(face.covariance + floor)
+    middle = np.linalg.eigh(root @ (plate.covariance + floor) @ root)
+    transport = inverse @ (middle[1] * np.sqrt(np.maximum(middle[0], 0))) @ middle[1].T @ inverse
+    values, vectors = np.linalg.eigh((transport + transport.T) / 2)
+    return (vectors * np.clip(values, _GAIN_LOW, _GAIN_HIGH)) @ vectors.T
+
+
+METHODS: Mapping[str, Callable[[Statistics, Statistics], Matrix]] = {
+    "none": _none,
+    "mean_std": _mean_std,
+    "reinhard": _reinhard,
+    "monge_kantorovich": _monge_kantorovich,
+}
+
+
+def solve_statistics(
+    method: str, face: Statistics, plate: Statistics, *, strength: float = 1.0
+) -> ColourMatch:
+    """Solve a colour match from statistics, which may have been smoothed over frames.
+
+    Raises:
+        JobError: the method is unknown, or strength is outside 0..1.
+    """
+    if method not in METHODS:
+        raise JobError(f"There is no colour method {method!r}.", fix=f"use one of {', '.join(METHODS)}")
+    if method == "none":
+        return ColourMatch.identity().at_strength(strength)
+    linear = METHODS[method](face, plate)
+    offset = plate.mean - linear @ face.mean
+    return ColourMatch(np.column_stack([linear, offset])).at_strength(strength)
+
+
+def solve(
+    method: str, face: FloatImage, plate: FloatImage, matte: FloatImage, *, strength: float = 1.0
+) -> ColourMatch:
+    """Solve the colour match that moves the face's statistics under the matte to the plate's.
+
+    Contrasts change by a factor of 0.25 to 4 at most, and a face without contrast is only shifted. The same
+    pixels give the same bits on every run and thread count.
+
+    Args:
+        method: "none"; "mean_std", each channel by itself; "reinhard", mean and deviation along lightness
+            and two opponent colours; "monge_kantorovich", the least movement that matches the covariance.
+        face: (H, W, 3) float32, encoded space, unpremultiplied.
+        plate: The same shape and space.
+        matte: (H, W) float32 in 0..1; pixels weigh by it.
+        strength: 0 keeps the face, 1 matches fully.
+    Returns:
+        3×4 matrix in the encoded space.
+    Raises:
+        JobError: the method is unknown, or strength is outside 0..1.
+        PlateError: the shapes differ, or the matte is empty (not for "none").
+    Source:
+        Reinhard et al. 2001, Color Transfer between Images: its l-alpha-beta is a rotation of a logarithm,
+        and the encoded space is a logarithm already, so the rotation alone remains and the method is a
+        matrix. Pitié & Kokaram 2007, The Linear Monge-Kantorovitch Linear Colour Mapping.
+    """
+    if method not in METHODS or method == "none":
+        nothing = Statistics(np.zeros(3), np.zeros((3, 3)))
+        return solve_statistics(method, nothing, nothing, strength=strength)
+    return solve_statistics(method, *measure(face, plate, matte), strength=strength)

@@ -1,0 +1,210 @@
+"""Mattes: the hull of the landmarks, and shrinking, softening and combining what covers the plate.
+
+Convention:
+    A matte is (H, W) float32 in 0..1. There is no coverage outside the raster: shrinking and feathering
+    work inwards from its border too. Work on mattes in the aligned crop, whose border is the crop's; a
+    matte that was cut by the plate's border would shrink away from the picture's edge.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+
+from understudy.errors import FaceError, JobError, PlateError
+from understudy.image.frame import FloatImage
+
+FOREHEAD = 0.3
+"""How far the hull rises above the brows, as a share of the height from the chin to the nose bridge."""
+
+_CHIN, _BRIDGE = 8, 27
+_BROWS = slice(17, 27)
+# The brow's outer ends rise less than its middle: a forehead is round, and the temples carry hair.
+_BROW_RISE = np.array([0.35, 0.75, 1.0, 1.1, 1.15, 1.15, 1.1, 1.0, 0.75, 0.35])
+# The share of square steps that makes a regular octagon of squares and diamonds: √2 − 1.
+_SQUARE_SHARE = math.sqrt(2.0) - 1.0
+
+
+def hull(landmarks: FloatImage, size: int | tuple[int, int], *, grow: float = FOREHEAD) -> FloatImage:
+    """Cover the face: the convex hull of its landmarks, with a forehead, antialiased.
+
+    The forehead rises along the face's own up axis (chin to nose bridge), so that a rolled head and a
+    profile get theirs in the right place. Coverage moves smoothly with sub-pixel movements.
+
+    Args:
+        landmarks: (68, 2) pixels of the raster, x right, y down, pixel centres at integers.
+        size: Edge of a square raster, or (height, width).
+        grow: Rise above the brows as a share of the height from the chin to the nose bridge.
+    Returns:
+        (H, W) float32 in 0..1.
+    Raises:
+        FaceError: the landmarks have another shape, or are not finite.
+    """
+    points = np.asarray(landmarks, np.float64)
+    if points.shape != (68, 2) or not np.isfinite(points).all():
+        raise FaceError(
+            f"A hull needs 68 finite landmarks, not an array of shape {points.shape}.",
+            fix="track the face in this frame again, or set its landmarks by hand",
+        )
+    height, width = (size, size) if isinstance(size, int) else size
+    up = points[_BRIDGE] - points[_CHIN]
+    forehead = points[_BROWS] + grow * _BROW_RISE[:, None] * up
+    outline = cv2.convexHull(np.concatenate([points, forehead]).astype(np.float32))[:, 0]
+    return _fill_convex(outline.astype(np.float64), height, width)
+
+
+def _fill_convex(outline: np.ndarray[tuple[int, ...], np.dtype[np.float64]], h: int, w: int) -> FloatImage:
+    """Coverage of a convex polygon: the distance to its nearest edge, clamped over one pixel."""
+    matte = np.zeros((h, w), np.float32)
+    x0, y0 = np.floor(np.clip(outline.min(axis=0) - 1, 0, (w, h))).astype(int)
+    x1, y1 = np.ceil(np.clip(outline.max(axis=0) + 2, 0, (w, h))).astype(int)
+    edges = np.roll(outline, -1, axis=0) - outline
+    lengths = np.hypot(edges[:, 0], edges[:, 1])
+    if x1 <= x0 or y1 <= y0 or not (lengths > 1e-9).any():
+        return matte
+    centre = outline.mean(axis=0)
+    columns, rows = np.arange(x0, x1), np.arange(y0, y1)
+    inside = np.full((len(rows), len(columns)), 1.0, np.float32)
+    for point, edge, length in zip(outline, edges, lengths, strict=True):
+        if length <= 1e-9:
+            continue
+        normal = np.array([-edge[1], edge[0]]) / length
+        normal *= np.sign(normal @ (centre - point)) or 0.0
+        across = (columns - point[0]) * normal[0] + 0.5
+        down = (rows - point[1]) * normal[1]
+        np.minimum(inside, np.add.outer(down, across).astype(np.float32), out=inside)
+    matte[y0:y1, x0:x1] = np.maximum(inside, 0.0)
+    return matte
+
+
+def erode(matte: FloatImage, px: float) -> FloatImage:
+    """Shrink a matte by `px`; a negative value grows it.
+
+    The size is continuous, so that a keyframed value moves the edge smoothly and not in whole pixels.
+    Soft edges move and keep their softness.
+
+    Args:
+        matte: (H, W) float32; NaN counts as 0.
+        px: Pixels of the raster.
+    Returns:
+        (H, W) float32 in 0..1, never above the matte for px ≥ 0 and never below it for px ≤ 0.
+    Raises:
+        PlateError: the matte is not (H, W).
+        JobError: px is not finite.
+    Source:
+        Greyscale morphology with a regular octagon made of squares and diamonds (Soille, Morphological
+        Image Analysis, 3.8); between whole radii the two neighbours are blended.
+    """
+    clean = _clean(matte)
+    if not math.isfinite(px):
+        raise JobError(f"A matte cannot shrink by {px} pixels.", fix="give a number of pixels")
+    radius = min(abs(px), float(max(clean.shape)))
+    whole = int(radius)
+    near = _octagon(clean, whole, shrink=px > 0)
+    if radius == whole:
+        return near
+    far = _octagon(clean, whole + 1, shrink=px > 0)
+    return np.asarray(near + np.float32(radius - whole) * (far - near), np.float32)
+
+
+def _octagon(matte: FloatImage, radius: int, *, shrink: bool) -> FloatImage:
+    """Erode or dilate by an octagon of a whole radius; nothing lies outside the raster."""
+    operation = cv2.MORPH_ERODE if shrink else cv2.MORPH_DILATE
+    squares = math.floor(radius * _SQUARE_SHARE)
+    out = matte
+    if squares:
+        edge = np.ones((1, 2 * squares + 1), np.uint8)
+        for kernel in (edge, edge.T):
+            out = _morph(out, operation, kernel)
+    done, left = 0, radius - squares
+    while left:  # a diamond of radius n is one of radius n−k swept over a cross of radius k ≤ n−k
+        step = 1 if done == 0 else min(done, left)
+        cross = np.zeros((2 * step + 1, 2 * step + 1), np.uint8)
+        cross[step, [0, step, -1]] = cross[[0, -1], step] = 1
+        out = _morph(out, operation, cross)
+        done, left = done + step, left - step
+    return out.copy() if out is matte else out
+
+
+def _morph(
+    matte: FloatImage, operation: int, kernel: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+) -> FloatImage:
+    out = cv2.morphologyEx(matte, operation, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=(0.0,))
+    return np.asarray(out, np.float32)
+
+
+def feather(matte: FloatImage, px: float) -> FloatImage:
+    """Soften a matte's edge inwards over about `px` pixels.
+
+    The matte is shrunk by half the width and blurred over the same half, so that the ramp ends where the
+    matte ended: it never creeps outside, and it never leaves a seam at the raster's border.
+
+    Args:
+        matte: (H, W) float32; NaN counts as 0.
+        px: Width of the ramp in pixels of the raster, 0 or more.
+    Returns:
+        (H, W) float32 in 0..1, nowhere above the matte, 0 on the raster's outermost pixels.
+    Raises:
+        PlateError: the matte is not (H, W).
+        JobError: px is negative or not finite.
+    """
+    clean = _clean(matte)
+    if not math.isfinite(px) or px < 0:
+        raise JobError(f"A feather cannot be {px} pixels wide.", fix="give 0 or more")
+    radius = min(px / 2, max(clean.shape) / 2)
+    kernel = _raised_cosine(radius)
+    shrunk = erode(clean, radius)
+    soft = cv2.sepFilter2D(shrunk, cv2.CV_32F, kernel, kernel, borderType=cv2.BORDER_CONSTANT)
+    out = np.minimum(clean, np.maximum(np.asarray(soft, np.float32), 0))
+    out[[0, -1], :] = 0
+    out[:, [0, -1]] = 0
+    return out
+
+
+def _raised_cosine(radius: float) -> FloatImage:
+    """A smooth kernel that vanishes at `radius` and so changes continuously with it."""
+    reach = max(0, math.ceil(radius) - 1)
+    offsets = np.arange(-reach, reach + 1)
+    weights = np.ones(1) if reach == 0 else 1 + np.cos(np.pi * offsets / radius)
+    return np.asarray(weights / weights.sum(), np.float32)
+
+
+def combine(mode: str, learned: FloatImage | None, hull: FloatImage | None) -> FloatImage:
+    """Make one matte of the model's and the landmarks'.
+
+    Args:
+        mode: "learned", "hull", "product", "minimum" or "maximum".
+        learned: (H, W) float32; only needed where the mode uses it.
+        hull: The same.
+    Returns:
+        (H, W) float32 in 0..1, a new array.
+    Raises:
+        JobError: the mode is unknown.
+        PlateError: a matte that the mode needs is missing, or the shapes differ.
+    """
+    if mode not in ("learned", "hull", "product", "minimum", "maximum"):
+        raise JobError(
+            f"There is no matte mode {mode!r}.", fix="use learned, hull, product, minimum or maximum"
+        )
+    first = None if learned is None or mode == "hull" else _clean(learned)
+    second = None if hull is None or mode == "learned" else _clean(hull)
+    if (first is None and mode != "hull") or (second is None and mode != "learned"):
+        raise PlateError(f"A matte that the mode {mode!r} needs is missing.", fix="choose another matte mode")
+    if first is None or second is None:
+        only = second if first is None else first
+        assert only is not None
+        return only.copy()
+    if first.shape != second.shape:
+        raise PlateError(f"Two mattes differ in size: {first.shape} and {second.shape}.")
+    operation = {"product": np.multiply, "minimum": np.minimum, "maximum": np.maximum}[mode]
+    return np.asarray(operation(first, second), np.float32)
+
+
+def _clean(matte: FloatImage) -> FloatImage:
+    """The matte as a contiguous array without NaN, in 0..1."""
+    array = np.asarray(matte, np.float32)
+    if array.ndim != 2 or 0 in array.shape:
+        raise PlateError(f"A matte must be (height, width), not {array.shape}.")
+    return np.ascontiguousarray(np.clip(np.nan_to_num(array, nan=0.0), 0, 1))

@@ -1,0 +1,155 @@
+"""Merge: place the face in the plate and lay it over, touching only the face's rectangle.
+
+Convention:
+    `aligned_to_plate` is a (2, 3) matrix that maps pixel centres (integers) of the aligned face to pixel
+    centres of the plate, in the coordinates of the boxes given with it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.comp import kernels
+from understudy.errors import FaceError, JobError, PlateError
+from understudy.image.frame import Box, FloatImage
+
+Interpolation = Literal["cubic", "linear"]
+
+
+def over(plate_rgb: FloatImage, face_rgb: FloatImage, matte: FloatImage) -> FloatImage:
+    """Lay the face over the plate: plate + matte · (face − plate).
+
+    Where the matte is 0 (or NaN) the plate's bits come through, whatever they are. Where it is 1 the face
+    comes out exactly. Where it is above 0, a plate pixel that is not finite gives way to the face, and a face
+    pixel that is not finite leaves the plate.
+
+    Args:
+        plate_rgb: (H, W, C) float32, the plate's own space, scene-linear for linear plates.
+        face_rgb: The same shape and space, unpremultiplied.
+        matte: (H, W) float32 in 0..1.
+    Returns:
+        (H, W, C) float32, a new array.
+    Raises:
+        PlateError: the shapes differ.
+    """
+    if plate_rgb.ndim != 3 or plate_rgb.shape != face_rgb.shape or matte.shape != plate_rgb.shape[:2]:
+        raise PlateError(
+            f"Plate {plate_rgb.shape}, face {face_rgb.shape} and matte {matte.shape} do not fit each other."
+        )
+    out = np.array(plate_rgb, np.float32, order="C", copy=True)
+    kernels.blend_into(out, np.asarray(face_rgb, np.float32), np.asarray(matte, np.float32))
+    return out
+
+
+def paste(
+    plate_rgb: FloatImage, face_rgb: FloatImage, matte: FloatImage, *, box: Box, window: Box
+) -> FloatImage:
+    """Lay a face over its rectangle of the plate; every other pixel is copied.
+
+    Args:
+        plate_rgb: (H, W, C) float32, the pixels of `window`.
+        face_rgb: (h, w, C) float32, the pixels of `box`.
+        matte: (h, w) float32 in 0..1.
+        box: The face's rectangle, inside `window`; an empty one gives the plate.
+        window: Where the plate's pixels lie.
+    Returns:
+        (H, W, C) float32, a new array.
+    Raises:
+        PlateError: the shapes differ, or the box reaches outside the window.
+    """
+    out = np.array(plate_rgb, np.float32, order="C", copy=True)
+    if box.empty:
+        return out
+    if box.intersect(window) != box:
+        raise PlateError(f"The face's rectangle {box} reaches outside the plate's {window}.")
+    slices = box.slices(window)
+    out[slices] = over(out[slices], face_rgb, matte)
+    return out
+
+
+def paste_box(aligned_to_plate: NDArray[np.float64], size: int, bounds: Box) -> Box:
+    """The whole pixels of the plate that an aligned face can reach.
+
+    Args:
+        aligned_to_plate: (2, 3) matrix.
+        size: Edge of the aligned face in pixels.
+        bounds: The plate's data window, or any other limit.
+    Returns:
+        A box inside `bounds`; an empty one when the face lies outside.
+    Raises:
+        FaceError: the matrix is not finite, or maps the face to nothing.
+    """
+    matrix = _checked(aligned_to_plate)
+    low, high = -0.5, size - 0.5
+    corners = np.array([[low, low, 1], [high, low, 1], [low, high, 1], [high, high, 1]])
+    points = np.clip(corners @ matrix.T, -1e9, 1e9)
+    x0, y0 = np.floor(points.min(axis=0)).astype(int)
+    x1, y1 = np.ceil(points.max(axis=0)).astype(int) + 1
+    return Box(int(x0), int(y0), int(x1), int(y1)).intersect(bounds)
+
+
+def warp_to_box(
+    image: FloatImage, aligned_to_plate: NDArray[np.float64], box: Box, interpolation: str = "cubic"
+) -> FloatImage:
+    """Warp an aligned face or matte into a rectangle of the plate.
+
+    Positions are exact, not rounded to fractions of a pixel as OpenCV's warps are, so that a slow move does
+    not stutter. A face that gets smaller is smoothed first, and so does not alias.
+
+    Args:
+        image: (S, S, C) float32, or (S, S) for a matte.
+        aligned_to_plate: (2, 3) matrix.
+        box: The rectangle to fill, in the matrix's plate coordinates.
+        interpolation: "cubic" for colour: Catmull-Rom, the image's edge repeats outside it. "linear" for
+            coverage: bilinear, 0 outside the image.
+    Returns:
+        (h, w, C) or (h, w) float32.
+    Raises:
+        FaceError: the matrix is not finite, or maps the face to nothing.
+        JobError: the interpolation is unknown.
+        PlateError: the image has no pixels.
+    Source:
+        Keys 1981, Cubic Convolution Interpolation, a = −1/2.
+    """
+    if interpolation not in ("cubic", "linear"):
+        raise JobError(f"There is no interpolation {interpolation!r}.", fix="use cubic or linear")
+    if image.ndim not in (2, 3) or image.size == 0:
+        raise PlateError(f"There is nothing to warp in an image of the shape {image.shape}.")
+    matrix = _checked(aligned_to_plate)
+    pixels = np.ascontiguousarray(image, np.float32).reshape(image.shape[0], image.shape[1], -1)
+    pixels = _prefilter(
+        pixels, matrix, cv2.BORDER_REPLICATE if interpolation == "cubic" else cv2.BORDER_CONSTANT
+    )
+    to_box = matrix - np.array([[0, 0, box.x0], [0, 0, box.y0]])
+    inverse = np.ascontiguousarray(cv2.invertAffineTransform(to_box), np.float64)
+    out = np.empty((box.height, box.width, pixels.shape[2]), np.float32)
+    resample = kernels.resample_cubic if interpolation == "cubic" else kernels.resample_linear
+    resample(pixels, inverse, out)
+    return out.reshape(box.height, box.width) if image.ndim == 2 else out
+
+
+def _checked(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    checked = np.asarray(matrix, np.float64)
+    if checked.shape != (2, 3) or not np.isfinite(checked).all():
+        raise FaceError("The face's placement is not a 2 by 3 matrix of finite numbers.")
+    if abs(np.linalg.det(checked[:, :2])) < 1e-12:
+        raise FaceError("The face's placement has no size.", fix="track the face in this frame again")
+    return checked
+
+
+def _prefilter(pixels: FloatImage, matrix: NDArray[np.float64], border: int) -> FloatImage:
+    """Smooth as much as a smaller copy cannot show: the Gaussian widens continuously from scale 1 down."""
+    scale = math.sqrt(abs(np.linalg.det(matrix[:, :2])))
+    if scale >= 1:
+        return pixels
+    sigma = 0.5 * math.sqrt(min(1 / scale, max(pixels.shape[:2])) ** 2 - 1)
+    reach = math.ceil(3 * sigma)
+    window = (2 * reach + 1, 2 * reach + 1)
+    return np.asarray(cv2.GaussianBlur(pixels, window, sigma, borderType=border), np.float32).reshape(
+        pixels.shape
+    )

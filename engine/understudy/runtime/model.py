@@ -1,0 +1,233 @@
+"""An exported model and its card, and the swap itself: faces in, another performer's faces out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from understudy.atomic import write_text
+from understudy.errors import ModelError
+from understudy.image.frame import FloatImage
+from understudy.runtime.session import Session
+
+SCHEMA_VERSION = 1
+_LARGEST_CARD = 2**20
+
+
+class ModelCard(BaseModel):
+    """What is known about an exported model; the JSON document beside its .onnx file."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        protected_namespaces=(),
+    )
+
+    schema_version: Literal[1] = 1
+    """Version of this document's form."""
+    name: Annotated[str, Field(min_length=1, max_length=500)]
+    """The model's name."""
+    size: Annotated[int, Field(ge=16, le=4096)]
+    """Edge of the faces it takes and makes, in pixels."""
+    coverage: Literal["half", "full", "whole_face", "head"]
+    """How much of the head a face holds."""
+    encoding: str = "ACEScct"
+    """The encoded space of its faces."""
+    identities: Annotated[list[str], Field(min_length=1, max_length=1000)]
+    """Performers it can make, in the order of the graph's outputs."""
+    source: str
+    """The identity that goes in when none is named."""
+    destination: str
+    """The identity of the plates it was trained on."""
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """Digest of the .onnx file."""
+    precision: Literal["fp32", "fp16"] = "fp32"
+    """Number format of the weights."""
+    opset: Annotated[int, Field(ge=1)]
+    """Version of the ONNX operators it uses."""
+    iterations: Annotated[int, Field(ge=0)] = 0
+    """Iterations it was trained for."""
+    training: dict[str, Any] = Field(default_factory=dict)
+    """Facts about the training."""
+    parity: Annotated[float, Field(ge=0)] = 0.0
+    """Largest difference between the exported and the trained model, in encoded units."""
+    releases: dict[str, str] = Field(default_factory=dict)
+    """Digest of each performer's likeness release."""
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> ModelCard:
+        if len(set(self.identities)) != len(self.identities):
+            raise ValueError("identities repeat")
+        for name in (self.source, self.destination):
+            if name not in self.identities:
+                raise ValueError(f"{name!r} is not among the identities")
+        return self
+
+
+def card_path(onnx_path: Path) -> Path:
+    """Where a model's card lies: swap_fp32.onnx has swap_fp32.card.json beside it."""
+    return Path(onnx_path).with_suffix(".card.json")
+
+
+def write_card(onnx_path: Path, card: ModelCard) -> Path:
+    """Write a model's card beside its .onnx file, atomically; gives the card's path.
+
+    Raises:
+        ModelError: the card cannot be written.
+    """
+    path = card_path(onnx_path)
+    try:
+        text = json.dumps(card.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False)
+        write_text(path, text + "\n")
+    except (OSError, ValueError, TypeError) as exc:
+        raise ModelError(f"The model card cannot be written: {exc}.", where=path) from exc
+    return path
+
+
+def read_card(onnx_path: Path) -> ModelCard:
+    """Read the card of an .onnx file.
+
+    Raises:
+        ModelError: it is missing, damaged, or was written by a newer version.
+    """
+    path = card_path(onnx_path)
+    document = _read_document(path)
+    version = document.get("schema_version")
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise ModelError(
+            f"The model card was written by a newer version (schema {version}; this one reads {SCHEMA_VERSION}).",
+            where=path,
+            fix="update Understudy, or export the model with this version",
+        )
+    try:
+        return ModelCard.model_validate(document)
+    except ValidationError as exc:
+        first = exc.errors(include_url=False, include_input=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise ModelError(
+            f"The model card is not valid: {field + ': ' if field else ''}{first['msg']}.",
+            where=path,
+            fix="export the model again",
+        ) from exc
+
+
+def _read_document(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > _LARGEST_CARD:
+            raise ModelError("The model card is too large to be one.", where=path)
+        document = json.loads(path.read_bytes())
+    except FileNotFoundError as exc:
+        raise ModelError(
+            "The model has no card.",
+            where=path,
+            fix="copy the card beside the .onnx file, or export the model again",
+        ) from exc
+    except OSError as exc:
+        raise ModelError(f"The model card cannot be read: {exc.strerror}.", where=path) from exc
+    except (ValueError, RecursionError) as exc:
+        raise ModelError("The model card is not JSON.", where=path, fix="export the model again") from exc
+    if not isinstance(document, dict):
+        raise ModelError("The model card is not a JSON object.", where=path, fix="export the model again")
+    return document
+
+
+class Model:
+    """An exported model, ready to swap faces. Open it once and keep it.
+
+    Attributes:
+        card: What is known about it.
+        session: Where it runs.
+    """
+
+    def __init__(self, card: ModelCard, session: Session) -> None:
+        self.card = card
+        self.session = session
+
+    @classmethod
+    def open(cls, onnx_path: Path, *, device: str = "auto", threads: int = 0) -> Model:
+        """Open an .onnx file whose card lies beside it.
+
+        Raises:
+            ModelError: the card or the file is missing or damaged, they do not belong together, or the device
+                is not there.
+        """
+        card = read_card(onnx_path)
+        session = Session(onnx_path, device, threads, sha256=card.sha256)
+        edge = session.inputs.get("face", ())
+        if list(session.inputs) != ["face"] or len(edge) != 4 or edge[1:] != (3, card.size, card.size):
+            raise ModelError(
+                f"The model's input is not one face of {card.size} by {card.size} pixels.", where=onnx_path
+            )
+        for index in range(len(card.identities)):
+            for name in (f"face_{index}", f"matte_{index}"):
+                if name not in session.outputs:
+                    raise ModelError(
+                        f"The model has no output {name}, which its card asks for.", where=onnx_path
+                    )
+        return cls(card, session)
+
+    def swap(
+        self, faces: FloatImage, *, source: str | None = None
+    ) -> tuple[FloatImage, FloatImage, FloatImage]:
+        """Give every face the source's looks, its acting kept.
+
+        Args:
+            faces: (N, S, S, 3) float32, encoded RGB. Pixels that are not finite count as black, +inf as white.
+            source: Identity to put in; the card's own when left out.
+        Returns:
+            The new faces (N, S, S, 3) encoded RGB, not clipped; their mattes (N, S, S) in 0..1; and the mattes
+            of the plate's own faces (N, S, S). All float32.
+        Raises:
+            ModelError: the shape does not fit, the identity is unknown, or the model's answer is not finite.
+        """
+        size = self.card.size
+        if faces.ndim != 4 or faces.shape[1:] != (size, size, 3):
+            raise ModelError(
+                f"The model takes faces of shape (N, {size}, {size}, 3), not {faces.shape}.",
+                where=self.session.path,
+            )
+        index = self._index(self.card.source if source is None else source)
+        names = (f"face_{index}", f"matte_{index}", f"matte_{self._index(self.card.destination)}")
+        if len(faces) == 0:
+            empty = np.zeros((0, size, size), np.float32)
+            return np.zeros((0, size, size, 3), np.float32), empty, empty.copy()
+        clean = np.nan_to_num(np.asarray(faces, np.float32), nan=0.0, posinf=1.0, neginf=0.0)
+        results = self.session.run(tuple(dict.fromkeys(names)), face=clean.transpose(0, 3, 1, 2))
+        new, matte, own = (self._checked(name, results[name], len(faces)) for name in names)
+        return (
+            np.ascontiguousarray(new.transpose(0, 2, 3, 1)),
+            np.clip(matte[:, 0], 0, 1),
+            np.clip(own[:, 0], 0, 1),
+        )
+
+    def _index(self, identity: str) -> int:
+        if identity not in self.card.identities:
+            raise ModelError(
+                f"The model does not know the identity {identity!r}.",
+                where=self.session.path,
+                fix=f"use one of {', '.join(self.card.identities)}",
+            )
+        return self.card.identities.index(identity)
+
+    def _checked(self, name: str, array: Any, count: int) -> FloatImage:
+        channels = 3 if name.startswith("face") else 1
+        expected = (count, channels, self.card.size, self.card.size)
+        out = np.asarray(array, np.float32)
+        if out.shape != expected:
+            raise ModelError(
+                f"The model's output {name} has the shape {out.shape}, not {expected}.",
+                where=self.session.path,
+            )
+        if not np.isfinite(out).all():
+            raise ModelError(
+                f"The model's output {name} is not finite.",
+                where=self.session.path,
+                fix="export an earlier checkpoint, or export in fp32",
+            )
+        return out
