@@ -82,54 +82,55 @@ def blend_into(out: FloatImage, face: FloatImage, matte: FloatImage) -> None:
 
 
 @numba.njit(cache=True, nogil=True)
+def _cubic_weights(f: np.float32) -> tuple[np.float32, np.float32, np.float32, np.float32]:
+    """Catmull-Rom weights of the four neighbours of a position `f` past the second; they sum to 1."""
+    half, one = np.float32(0.5), np.float32(1.0)
+    first = -half * f * (one - f) * (one - f)
+    fourth = -half * f * f * (one - f)
+    third = f + first - fourth - fourth
+    return first, one - first - third - fourth, third, fourth
+
+
+@numba.njit(cache=True, nogil=True)
 def resample_cubic(image: FloatImage, inverse: NDArray[np.float64], out: FloatImage) -> None:
-    """Sample (H, W, C) `image` at inverse·(x, y, 1) for every pixel of `out`, Catmull-Rom, edges repeated."""
-    height, width, channels = image.shape
-    wx, wy = np.empty(4, np.float32), np.empty(4, np.float32)
-    columns = np.empty(4, np.int64)
+    """Sample (H, W, 3) `image` at inverse·(x, y, 1) for every pixel of `out`, Catmull-Rom, edges repeated."""
+    height, width = image.shape[0], image.shape[1]
+    zero = np.float32(0.0)
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
             u = min(max(inverse[0, 0] * x + inverse[0, 1] * y + inverse[0, 2], -1.0), np.float64(width))
             v = min(max(inverse[1, 0] * x + inverse[1, 1] * y + inverse[1, 2], -1.0), np.float64(height))
-            left, top = int(math.floor(u)), int(math.floor(v))
-            t, s = np.float32(u - left), np.float32(v - top)
-            for weights, f in ((wx, t), (wy, s)):
-                weights[0] = ((np.float32(-0.5) * f + np.float32(1.0)) * f - np.float32(0.5)) * f
-                weights[1] = (np.float32(1.5) * f - np.float32(2.5)) * f * f + np.float32(1.0)
-                weights[2] = ((np.float32(-1.5) * f + np.float32(2.0)) * f + np.float32(0.5)) * f
-                weights[3] = (np.float32(0.5) * f - np.float32(0.5)) * f * f
-            for i in range(4):
-                columns[i] = min(max(left - 1 + i, 0), width - 1)
-            for c in range(channels):
-                out[y, x, c] = 0.0
+            left, top = math.floor(u), math.floor(v)
+            across, down = _cubic_weights(np.float32(u - left)), _cubic_weights(np.float32(v - top))
+            c0, c1 = min(max(left - 1, 0), width - 1), min(max(left, 0), width - 1)
+            c2, c3 = min(max(left + 1, 0), width - 1), min(max(left + 2, 0), width - 1)
+            red, green, blue = zero, zero, zero
             for j in range(4):
-                row = min(max(top - 1 + j, 0), height - 1)
-                for i in range(4):
-                    weight = wy[j] * wx[i]
-                    for c in range(channels):
-                        out[y, x, c] += weight * image[row, columns[i], c]
+                line = image[min(max(top - 1 + j, 0), height - 1)]
+                a, b, c, d = line[c0], line[c1], line[c2], line[c3]
+                weight = down[j]
+                red += weight * (across[0] * a[0] + across[1] * b[0] + across[2] * c[0] + across[3] * d[0])
+                green += weight * (across[0] * a[1] + across[1] * b[1] + across[2] * c[1] + across[3] * d[1])
+                blue += weight * (across[0] * a[2] + across[1] * b[2] + across[2] * c[2] + across[3] * d[2])
+            out[y, x, 0], out[y, x, 1], out[y, x, 2] = red, green, blue
 
 
 @numba.njit(cache=True, nogil=True)
 def resample_linear(image: FloatImage, inverse: NDArray[np.float64], out: FloatImage) -> None:
-    """Sample (H, W, C) `image` at inverse·(x, y, 1) for every pixel of `out`, bilinear, 0 outside."""
-    height, width, channels = image.shape
+    """Sample (H, W) `image` at inverse·(x, y, 1) for every pixel of `out`, bilinear, 0 outside."""
+    height, width = image.shape
+    zero = np.float32(0.0)
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
             u = min(max(inverse[0, 0] * x + inverse[0, 1] * y + inverse[0, 2], -1.0), np.float64(width))
             v = min(max(inverse[1, 0] * x + inverse[1, 1] * y + inverse[1, 2], -1.0), np.float64(height))
-            left, top = int(math.floor(u)), int(math.floor(v))
-            t, s = np.float32(u - left), np.float32(v - top)
-            for c in range(channels):
-                out[y, x, c] = 0.0
+            left, top = math.floor(u), math.floor(v)
+            s, t = np.float32(v - top), np.float32(u - left)
+            value = zero
             for j in range(2):
                 row = top + j
-                if row < 0 or row >= height:
-                    continue
-                for i in range(2):
-                    column = left + i
-                    if column < 0 or column >= width:
-                        continue
-                    weight = (s if j else np.float32(1.0) - s) * (t if i else np.float32(1.0) - t)
-                    for c in range(channels):
-                        out[y, x, c] += weight * image[row, column, c]
+                if 0 <= row < height:
+                    a = image[row, left] if left >= 0 and left < width else zero
+                    b = image[row, left + 1] if left + 1 < width else zero
+                    value += (s if j else np.float32(1.0) - s) * (a + t * (b - a))
+            out[y, x] = value

@@ -129,7 +129,7 @@ def _none(face: Statistics, plate: Statistics) -> Matrix:
 def _gains(face_variance: Matrix, plate_variance: Matrix) -> Matrix:
     """Ratio of two deviations, steadied and bounded."""
     lifted = [np.maximum(variance, 0) + _VARIANCE_FLOOR for variance in (face_variance, plate_variance)]
-    return np.clip(np.sqrt(lifted[1] / lifted[0]), _GAIN_LOW, _GAIN_HIGH)
+    return np.asarray(np.clip(np.sqrt(lifted[1] / lifted[0]), _GAIN_LOW, _GAIN_HIGH), np.float64)
 
 
 def _mean_std(face: Statistics, plate: Statistics) -> Matrix:
@@ -140,7 +140,7 @@ def _reinhard(face: Statistics, plate: Statistics) -> Matrix:
     face_variance, plate_variance = (
         np.einsum("ij,jk,ik->i", _OPPONENT, one.covariance, _OPPONENT) for one in (face, plate)
     )
-    return _OPPONENT.T @ np.diag(_gains(face_variance, plate_variance)) @ _OPPONENT
+    return np.asarray(_OPPONENT.T @ np.diag(_gains(face_variance, plate_variance)) @ _OPPONENT, np.float64)
 
 
 def _root(matrix: Matrix) -> tuple[Matrix, Matrix]:
@@ -156,7 +156,7 @@ def _monge_kantorovich(face: Statistics, plate: Statistics) -> Matrix:
     middle = np.linalg.eigh(root @ (plate.covariance + floor) @ root)
     transport = inverse @ (middle[1] * np.sqrt(np.maximum(middle[0], 0))) @ middle[1].T @ inverse
     values, vectors = np.linalg.eigh((transport + transport.T) / 2)
-    return (vectors * np.clip(values, _GAIN_LOW, _GAIN_HIGH)) @ vectors.T
+    return np.asarray((vectors * np.clip(values, _GAIN_LOW, _GAIN_HIGH)) @ vectors.T, np.float64)
 
 
 METHODS: Mapping[str, Callable[[Statistics, Statistics], Matrix]] = {

@@ -120,17 +120,38 @@ def warp_to_box(
         raise JobError(f"There is no interpolation {interpolation!r}.", fix="use cubic or linear")
     if image.ndim not in (2, 3) or image.size == 0:
         raise PlateError(f"There is nothing to warp in an image of the shape {image.shape}.")
+    cubic = interpolation == "cubic"
     matrix = _checked(aligned_to_plate)
-    pixels = np.ascontiguousarray(image, np.float32).reshape(image.shape[0], image.shape[1], -1)
-    pixels = _prefilter(
-        pixels, matrix, cv2.BORDER_REPLICATE if interpolation == "cubic" else cv2.BORDER_CONSTANT
-    )
-    to_box = matrix - np.array([[0, 0, box.x0], [0, 0, box.y0]])
-    inverse = np.ascontiguousarray(cv2.invertAffineTransform(to_box), np.float64)
+    pixels = np.ascontiguousarray(image, np.float32).reshape(*image.shape[:2], -1)
+    pixels = _prefilter(pixels, matrix, cv2.BORDER_REPLICATE if cubic else cv2.BORDER_CONSTANT)
+    inverse = np.ascontiguousarray(_inverse(matrix - np.array([[0, 0, box.x0], [0, 0, box.y0]])))
     out = np.empty((box.height, box.width, pixels.shape[2]), np.float32)
-    resample = kernels.resample_cubic if interpolation == "cubic" else kernels.resample_linear
-    resample(pixels, inverse, out)
+    if cubic:
+        _cubic(pixels, inverse, out)
+    else:
+        for channel in range(pixels.shape[2]):
+            plane = np.empty((box.height, box.width), np.float32)
+            kernels.resample_linear(np.ascontiguousarray(pixels[..., channel]), inverse, plane)
+            out[..., channel] = plane
     return out.reshape(box.height, box.width) if image.ndim == 2 else out
+
+
+def _cubic(pixels: FloatImage, inverse: NDArray[np.float64], out: FloatImage) -> None:
+    """Resample three channels at a time, the kernel's unit; a rest is filled up by repeating a channel."""
+    count = pixels.shape[2]
+    if count == 3:
+        kernels.resample_cubic(pixels, inverse, out)
+        return
+    three = np.empty((*out.shape[:2], 3), np.float32)
+    for first in range(0, count, 3):
+        index = [min(first + k, count - 1) for k in range(3)]
+        kernels.resample_cubic(np.ascontiguousarray(pixels[..., index]), inverse, three)
+        out[..., first : first + 3] = three[..., : count - first]
+
+
+def _inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    linear = np.linalg.inv(matrix[:, :2])
+    return np.column_stack([linear, -linear @ matrix[:, 2]])
 
 
 def _checked(matrix: NDArray[np.float64]) -> NDArray[np.float64]:

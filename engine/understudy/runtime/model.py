@@ -101,7 +101,7 @@ def read_card(onnx_path: Path) -> ModelCard:
     version = document.get("schema_version")
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise ModelError(
-            f"The model card was written by a newer version (schema {version}; this one reads {SCHEMA_VERSION}).",
+            f"The model card was written by a newer version: schema {version}, not {SCHEMA_VERSION}.",
             where=path,
             fix="update Understudy, or export the model with this version",
         )
@@ -178,11 +178,11 @@ class Model:
         """Give every face the source's looks, its acting kept.
 
         Args:
-            faces: (N, S, S, 3) float32, encoded RGB. Pixels that are not finite count as black, +inf as white.
+            faces: (N, S, S, 3) float32, encoded RGB. NaN counts as black, infinity as white.
             source: Identity to put in; the card's own when left out.
         Returns:
-            The new faces (N, S, S, 3) encoded RGB, not clipped; their mattes (N, S, S) in 0..1; and the mattes
-            of the plate's own faces (N, S, S). All float32.
+            The new faces (N, S, S, 3) encoded RGB, not clipped; their mattes (N, S, S) in 0..1; and the
+            mattes of the plate's own faces (N, S, S). All float32.
         Raises:
             ModelError: the shape does not fit, the identity is unknown, or the model's answer is not finite.
         """
