@@ -1,0 +1,2 @@
+"""placeholder"""
+def is_ready(settings): return False
