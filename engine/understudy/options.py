@@ -1,0 +1,158 @@
+"""A verb's options, read off the job table: what the command line, its help and the docs page share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+POSITIONALS = {"models": ("action", "name")}
+"""Fields that read better without a flag: `understudy models fetch yunet`."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One field of a job as a person meets it.
+
+    Attributes:
+        name: The field's name in the job table and in JSON.
+        sentence: What it does.
+        kind: `text`, `path`, `whole number`, `number`, `switch`, `choice` or `numbers`.
+        required: There is no default.
+        default: The default as a person would type it; empty when it is left out.
+        choices: The words of a choice.
+        count: How many values the flag takes.
+        unit: The unit, empty when there is none.
+        limits: The range in words, empty when there is none.
+    """
+
+    name: str
+    sentence: str
+    kind: str
+    required: bool
+    default: str
+    choices: tuple[str, ...]
+    count: int
+    unit: str
+    limits: str
+
+    @property
+    def flag(self) -> str:
+        """The flag on the command line."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def help(self) -> str:
+        """The sentence with unit, range and default, as `--help` shows it."""
+        facts = [self.unit, self.limits]
+        if self.default:
+            facts.append(f"default {self.default}")
+        told = ", ".join(fact for fact in facts if fact)
+        return f"{self.sentence} ({told})" if told else self.sentence
+
+
+def describe(job: type[BaseModel]) -> tuple[Option, ...]:
+    """The options of a job model, in the order of its fields, required ones first."""
+    schema = job.model_json_schema()
+    required = schema.get("required", [])
+    options = [
+        _option(name, {**field, **_sole_type(field)}, required=name in required)
+        for name, field in schema["properties"].items()
+    ]
+    return tuple(sorted(options, key=lambda option: not option.required))
+
+
+def add_options(parser: argparse.ArgumentParser, verb: str, job: type[BaseModel]) -> None:
+    """Give a verb's parser its flags; a flag that is not given leaves no trace in the namespace."""
+    needed = parser.add_argument_group("needed")
+    optional = parser.add_argument_group("optional")
+    for option in describe(job):
+        group = needed if option.required else optional
+        text = option.help.replace("%", "%%")
+        if option.name in POSITIONALS.get(verb, ()):
+            # No `choices` here: argparse would hold the absent default against them. The job checks it.
+            words = f"{{{','.join(option.choices)}}}" if option.choices else option.name.upper()
+            parser.add_argument(option.name, nargs="?", default=argparse.SUPPRESS, metavar=words, help=text)
+        elif option.kind == "switch":
+            group.add_argument(
+                option.flag, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=text
+            )
+        else:
+            group.add_argument(
+                option.flag,
+                default=argparse.SUPPRESS,
+                choices=option.choices or None,
+                nargs=option.count if option.count > 1 else None,
+                metavar=_metavar(option),
+                help=text,
+            )
+
+
+def given_values(arguments: argparse.Namespace, job: type[BaseModel]) -> dict[str, Any]:
+    """The job fields that were given on the command line, still as text."""
+    return {name: value for name, value in vars(arguments).items() if name in job.model_fields}
+
+
+def missing_flags(values: Mapping[str, Any], job: type[BaseModel]) -> tuple[str, ...]:
+    """The flags of the required fields that have no value yet."""
+    return tuple(o.flag for o in describe(job) if o.required and o.name not in values)
+
+
+def _metavar(option: Option) -> str | tuple[str, ...] | None:
+    if option.choices:
+        return None
+    if option.count > 1:
+        return ("LEFT", "TOP", "RIGHT", "BOTTOM") if option.count == 4 else ("N",) * option.count
+    return {"text": "TEXT", "path": "PATH", "whole number": "N", "number": "X"}[option.kind]
+
+
+def _sole_type(field: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An optional field's type apart from its null."""
+    members: list[Mapping[str, Any]] = [m for m in field.get("anyOf", []) if m.get("type") != "null"]
+    return members[0] if members else {}
+
+
+def _option(name: str, field: Mapping[str, Any], *, required: bool) -> Option:
+    default = field.get("default")
+    kind = _kind(field)
+    if kind == "switch":
+        shown = "on" if default else "off"
+    else:
+        shown = "" if default is None else f"{default:g}" if isinstance(default, float) else str(default)
+    return Option(
+        name=name,
+        sentence=str(field.get("description", "")),
+        kind=kind,
+        required=required,
+        default=shown,
+        choices=tuple(str(word) for word in field.get("enum", ())),
+        count=int(field.get("minItems", 1)) if kind == "numbers" else 1,
+        unit=str(field.get("unit", "")),
+        limits=_limits(field),
+    )
+
+
+def _kind(field: Mapping[str, Any]) -> str:
+    if "enum" in field:
+        return "choice"
+    if field.get("type") == "string":
+        return "path" if field.get("format") == "path" else "text"
+    kinds = {"boolean": "switch", "integer": "whole number", "number": "number", "array": "numbers"}
+    return kinds[field["type"]]
+
+
+def _limits(field: Mapping[str, Any]) -> str:
+    low, high = field.get("minimum"), field.get("maximum")
+    above = field.get("exclusiveMinimum")
+    step = field.get("multipleOf")
+    words = []
+    if low is not None and high is not None:
+        words.append(f"{low:g} to {high:g}" if isinstance(low, float) else f"{low} to {high}")
+    elif above is not None and high is not None:
+        words.append(f"above {above:g}, at most {high:g}")
+    if step is not None:
+        words.append(f"a multiple of {step}")
+    return ", ".join(words)
