@@ -1,0 +1,252 @@
+"""What the compositing must hold for any picture, matte and setting."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from understudy.comp import detail, match, matte, merge
+from understudy.errors import PlateError
+
+METHODS = ["mean_std", "reinhard", "monge_kantorovich"]
+any_float = st.floats(width=32, allow_nan=True, allow_infinity=True)
+quick = settings(max_examples=30, deadline=None)
+mattes = hnp.arrays(
+    np.float32,
+    hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=24),
+    elements=st.floats(0, 1, width=32),
+)
+
+
+def bits(array):
+    return np.ascontiguousarray(array, np.float32).view(np.uint32)
+
+
+def picture(seed, shape=(32, 28), spread=0.1):
+    """A smooth random picture whose channels are correlated, in encoded values."""
+    random = np.random.default_rng(seed)
+    noise = cv2.GaussianBlur(random.normal(size=(*shape, 3)), (0, 0), 2)
+    mix = np.eye(3) + 0.3 * random.normal(size=(3, 3))
+    return (0.4 + spread * noise @ mix.T / noise.std()).astype(np.float32)
+
+
+def soft_matte(seed, shape=(32, 28)):
+    random = np.random.default_rng(seed)
+    blob = cv2.GaussianBlur(random.normal(size=shape), (0, 0), 4)
+    return np.clip(blob / blob.std() + 0.5, 0, 1).astype(np.float32)
+
+
+@quick
+@given(
+    hnp.arrays(np.float32, (5, 6, 3), elements=any_float),
+    hnp.arrays(np.float32, (5, 6, 3), elements=any_float),
+    hnp.arrays(np.bool_, (5, 6)),
+)
+def test_the_plate_comes_through_bit_for_bit_where_the_matte_is_zero(plate, face, covered):
+    plate[0, 0, 0] = np.uint32(0x7FC12345).view(np.float32)  # a NaN that carries a payload
+    covered[0, 0] = False
+    out = merge.over(plate, face, covered.astype(np.float32))
+    assert np.array_equal(bits(out)[~covered], bits(plate)[~covered])
+
+
+@quick
+@given(hnp.arrays(np.float32, (4, 5, 3), elements=any_float), st.floats(0, 1, width=32))
+def test_a_finite_face_leaves_nothing_of_a_plate_that_is_not_finite(plate, opacity):
+    face = picture(1, (4, 5))
+    out = merge.over(plate, face, np.full((4, 5), opacity, np.float32))
+    broken = ~np.isfinite(plate).all(axis=2)
+    assert np.array_equal(bits(out)[broken], bits(face if opacity > 0 else plate)[broken])
+
+
+@quick
+@given(st.integers(0, 10_000))
+def test_over_agrees_with_plain_numpy_and_keeps_highlights(seed):
+    random = np.random.default_rng(seed)
+    plate = (random.random((9, 8, 3)) * 40).astype(np.float32)
+    face = random.random((9, 8, 3)).astype(np.float32)
+    weight = random.random((9, 8)).astype(np.float32)
+    expected = plate.astype(float) + weight[..., None].astype(float) * (face.astype(float) - plate)
+    np.testing.assert_allclose(merge.over(plate, face, weight), expected, rtol=1e-5, atol=1e-5)
+
+
+@quick
+@given(st.integers(0, 10_000), st.sampled_from(METHODS))
+def test_matching_a_picture_to_itself_is_the_identity(seed, method):
+    image = picture(seed)
+    solved = match.solve(method, image, image, soft_matte(seed))
+    np.testing.assert_allclose(solved.matrix, np.eye(3, 4), atol=1e-6)
+
+
+@quick
+@given(st.integers(0, 10_000), st.sampled_from(METHODS))
+def test_a_match_undoes_a_known_change_of_its_own_kind(seed, method):
+    random = np.random.default_rng(seed)
+    gains = random.uniform(0.5, 2, 3)
+    if method == "mean_std":
+        axes = np.eye(3)
+    elif method == "reinhard":
+        axes = np.array([[1, 1, 1], [1, 1, -2], [1, -1, 0]]) / np.sqrt([[3], [6], [2]])
+    else:
+        axes = np.linalg.qr(random.normal(size=(3, 3)))[0]
+    change = axes.T @ np.diag(gains) @ axes
+    shift = random.uniform(-0.2, 0.2, 3)
+    plate = picture(seed)
+    face = ((plate - shift) @ np.linalg.inv(change).T).astype(np.float32)
+    solved = match.solve(method, face, plate, soft_matte(seed + 1))
+    np.testing.assert_allclose(solved.apply(face), plate, atol=2e-3)
+
+
+@quick
+@given(st.integers(0, 10_000))
+def test_monge_kantorovich_takes_on_the_mean_and_covariance_of_the_plate(seed):
+    face, plate, weight = picture(seed), picture(seed + 1), soft_matte(seed)
+    solved = match.solve("monge_kantorovich", face, plate, weight)
+    values = np.linalg.eigvalsh(solved.matrix[:, :3])
+    if values.min() < 0.2501 or values.max() > 3.999:
+        return  # bounded: the covariance cannot agree
+    got, _ = match.measure(solved.apply(face), plate, weight)
+    _, wanted = match.measure(face, plate, weight)
+    np.testing.assert_allclose(got.mean, wanted.mean, atol=1e-5)
+    np.testing.assert_allclose(got.covariance, wanted.covariance, atol=1e-5)
+
+
+@quick
+@given(st.integers(0, 10_000), st.sampled_from(METHODS), any_float)
+def test_a_match_does_not_see_what_lies_outside_the_matte(seed, method, outside):
+    face, plate, weight = picture(seed), picture(seed + 1), soft_matte(seed)
+    before = match.solve(method, face, plate, weight).matrix
+    face[weight == 0] = outside
+    plate[weight == 0] = 40.0
+    assert np.array_equal(match.solve(method, face, plate, weight).matrix, before)
+
+
+@quick
+@given(st.integers(0, 10_000), st.sampled_from(METHODS))
+def test_a_match_ignores_pixels_that_are_not_finite(seed, method):
+    face, plate, weight = picture(seed), picture(seed + 1), soft_matte(seed)
+    holes = np.random.default_rng(seed).random(weight.shape) < 0.1
+    without = match.solve(method, face, plate, np.where(holes, 0, weight).astype(np.float32)).matrix
+    plate[holes] = np.nan
+    assert np.array_equal(match.solve(method, face, plate, weight).matrix, without)
+
+
+@quick
+@given(
+    st.sampled_from(METHODS),
+    st.integers(1, 4),
+    hnp.arrays(np.float32, (2, 3), elements=st.floats(0, 1, width=32)),
+)
+def test_a_face_of_a_few_flat_pixels_is_only_shifted(method, count, colours):
+    face = np.tile(colours[0], (1, count, 1)).astype(np.float32)
+    plate = np.tile(colours[1], (1, count, 1)).astype(np.float32)
+    solved = match.solve(method, face, plate, np.ones((1, count), np.float32))
+    np.testing.assert_allclose(solved.apply(face), plate, atol=1e-5)
+    np.testing.assert_allclose(solved.matrix[:, :3], np.eye(3), atol=1e-3)
+
+
+@quick
+@given(st.integers(0, 10_000), st.sampled_from(METHODS), st.floats(1e-6, 1e4))
+def test_gains_stay_within_their_bounds_and_finite(seed, method, ratio):
+    face, plate = picture(seed), picture(seed + 1)
+    solved = match.solve(method, (face * np.float32(ratio)).astype(np.float32), plate, soft_matte(seed))
+    values = np.linalg.eigvalsh(solved.matrix[:, :3])
+    assert values.min() >= 0.25 - 1e-9
+    assert values.max() <= 4 + 1e-9
+
+
+def plain_moments(image, weight):
+    pixels, weights = image.reshape(-1, 3).astype(float), weight.reshape(-1).astype(float)
+    mean = weights @ pixels / weights.sum()
+    centred = pixels - mean
+    return mean, (centred * weights[:, None]).T @ centred / weights.sum()
+
+
+def plain_root(matrix):
+    values, vectors = np.linalg.eigh(matrix)
+    return vectors @ np.diag(np.sqrt(values)) @ vectors.T
+
+
+@quick
+@given(st.integers(0, 10_000), st.sampled_from(METHODS))
+def test_the_methods_agree_with_their_formulas_in_plain_numpy(seed, method):
+    face, plate, weight = picture(seed, spread=0.1), picture(seed + 1, spread=0.12), soft_matte(seed)
+    (mean_x, cov_x), (mean_r, cov_r) = plain_moments(face, weight), plain_moments(plate, weight)
+    if method == "mean_std":
+        linear = np.diag(np.sqrt(np.diag(cov_r) / np.diag(cov_x)))
+    elif method == "reinhard":
+        axes = np.array([[1, 1, 1], [1, 1, -2], [1, -1, 0]]) / np.sqrt([[3], [6], [2]])
+        gains = np.sqrt(np.diag(axes @ cov_r @ axes.T) / np.diag(axes @ cov_x @ axes.T))
+        linear = axes.T @ np.diag(gains) @ axes
+    else:
+        root = plain_root(cov_x)
+        linear = np.linalg.inv(root) @ plain_root(root @ cov_r @ root) @ np.linalg.inv(root)
+    values = np.linalg.eigvalsh(linear)
+    if values.min() < 0.26 or values.max() > 3.9:
+        return
+    expected = (face - mean_x) @ linear.T + mean_r
+    np.testing.assert_allclose(match.solve(method, face, plate, weight).apply(face), expected, atol=3e-4)
+
+
+@quick
+@given(mattes, st.floats(0, 30), st.floats(0, 30))
+def test_eroding_more_never_leaves_more(weight, first, second):
+    low, high = sorted((first, second))
+    small, large = matte.erode(weight, high), matte.erode(weight, low)
+    assert (small <= large + 1e-6).all()
+    assert (large <= weight).all()
+    assert (matte.erode(weight, -low) >= weight).all()
+    assert (matte.erode(weight, -high) >= matte.erode(weight, -low) - 1e-6).all()
+
+
+@quick
+@given(mattes, st.floats(0, 40))
+def test_a_feather_never_leaves_the_matte_and_ends_at_the_border(weight, px):
+    out = matte.feather(weight, px)
+    assert (out <= weight).all()
+    assert (out >= 0).all()
+    assert not out[0].any() and not out[-1].any() and not out[:, 0].any() and not out[:, -1].any()
+
+
+@quick
+@given(st.floats(0, 12), st.floats(0.001, 0.05), st.sampled_from([matte.erode, matte.feather]))
+def test_a_keyframed_width_moves_the_edge_smoothly(px, step, operation):
+    disc = np.hypot(*np.mgrid[-24:25, -24:25]) < 18
+    before, after = (operation(disc.astype(np.float32), value) for value in (px, px + step))
+    assert np.abs(after - before).max() <= 2 * step
+
+
+@quick
+@given(st.integers(0, 1000), st.floats(-100, 100), st.floats(0, 8))
+def test_sharpening_keeps_flat_colours_and_highlights(seed, amount, radius):
+    level = np.float32(np.random.default_rng(seed).uniform(0, 40))
+    flat = np.full((12, 9, 3), level, np.float32)
+    np.testing.assert_allclose(detail.sharpen(flat, amount, radius), flat, rtol=2e-5)
+
+
+def test_results_do_not_depend_on_the_thread_count():
+    face, plate, weight = picture(3, (300, 310)), picture(4, (300, 310)), soft_matte(5, (300, 310))
+    placement = np.array([[0.8, 0.1, 3.2], [-0.1, 0.8, 40.7]])
+    box = merge.paste_box(placement, 300, merge.Box(0, 0, 400, 400))
+    results = []
+    before = cv2.getNumThreads()
+    try:
+        for threads in (1, 2, 5):
+            cv2.setNumThreads(threads)
+            edge = matte.feather(matte.erode(weight, 3.3), 9.1)
+            solved = match.solve("monge_kantorovich", face, plate, edge)
+            new = detail.sharpen(solved.apply(face), 40, 1.7)
+            warped = merge.warp_to_box(new, placement, box)
+            cover = merge.warp_to_box(edge, placement, box, "linear")
+            results.append(bits(merge.over(np.full_like(warped, 40.0), warped, cover)))
+    finally:
+        cv2.setNumThreads(before)
+    assert np.array_equal(results[0], results[1])
+    assert np.array_equal(results[0], results[2])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_empty_matte_is_an_error_that_says_so(method):
+    with pytest.raises(PlateError, match="matte is empty"):
+        match.solve(method, picture(1), picture(2), np.zeros((32, 28), np.float32))
