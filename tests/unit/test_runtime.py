@@ -1,0 +1,315 @@
+"""Exported models: what opens, what is refused, and what a swap gives back."""
+
+import hashlib
+import json
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from understudy.errors import ModelError
+from understudy.runtime import session
+from understudy.runtime.model import Model, ModelCard, card_path, read_card, write_card
+from understudy.runtime.session import Session
+
+SIZE = 16
+NAMES = ["ada", "bo", "cy"]
+
+
+def graph(count=3, size=SIZE, scale=0.5):
+    """A model whose identity i returns scale·face + i, and the matte of 0.25·i."""
+    nodes, outputs, weights = [], [], [numpy_helper.from_array(np.float32(scale), "scale")]
+    nodes.append(helper.make_node("ReduceMean", ["face"], ["grey"], axes=[1], keepdims=1))
+    nodes.append(helper.make_node("Sub", ["grey", "grey"], ["nothing"]))
+    for index in range(count):
+        weights.append(numpy_helper.from_array(np.float32(index), f"shift_{index}"))
+        weights.append(numpy_helper.from_array(np.float32(0.25 * index), f"cover_{index}"))
+        nodes.append(helper.make_node("Mul", ["face", "scale"], [f"scaled_{index}"]))
+        nodes.append(helper.make_node("Add", [f"scaled_{index}", f"shift_{index}"], [f"face_{index}"]))
+        nodes.append(helper.make_node("Add", ["nothing", f"cover_{index}"], [f"matte_{index}"]))
+        shape = ["N", 3, size, size]
+        outputs.append(helper.make_tensor_value_info(f"face_{index}", TensorProto.FLOAT, shape))
+        outputs.append(
+            helper.make_tensor_value_info(f"matte_{index}", TensorProto.FLOAT, ["N", 1, size, size])
+        )
+    face = helper.make_tensor_value_info("face", TensorProto.FLOAT, ["N", 3, size, size])
+    built = helper.make_graph(nodes, "swap", [face], outputs, weights)
+    return helper.make_model(built, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+def card_for(path, **changes):
+    facts = {
+        "name": "test", "size": SIZE, "coverage": "full", "identities": NAMES, "source": "bo",
+        "destination": "cy", "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "opset": 17,
+    }  # fmt: skip
+    return ModelCard(**{**facts, **changes})
+
+
+@pytest.fixture
+def path(tmp_path):
+    file = tmp_path / "swap_fp32.onnx"
+    file.write_bytes(graph().SerializeToString())
+    write_card(file, card_for(file))
+    return file
+
+
+def faces(count=2):
+    return np.random.default_rng(0).random((count, SIZE, SIZE, 3)).astype(np.float32)
+
+
+def test_a_swap_gives_the_face_and_both_mattes(path):
+    model = Model.open(path, device="cpu", threads=1)
+    face, cover, own = model.swap(faces(), source="ada")
+    np.testing.assert_allclose(face, faces() * 0.5, rtol=1e-6)
+    assert face.dtype == cover.dtype == own.dtype == np.float32
+    assert cover.shape == own.shape == (2, SIZE, SIZE)
+    assert (cover == 0).all() and (own == 0.5).all()
+
+
+def test_the_card_names_the_source_when_the_caller_does_not(path):
+    face, cover, _ = Model.open(path).swap(faces())
+    np.testing.assert_allclose(face, faces() * 0.5 + 1, rtol=1e-6)
+    assert (cover == 0.25).all()
+
+
+def test_the_destination_itself_and_no_faces_at_all_are_fine(path):
+    model = Model.open(path)
+    _, cover, own = model.swap(faces(1), source="cy")
+    assert np.array_equal(cover, own)
+    assert [a.shape[0] for a in model.swap(faces(0))] == [0, 0, 0]
+
+
+def test_a_broken_pixel_spoils_no_swap(path):
+    broken = faces()
+    broken[0, 3, 3] = (np.nan, np.inf, -np.inf)
+    face, _, _ = Model.open(path).swap(broken)
+    np.testing.assert_allclose(face[0, 3, 3], [1.0, 1.5, 1.0])
+
+
+def test_an_unknown_identity_lists_the_known_ones(path):
+    with pytest.raises(ModelError, match="does not know the identity 'dee'") as caught:
+        Model.open(path).swap(faces(), source="dee")
+    assert "ada, bo, cy" in caught.value.fix
+
+
+@pytest.mark.parametrize("shape", [(SIZE, SIZE, 3), (1, 8, 8, 3), (1, SIZE, SIZE, 4), (1, 3, SIZE, SIZE)])
+def test_a_face_of_another_shape_is_refused(path, shape):
+    with pytest.raises(ModelError, match="takes faces of shape"):
+        Model.open(path).swap(np.zeros(shape, np.float32))
+
+
+def test_an_answer_that_is_not_finite_is_an_error(tmp_path):
+    file = tmp_path / "swap.onnx"
+    file.write_bytes(graph(scale=np.inf).SerializeToString())
+    write_card(file, card_for(file))
+    with pytest.raises(ModelError, match="face_1 is not finite"):
+        Model.open(file).swap(faces())
+
+
+def test_any_flipped_byte_is_found(path):
+    data = path.read_bytes()
+    for at in range(0, len(data), 97):
+        damaged = bytearray(data)
+        damaged[at] ^= 0x40
+        path.write_bytes(damaged)
+        with pytest.raises(ModelError, match="not the one its card describes"):
+            Model.open(path)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda d: d[: len(d) // 2], lambda d: b"", lambda d: b"not a model\n" * 40]
+)
+def test_a_damaged_file_without_a_card_is_an_error_too(path, change):
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(ModelError) as caught:
+        Session(path)
+    assert caught.value.fix and caught.value.where == str(path)
+
+
+def test_a_missing_file_and_a_folder_are_errors(path):
+    with pytest.raises(ModelError, match="cannot be read"):
+        Session(path.with_name("other.onnx"))
+    with pytest.raises(ModelError, match="cannot be read"):
+        Session(path.parent)
+
+
+def test_a_file_too_large_is_not_even_read(path, monkeypatch):
+    monkeypatch.setattr(session, "_LARGEST_FILE", 100)
+    with pytest.raises(ModelError, match="more than ONNX allows"):
+        Session(path)
+
+
+def external(tensor):
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.ClearField("raw_data")
+    for key, value in (("location", "/etc/passwd"), ("length", "4")):
+        entry = tensor.external_data.add()
+        entry.key, entry.value = key, value
+    return tensor
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_model_that_points_at_other_files_is_refused(tmp_path, nested):
+    model = graph()
+    if nested:
+        hidden = external(numpy_helper.from_array(np.float32(1), "hidden"))
+        inner = helper.make_graph([helper.make_node("Constant", [], ["out"], value=hidden)], "inner", [], [])
+        node = model.graph.node.add()
+        node.op_type = "If"
+        node.attribute.append(helper.make_attribute("then_branch", inner))
+    else:
+        external(model.graph.initializer[0])
+    file = tmp_path / "swap.onnx"
+    file.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match="tensors in other files"):
+        Session(file)
+
+
+def test_a_session_says_what_it_runs_on_and_what_it_takes(path):
+    opened = Session(path, "auto", 2)
+    assert opened.provider == opened.providers[0]
+    assert opened.provider in onnxruntime.get_available_providers()
+    assert opened.inputs == {"face": (None, 3, SIZE, SIZE)}
+    assert list(opened.outputs)[:2] == ["face_0", "matte_0"]
+
+
+def test_auto_passes_over_a_provider_that_does_not_start(path, monkeypatch):
+    monkeypatch.setattr(session, "available_devices", lambda: ("tensorrt", "cuda", "cpu"))
+    real, tried = session.onnxruntime.InferenceSession, []
+
+    def start(data, options, providers, **more):
+        tried.append(providers[0])
+        if providers[0] != "CPUExecutionProvider":
+            raise RuntimeError("no such library")
+        return real(data, options, providers=providers, **more)
+
+    monkeypatch.setattr(session.onnxruntime, "InferenceSession", start)
+    assert Session(path).provider == "CPUExecutionProvider"
+    assert tried == ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
+    with pytest.raises(ModelError, match="no such library"):
+        Session(path, "cuda")
+
+
+def test_a_device_that_is_not_there_is_an_error_that_lists_those_that_are(path, monkeypatch):
+    monkeypatch.setattr(session, "available_devices", lambda: ("cpu",))
+    for device in ("cuda", "mps", "abacus"):
+        with pytest.raises(ModelError, match=f"'{device}' is not there") as caught:
+            Session(path, device)
+        assert "cpu" in caught.value.fix
+
+
+def test_a_run_checks_names_shapes_and_types(path):
+    opened = Session(path)
+    good = np.zeros((1, 3, SIZE, SIZE), np.float32)
+    assert list(opened.run(["matte_2"], face=good)) == ["matte_2"]
+    assert len(opened.run(face=good)) == 6
+    for only, arrays in [
+        (["nose"], {"face": good}),
+        (None, {"mouth": good}),
+        (None, {}),
+        (None, {"face": good[:, :2]}),
+        (None, {"face": good.astype(np.float64)}),
+    ]:
+        with pytest.raises(ModelError):
+            opened.run(only, **arrays)
+
+
+def test_nothing_is_printed(path, capfd):
+    Model.open(path).swap(faces())
+    with pytest.raises(ModelError):
+        Session(path).run(face=np.zeros((1, 2, 2, 2), np.float32))
+    path.write_bytes(b"\x08\x09garbage" * 10)
+    with pytest.raises(ModelError):
+        Session(path)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_threads_do_not_change_the_answer(path):
+    first, second = (Model.open(path, device="cpu", threads=n).swap(faces())[0] for n in (1, 2))
+    assert np.array_equal(first, second)
+
+
+def test_a_card_lies_beside_its_model_and_reads_back(path):
+    assert card_path(path).name == "swap_fp32.card.json"
+    card = card_for(path, training={"loss": 0.1}, releases={"ada": "00ff"}, parity=1e-5, iterations=7)
+    assert write_card(path, card) == card_path(path)
+    assert read_card(path) == card
+    assert [p.name for p in path.parent.iterdir() if "partial" in p.name] == []
+
+
+def test_a_card_of_a_later_version_says_so(path):
+    document = json.loads(card_path(path).read_text())
+    card_path(path).write_text(json.dumps({**document, "schema_version": 2, "aura": True}))
+    with pytest.raises(ModelError, match="written by a newer version") as caught:
+        Model.open(path)
+    assert "update Understudy" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"schema_version": 1}',
+        "[" * 100_000,
+        "\x00\xff",
+        '{"schema_version": "x"}',
+        " " * 2**21,
+    ],
+)
+def test_a_damaged_card_is_an_error(path, text):
+    card_path(path).write_text(text)
+    with pytest.raises(ModelError):
+        read_card(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"size": 0},
+        {"coverage": "all"},
+        {"identities": []},
+        {"identities": ["bo", "bo", "cy"]},
+        {"source": "dee"},
+        {"sha256": "../x"},
+        {"parity": "NaN"},
+        {"colour": 1},
+    ],
+)
+def test_a_card_with_a_wrong_fact_is_an_error(path, change):
+    document = json.loads(card_path(path).read_text())
+    card_path(path).write_text(json.dumps({**document, **change}))
+    with pytest.raises(ModelError, match="not valid"):
+        read_card(path)
+
+
+def test_a_model_without_a_card_says_so(path):
+    card_path(path).unlink()
+    with pytest.raises(ModelError, match="has no card"):
+        Model.open(path)
+
+
+@pytest.mark.parametrize("change", [{"size": 32}, {"identities": [*NAMES, "dee"]}])
+def test_a_card_that_does_not_fit_the_graph_is_refused(path, change):
+    write_card(path, card_for(path, **change))
+    with pytest.raises(ModelError):
+        Model.open(path)
+
+
+def test_a_half_precision_model_keeps_its_interface(tmp_path):
+    halves = [helper.make_node("Cast", ["face"], ["small"], to=TensorProto.FLOAT16)]
+    halves += [helper.make_node("Cast", ["small"], ["face_0"], to=TensorProto.FLOAT)]
+    halves += [helper.make_node("ReduceMean", ["face"], ["matte_0"], axes=[1], keepdims=1)]
+    values = [("face", 3), ("face_0", 3), ("matte_0", 1)]
+    infos = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["N", c, SIZE, SIZE]) for n, c in values]
+    built = helper.make_graph(halves, "swap", infos[:1], infos[1:])
+    file = tmp_path / "swap_fp16.onnx"
+    onnx.save(helper.make_model(built, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), file)
+    write_card(file, card_for(file, identities=["ada"], source="ada", destination="ada", precision="fp16"))
+    face, _, _ = Model.open(file).swap(faces())
+    assert face.dtype == np.float32
+    np.testing.assert_allclose(face, faces(), atol=1e-3)
