@@ -75,6 +75,8 @@ class Frame:
         pixel_aspect: Width of a pixel divided by its height.
         metadata: Everything else the file's header said, plain values only.
         storage: The file's own data type: "half", "float", "uint8", "uint10", "uint12" or "uint16".
+        channel_storage: The data type of channels that differ from `storage`, such as a float depth
+            beside half colour; names that the frame does not have mean nothing.
     """
 
     pixels: FloatImage
@@ -86,6 +88,7 @@ class Frame:
     pixel_aspect: float = 1.0
     metadata: Mapping[str, MetadataValue] = field(default_factory=dict)
     storage: str = "half"
+    channel_storage: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         expected = (self.data_window.height, self.data_window.width, len(self.channels))

@@ -1,0 +1,140 @@
+"""Colour spaces, by OpenColorIO and one of its built-in configurations. The only user of PyOpenColorIO.
+
+Convention:
+    Arrays end in three channels R, G, B, float32. Values are never clipped: they may be negative or far
+    above 1, and a conversion to another space and back returns them. The encoded space, which networks and
+    statistics see, is ACEScct: scene values from 0 to 222 lie between 0.07 and 1.
+"""
+
+from __future__ import annotations
+
+import difflib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import PyOpenColorIO as ocio
+from numpy.typing import NDArray
+
+from understudy.errors import ColourError
+from understudy.image.frame import FloatImage
+
+CONFIG_NAME = "cg-config-v2.1.0_aces-v1.3_ocio-v2.3"
+"""Built-in configuration, pinned by its name so that an upgrade never changes a picture."""
+ENCODED = "ACEScct"
+"""Space that networks and colour statistics see."""
+SCENE_LINEAR = "ACEScg"
+"""Space that an EXR is in unless told."""
+DISPLAY = "sRGB - Texture"
+"""Space that 8 to 16 bit images and videos are in unless told."""
+
+_RAW = "raw"
+
+
+def default_space(path: Path | str) -> str:
+    """The colour space a file is taken to be in when nobody says: ACEScg for EXR, else sRGB."""
+    return SCENE_LINEAR if Path(path).suffix.lower() == ".exr" else DISPLAY
+
+
+def spaces() -> tuple[str, ...]:
+    """Every colour space of the pinned configuration by its full name, and `raw` for data."""
+    return tuple(space.getName() for space in _config().getColorSpaces())
+
+
+def check_space(name: str) -> str:
+    """Give a space's full name from its name or one of its aliases, in any case.
+
+    Raises:
+        ColourError: there is no such space; the error lists near names.
+    """
+    if name.lower() == _RAW:
+        return _RAW
+    space = _config().getColorSpace(name) if name else None
+    if space is not None:
+        return cast(str, space.getName())
+    known = {label.lower(): label for label in spaces()}
+    for entry in _config().getColorSpaces():
+        known.update({alias.lower(): entry.getName() for alias in entry.getAliases()})
+    near = difflib.get_close_matches(name.lower(), known, n=6, cutoff=0.5)
+    names = list(dict.fromkeys(known[label] for label in near)) or list(spaces())
+    raise ColourError(
+        f"There is no colour space {name!r}.",
+        where=CONFIG_NAME,
+        fix=f"use one of {', '.join(names)}",
+    )
+
+
+def convert(rgb: FloatImage, source: str, destination: str) -> FloatImage:
+    """Move colours from one space to another without clipping.
+
+    Args:
+        rgb: (..., 3) float32 in `source`; it is left as it is.
+        source: Name or alias of a space; `raw` is data and is returned unchanged.
+        destination: Likewise.
+    Returns:
+        A new array of the same shape, float32. NaN stays NaN.
+    Raises:
+        ColourError: a space is unknown, or the last axis is not three wide.
+    """
+    if rgb.ndim < 1 or rgb.shape[-1] != 3:
+        raise ColourError(f"Colours have the shape {rgb.shape}, not (..., 3).")
+    result = np.array(rgb, np.float32, order="C", copy=True)
+    names = check_space(source), check_space(destination)
+    if names[0] == names[1] or _RAW in (name.lower() for name in names) or result.size == 0:
+        return result
+    pixels = result.reshape(1, -1, 3) if result.ndim != 3 else result
+    height, width = pixels.shape[:2]
+    try:
+        _processor(*names).apply(ocio.PackedImageDesc(pixels, width, height, 3))
+    except ocio.Exception as exc:
+        raise ColourError(f"Colours cannot go from {source} to {destination}.", where=str(exc)) from exc
+    return result
+
+
+def encode(rgb: FloatImage, space: str) -> FloatImage:
+    """Move (..., 3) colours from `space` to the encoded space."""
+    return convert(rgb, space, ENCODED)
+
+
+def decode(encoded: FloatImage, space: str) -> FloatImage:
+    """Move (..., 3) colours from the encoded space to `space`."""
+    return convert(encoded, ENCODED, space)
+
+
+def to_display(rgb: FloatImage, space: str) -> NDArray[np.uint8]:
+    """Make a picture to look at or to detect faces in; never for pixels that go back into a plate.
+
+    Args:
+        rgb: (H, W, 3) float32 in `space`.
+    Returns:
+        (H, W, 3) uint8 sRGB, clipped; NaN becomes black.
+    """
+    shown = convert(rgb, space, DISPLAY)
+    np.nan_to_num(shown, copy=False, nan=0.0, posinf=1.0, neginf=0.0)
+    np.clip(shown, 0.0, 1.0, out=shown)
+    shown *= 255.0
+    shown += 0.5
+    return shown.astype(np.uint8)
+
+
+@lru_cache(maxsize=1)
+def _config() -> Any:
+    try:
+        return ocio.Config.CreateFromBuiltinConfig(CONFIG_NAME)
+    except ocio.Exception as exc:
+        raise ColourError(
+            f"OpenColorIO does not know its configuration {CONFIG_NAME}.",
+            where=f"OpenColorIO {ocio.GetVersion()}",
+            fix="install the OpenColorIO version that Understudy names",
+        ) from exc
+
+
+@lru_cache(maxsize=64)
+def _processor(source: str, destination: str) -> Any:
+    """The CPU processor between two spaces; it holds no state, so threads share it."""
+    try:
+        processor = _config().getProcessor(source, destination)
+        return processor.getOptimizedCPUProcessor(ocio.OPTIMIZATION_GOOD)
+    except ocio.Exception as exc:
+        raise ColourError(f"There is no conversion from {source} to {destination}.", where=str(exc)) from exc

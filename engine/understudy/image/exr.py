@@ -1,0 +1,286 @@
+"""Image files: EXR above all, and PNG, TIFF, DPX and JPEG. The only user of OpenImageIO.
+
+Convention:
+    Files are hostile until read: what they are is told by their first bytes, sizes are checked before
+    memory is taken, and half a picture is an error. Alpha is handed on as the file has it; the frame says
+    whether colour is premultiplied. EXR parts are joined: the first is the main layer, channels of the
+    others are named `part.channel`, and a pixel outside a part's own data window is 0.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import OpenImageIO as oiio
+from numpy.typing import NDArray
+
+from understudy.atomic import replacing
+from understudy.errors import PlateError
+from understudy.image import header
+from understudy.image.colour import default_space
+from understudy.image.frame import FloatImage, Frame, MetadataValue
+from understudy.image.layout import file_layout
+from understudy.image.parts import Part, channel_names, check_parts, pixel_aspect, read_part, union
+from understudy.image.storage import from_stored, to_stored
+
+SUFFIXES = frozenset({".exr", ".png", ".tif", ".tiff", ".dpx", ".jpg", ".jpeg"})
+"""Image files that are read and written."""
+
+_MAGIC = {
+    b"\x76\x2f\x31\x01": "openexr",
+    b"\x89PNG": "png",
+    b"II*\0": "tiff",
+    b"MM\0*": "tiff",
+    b"II+\0": "tiff",
+    b"MM\0+": "tiff",
+    b"SDPX": "dpx",
+    b"XPDS": "dpx",
+    b"\xff\xd8\xff": "jpeg",
+}
+_MAX_PARTS = 256
+_READ_AS_STORED = frozenset({"half", "float", "uint8", "uint16"})
+_EXACT_IN_FLOAT = 2**24
+_LOW_DISK_BYTES = 2**20
+
+
+def read_image(path: Path, *, colour_space: str | None = None) -> Frame:
+    """Read a picture with all its channels, windows and header values.
+
+    Args:
+        path: An .exr, .png, .tif, .dpx or .jpg file.
+        colour_space: The space the colours are in; by file type when left out.
+    Raises:
+        PlateError: the file is missing, unreadable, damaged, incomplete, too large or no picture.
+    """
+    path = Path(path)
+    with _opened(path) as source:
+        parts = _parts(source, path)
+        pixels = _read_parts(source, parts, path)
+    main = parts[0].spec
+    names = channel_names(parts)
+    storages = [kind for part in parts for kind in part.storages]
+    return Frame(
+        pixels=pixels,
+        channels=names,
+        data_window=union(parts),
+        display_window=parts[0].display,
+        colour_space=colour_space or default_space(path),
+        premultiplied=not main.getattribute("oiio:UnassociatedAlpha"),
+        pixel_aspect=pixel_aspect(parts[0]),
+        metadata=header.plain_values(main.extra_attribs),
+        storage=storages[0],
+        channel_storage={n: kind for n, kind in zip(names, storages, strict=True) if kind != storages[0]},
+    )
+
+
+def read_metadata(path: Path) -> dict[str, MetadataValue]:
+    """Read a picture's header values, without its pixels.
+
+    Raises:
+        PlateError: as `read_image`, as far as the header tells.
+    """
+    with _opened(Path(path)) as source:
+        return header.plain_values(source.spec().extra_attribs)
+
+
+def write_image(path: Path, frame: Frame, *, compression: str = "zips") -> None:
+    """Write a frame; the file is complete or as it was before.
+
+    EXR keeps every channel, window and header value. Other formats hold the display window's pixels of
+    one layer, and floats become 16 bit integers in them, clipped to 0..1.
+
+    Args:
+        path: The suffix chooses the format.
+        frame: What to write; `storage` chooses the number type as far as the format has it.
+        compression: An EXR compression; other formats are lossless by their own means.
+    Raises:
+        PlateError: the format is unknown or cannot hold the frame, or the disk or folder refuses.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise PlateError(
+            f"{path.suffix or 'A file without suffix'} is no image format that can be written.",
+            where=path,
+            fix="write .exr, .png, .tif or .dpx",
+        )
+    layout = file_layout(path, frame)
+    spec, stored = _new_spec(layout, compression if path.suffix.lower() == ".exr" else "")
+    try:
+        with replacing(path) as partial:
+            _write(partial, spec, stored, path)
+            _verify_on_full_disk(partial, path)
+    except OSError as exc:
+        raise _disk_error(path, exc.strerror or str(exc), exc.errno) from exc
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a file with the reader that its first bytes call for."""
+    kind = _sniff(path)
+    hints = oiio.ImageSpec()
+    hints.attribute("oiio:UnassociatedAlpha", 1)
+    source = oiio.ImageInput.open(str(path), hints)
+    if source is None or source.format_name() != kind:
+        raise _damaged(path, oiio.geterror())
+    try:
+        yield source
+    except MemoryError as exc:
+        raise PlateError("The picture does not fit into memory.", where=path) from exc
+    finally:
+        source.close()
+        source.geterror()
+        oiio.geterror()
+
+
+def _sniff(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except FileNotFoundError as exc:
+        raise PlateError("The image file is missing.", where=path, fix="check the path") from exc
+    except OSError as exc:
+        fix = "name a file" if path.is_dir() else "check the file's permissions"
+        raise PlateError(f"The image file cannot be read: {exc.strerror}.", where=path, fix=fix) from exc
+    for magic, kind in _MAGIC.items():
+        if start.startswith(magic):
+            return kind
+    what = "The image file is empty." if not start else "The file is no EXR, PNG, TIFF, DPX or JPEG picture."
+    raise PlateError(what, where=path, fix="write it again")
+
+
+def _damaged(path: Path, reason: str) -> PlateError:
+    lines = [line.replace(str(path), path.name) for line in reason.splitlines() if line.strip()]
+    detail = f" ({lines[0][:200]})" if lines else ""
+    return PlateError(f"The image file is damaged or incomplete{detail}.", where=path, fix="write it again")
+
+
+def _parts(source: Any, path: Path) -> list[Part]:
+    """Read the headers of all parts, and refuse what cannot be held or joined."""
+    windows = source.format_name() == "openexr"
+    parts: list[Part] = []
+    while len(parts) < (_MAX_PARTS if windows else 1) and source.seek_subimage(len(parts), 0):
+        parts.append(read_part(source.spec(), len(parts), windows=windows))
+        check_parts(parts, path)
+    if not parts:
+        raise _damaged(path, source.geterror())
+    source.geterror()
+    return parts
+
+
+def _read_parts(source: Any, parts: list[Part], path: Path) -> FloatImage:
+    if len(parts) == 1:
+        return _read_part(source, parts[0], path)
+    window = union(parts)
+    pixels = np.zeros((window.height, window.width, sum(part.count for part in parts)), np.float32)
+    first = 0
+    for part in parts:
+        last = first + part.count
+        pixels[(*part.window.slices(window), slice(first, last))] = _read_part(source, part, path)
+        first = last
+    return pixels
+
+
+def _read_part(source: Any, part: Part, path: Path) -> FloatImage:
+    kinds = set(part.kinds)
+    wanted = part.kinds[0] if len(kinds) == 1 and kinds <= _READ_AS_STORED else "float"
+    pixels = from_stored(
+        _read_channels(source, part, (0, part.count), wanted, path),
+        part.storages[0] if wanted != "float" else "float",
+    )
+    for channel, kind in enumerate(part.kinds):
+        if kind == "uint" and source.format_name() == "openexr":
+            numbers = _read_channels(source, part, (channel, channel + 1), "uint", path)[..., 0]
+            if numbers.max() > _EXACT_IN_FLOAT:
+                raise PlateError(
+                    f"The channel {part.spec.channelnames[channel]} holds integers above {_EXACT_IN_FLOAT:,}.",
+                    where=path,
+                    fix="write the channel as float, or leave it out",
+                )
+            pixels[..., channel] = numbers
+    return pixels
+
+
+def _read_channels(source: Any, part: Part, span: tuple[int, int], kind: str, path: Path) -> NDArray[Any]:
+    stored = source.read_image(part.index, 0, span[0], span[1], kind)
+    if stored is None or source.has_error:
+        raise _damaged(path, source.geterror())
+    return np.asarray(stored).reshape(part.window.height, part.window.width, span[1] - span[0])
+
+
+def _new_spec(frame: Frame, compression: str) -> tuple[Any, NDArray[Any]]:
+    """The header to write, and the pixels as the file stores them."""
+    storages = [frame.channel_storage.get(name, frame.storage) for name in frame.channels]
+    kinds = ["half" if kind == "half" else "float" if kind == "float" else "" for kind in storages]
+    mixed = len(set(kinds)) > 1 and all(kinds)
+    stored = to_stored(frame.pixels, "float" if mixed else frame.storage)
+    spec = oiio.ImageSpec(frame.data_window.width, frame.data_window.height, len(storages), str(stored.dtype))
+    spec.channelnames = frame.channels
+    if mixed:
+        spec.channelformats = tuple(oiio.TypeDesc(kind) for kind in kinds)
+    header.apply_values(spec, frame.metadata)
+    spec.attribute("PixelAspectRatio", float(frame.pixel_aspect))
+    if compression:
+        spec.attribute("compression", compression)
+        _set_windows(spec, frame)
+    if frame.storage in ("uint10", "uint12"):
+        spec.attribute("oiio:BitsPerSample", int(frame.storage[4:]))
+    if not frame.premultiplied:
+        spec.attribute("oiio:UnassociatedAlpha", 1)
+    return spec, stored
+
+
+def _set_windows(spec: Any, frame: Frame) -> None:
+    spec.x, spec.y = frame.data_window.x0, frame.data_window.y0
+    spec.full_x, spec.full_y = frame.display_window.x0, frame.display_window.y0
+    spec.full_width, spec.full_height = frame.display_window.width, frame.display_window.height
+
+
+def _write(partial: Path, spec: Any, stored: NDArray[Any], path: Path) -> None:
+    output = oiio.ImageOutput.create(str(partial))
+    if output is None:
+        raise PlateError("The image cannot be written.", where=path, fix=oiio.geterror())
+    written = output.open(str(partial), spec) and output.write_image(stored)
+    reason = output.geterror()
+    if not (output.close() and written):
+        reason = reason or output.geterror()
+        oiio.geterror()
+        raise _write_error(partial, path, reason, stored.nbytes)
+
+
+def _verify_on_full_disk(partial: Path, path: Path) -> None:
+    """Read the file again where the disk ran low: some libraries do not tell that their last bytes are lost."""
+    if shutil.disk_usage(partial.parent).free < _LOW_DISK_BYTES:
+        try:
+            read_image(partial)
+        except PlateError as exc:
+            raise _disk_full(path) from exc
+
+
+def _write_error(partial: Path, path: Path, reason: str, expected_bytes: int) -> PlateError:
+    """Tell a full disk and a closed folder from other trouble; image libraries only give text."""
+    folder = path.parent
+    if "space left" in reason or shutil.disk_usage(folder).free < min(expected_bytes, _LOW_DISK_BYTES):
+        return _disk_full(path)
+    if not os.access(folder, os.W_OK):
+        return _disk_error(path, "the folder cannot be written")
+    detail = next(iter(reason.splitlines()), "no reason given").replace(str(partial), path.name)[:200]
+    return PlateError(f"The image cannot be written ({detail}).", where=path, fix="check the format")
+
+
+def _disk_full(path: Path) -> PlateError:
+    return PlateError("The disk is full; the file is as it was before.", where=path, fix="free some space")
+
+
+def _disk_error(path: Path, reason: str, number: int | None = None) -> PlateError:
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return _disk_full(path)
+    return PlateError(
+        f"The image cannot be written: {reason}.", where=path, fix="check the folder and its permissions"
+    )

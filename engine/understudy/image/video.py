@@ -1,0 +1,290 @@
+"""Videos, frame by frame and exactly. The only user of PyAV.
+
+Convention:
+    Frames are numbered in the order they are shown, from `first`. The numbering comes from the time stamps of
+    the packets, not from what a header claims; where those are of no use every frame is decoded once to
+    count. Pixels are upright: a rotation in the file is applied.
+"""
+
+from __future__ import annotations
+
+import bisect
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+from understudy.errors import PlateError
+from understudy.image.colour import DISPLAY
+from understudy.image.frame import Frame
+from understudy.image.parts import MAX_PIXELS
+from understudy.image.sequence import MAX_FRAMES, FrameRange
+
+SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".avi", ".webm", ".mxf", ".mpg", ".mpeg", ".gif", ".ts"})
+"""Files that are opened as videos."""
+
+_FLAGS = (
+    Interpolation.BICUBIC
+    | Interpolation.ACCURATE_RND
+    | Interpolation.FULL_CHR_H_INT
+    | Interpolation.FULL_CHR_H_INP
+    | Interpolation.BITEXACT
+)
+_HD_LINES = 720
+_UNSPECIFIED = 2
+
+
+class Video:
+    """A video file whose frames are read by number; one object may serve several threads.
+
+    Args:
+        path: The file.
+        first: Number of the first frame.
+        colour_space: Space its colours are in; sRGB when left out.
+    Raises:
+        PlateError: the file is missing, no video, damaged or without a frame.
+    """
+
+    def __init__(self, path: Path | str, *, first: int = 1, colour_space: str | None = None) -> None:
+        self.path = Path(path)
+        self._first = first
+        self._colour_space = colour_space or DISPLAY
+        self._lock = threading.Lock()
+        self._container: Any = None
+        self._decoder: Iterator[Any] = iter(())
+        self._next = 0
+        self._held: tuple[int, Any] | None = None
+        self._reformatter = VideoReformatter()
+        self._open()
+        try:
+            self._times, self._keys = self._index()
+            self._rotation, self._size = self._probe()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def frames(self) -> FrameRange:
+        """Every frame's number."""
+        return FrameRange.between(self._first, self._first + len(self._times) - 1)
+
+    @property
+    def fps(self) -> float:
+        """Frames a second, on average; 0 where the file does not say."""
+        return self._fps
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of an upright frame."""
+        return self._size
+
+    @property
+    def rotation(self) -> int:
+        """Degrees, counter-clockwise, by which stored frames are turned to be upright: 0, 90, 180 or 270."""
+        return self._rotation
+
+    def read(self, frame: int) -> Frame:
+        """Read one frame.
+
+        Returns:
+            (H, W, 3) RGB, values 0 to 1, storage `uint8`, or `uint16` for a deeper video.
+        Raises:
+            PlateError: the video has no such frame, or it cannot be decoded.
+        """
+        index = frame - self._first
+        with self._lock:
+            if not 0 <= index < len(self._times):
+                raise PlateError(
+                    f"The video has no frame {frame}.",
+                    where=self.path,
+                    fix=f"set the range to {self.frames}",
+                )
+            if self._container is None:
+                raise PlateError("The video is closed.", where=self.path)
+            return self._convert(self._decode(index))
+
+    def close(self) -> None:
+        """Close the file; reading is over."""
+        if self._container is not None:
+            self._container.close()
+        self._container, self._held, self._decoder = None, None, iter(())
+
+    def __enter__(self) -> Video:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _open(self) -> None:
+        if self._container is not None:
+            self._container.close()
+        try:
+            self._container = av.open(str(self.path), metadata_errors="replace")
+            self._stream = self._container.streams.video[0]
+        except FileNotFoundError as exc:
+            raise PlateError("The video is missing.", where=self.path, fix="check the path") from exc
+        except IndexError as exc:
+            self.close()
+            raise PlateError("The file has no video stream.", where=self.path, fix="name a video") from exc
+        except (av.FFmpegError, OSError, ValueError) as exc:
+            raise self._damaged(exc) from exc
+        self._check_header()
+        self._decoder, self._next, self._held = self._frames_from_here(), 0, None
+
+    def _check_header(self) -> None:
+        context = self._stream.codec_context
+        if context is None or context.width * context.height > MAX_PIXELS:
+            self.close()
+            raise PlateError("The video has no decoder or is too large.", where=self.path, fix="transcode it")
+        rate = self._stream.average_rate or self._stream.base_rate
+        self._fps = float(rate) if rate else 0.0
+        self._stream.thread_type = "AUTO"
+
+    def _index(self) -> tuple[list[int], list[int]]:
+        """Times of all frames in the order shown, and of those to start decoding at; then rewind."""
+        times: list[int] = []
+        keys: list[int] = []
+        try:
+            for packet in self._container.demux(self._stream):
+                if packet.size and not packet.is_discard:
+                    times.append(packet.pts if packet.pts is not None else -1)
+                    if packet.is_keyframe and packet.pts is not None:
+                        keys.append(packet.pts)
+        except av.FFmpegError as exc:
+            raise self._damaged(exc) from exc
+        self._open()
+        self._counted = len(set(times)) < len(times)
+        if not times or self._counted or len(times) > MAX_FRAMES:
+            return self._count()
+        return sorted(times), sorted(keys)
+
+    def _count(self) -> tuple[list[int], list[int]]:
+        """Decode everything once; where frames have no times of their own they are told by counting."""
+        times: list[int] = []
+        for decoded in self._frames_from_here():
+            times.append(decoded.pts if decoded.pts is not None else -1)
+            if len(times) > MAX_FRAMES:
+                raise PlateError(f"The video has more than {MAX_FRAMES:,} frames.", where=self.path)
+        self._open()
+        if not times:
+            raise PlateError("The video has no frame.", where=self.path, fix="export it again")
+        self._counted = len(set(times)) < len(times) or times != sorted(times)
+        return (list(range(len(times))) if self._counted else times), []
+
+    def _probe(self) -> tuple[int, tuple[int, int]]:
+        """Decode the first frame: its rotation and upright size."""
+        decoded = self._decode(0)
+        rotation = round(getattr(decoded, "rotation", 0) / 90) * 90 % 360
+        width, height = decoded.width, decoded.height
+        return rotation, ((height, width) if rotation in (90, 270) else (width, height))
+
+    def _frames_from_here(self) -> Iterator[Any]:
+        try:
+            yield from self._container.decode(self._stream)
+        except EOFError:
+            return
+        except (av.FFmpegError, ValueError) as exc:
+            raise self._damaged(exc) from exc
+
+    def _decode(self, index: int) -> Any:
+        """The decoded frame at an index: forward from where the decoder stands, or from a key frame."""
+        if self._held is not None and self._held[0] == index:
+            return self._held[1]
+        found = self._forward(index) if self._is_ahead(index) else None
+        for start in self._starts(index):
+            if found is not None:
+                break
+            self._rewind(start)
+            found = self._forward(index)
+        if found is None:
+            raise PlateError(
+                f"Frame {index + self._first} of the video cannot be decoded.",
+                where=self.path,
+                fix="export the video again",
+            )
+        self._held = (index, found)
+        return found
+
+    def _is_ahead(self, index: int) -> bool:
+        """Whether decoding on is the way: ahead of the decoder, with no key frame between worth a jump."""
+        if index < self._next:
+            return False
+        behind = bisect.bisect_right(self._keys, self._times[index])
+        return not behind or self._keys[behind - 1] <= self._times[self._next] or index - self._next < 8
+
+    def _starts(self, index: int) -> Iterator[int | None]:
+        """Where to try decoding from: the last key frame before, the one before that, the very start."""
+        behind = bisect.bisect_right(self._keys, self._times[index])
+        yield from reversed(self._keys[max(0, behind - 2) : behind])
+        yield None
+
+    def _rewind(self, start: int | None) -> None:
+        self._held = None
+        if start is None or start <= self._times[0]:
+            self._open()
+            return
+        try:
+            self._container.seek(start, stream=self._stream, backward=True, any_frame=False)
+        except av.FFmpegError:
+            self._open()
+            return
+        self._decoder, self._next = self._frames_from_here(), -1
+
+    def _forward(self, index: int) -> Any:
+        """Decode on until the frame at `index` comes; None where it is passed or the file ends."""
+        for decoded in self._decoder:
+            if self._counted:
+                position = self._next
+            else:
+                position = bisect.bisect_left(self._times, decoded.pts if decoded.pts is not None else -1)
+            self._next = position + 1
+            exact = self._counted or (position <= index and self._times[position] == decoded.pts)
+            if position == index and exact:
+                return decoded
+            if position > index:
+                return None
+        self._next = len(self._times)
+        return None
+
+    def _convert(self, decoded: Any) -> Frame:
+        deep = max((component.bits for component in decoded.format.components), default=8) > 8
+        try:
+            rgb = self._reformatter.reformat(
+                decoded,
+                format="rgb48le" if deep else "rgb24",
+                src_colorspace=self._matrix(decoded),
+                src_color_range=ColorRange.JPEG if _is_full(decoded) else ColorRange.MPEG,
+                dst_color_range=ColorRange.JPEG,
+                interpolation=_FLAGS,
+            )
+            stored: NDArray[Any] = rgb.to_ndarray()
+        except (av.FFmpegError, ValueError, MemoryError) as exc:
+            raise self._damaged(exc) from exc
+        pixels = stored.astype(np.float32)
+        pixels /= np.float32(65535 if deep else 255)
+        pixels = np.ascontiguousarray(np.rot90(pixels, self._rotation // 90))
+        return Frame.from_rgb(pixels, colour_space=self._colour_space, storage="uint16" if deep else "uint8")
+
+    def _matrix(self, decoded: Any) -> Colorspace:
+        """The matrix from Y'CbCr: the frame's own, else by its lines as players do."""
+        try:
+            return Colorspace(int(decoded.colorspace))
+        except ValueError:
+            return Colorspace.ITU709 if decoded.height >= _HD_LINES else Colorspace.ITU601
+
+    def _damaged(self, exc: Exception) -> PlateError:
+        reason = getattr(exc, "strerror", None) or str(exc)
+        return PlateError(
+            f"The video cannot be read ({reason[:200]}).", where=self.path, fix="check it, or export it again"
+        )
+
+
+def _is_full(decoded: Any) -> bool:
+    """Whether luma uses all values; RGB always does."""
+    name = decoded.format.name
+    return bool(int(decoded.color_range) == ColorRange.JPEG or name.startswith("yuvj") or decoded.format.is_rgb)
