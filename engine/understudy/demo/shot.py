@@ -1,0 +1,106 @@
+"""The demo shot on disk: two performers to train on, a plate, and the truth.
+
+    actor/      the source performer, its own performance
+    double/     the destination performer, another performance
+    plate/      the double in the shot
+    truth/      the double in the same shot with the actor's face: what a perfect swap gives
+    region/     coverage of the face, one channel
+
+Convention:
+    EXR, half, scene-linear with Rec.709 primaries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from understudy.demo.identity import Identity
+from understudy.demo.performance import Performance
+from understudy.demo.render import render
+from understudy.face.known import read_table, write_table
+from understudy.image.exr import write_image
+from understudy.image.frame import Frame
+from understudy.progress import Progress, Reporter
+
+COLOUR_SPACE = "Linear Rec.709 (sRGB)"
+FIRST_FRAME = 1
+FRAME_PX = (256, 256)
+
+
+@dataclass(frozen=True)
+class DemoShot:
+    """The names of the two performers."""
+
+    destination: str = "double"
+    source: str = "actor"
+
+
+def write(output: Path, *, seed: int, training_frames: int, shot_frames: int, report: Reporter) -> DemoShot:
+    """Render what is not there yet.
+
+    Args:
+        seed: Of the performers and their performances.
+        training_frames, shot_frames: How many frames of each performer, and of the shot.
+
+    Raises:
+        PlateError: the folder cannot be written.
+    """
+    shot = DemoShot()
+    cast = {shot.destination: Identity.from_seed(seed), shot.source: Identity.from_seed(seed + 1)}
+    for index, (name, identity) in enumerate(cast.items()):
+        _write_training(
+            output, name, identity, Performance.from_seed(seed + 10 + index), training_frames, report
+        )
+    double, actor = cast[shot.destination], cast[shot.source]
+    performance = Performance.from_seed(seed + 20)
+    known = output / "plate" / "landmarks.json"
+    places = read_table(known) if known.exists() else {}
+    names = ("plate", "truth", "region")
+    for done in range(shot_frames):
+        report(Progress("render the shot", done, shot_frames))
+        number = FIRST_FRAME + done
+        if all(_path(output, name, number).exists() for name in names) and number in places:
+            continue
+        moment = performance.at(done)
+        plate = render(double, moment, size=FRAME_PX)
+        places[number] = plate.landmarks
+        _write(output, "plate", number, plate.pixels)
+        truth = render(double, moment, size=FRAME_PX, face_identity=actor)
+        _write(output, "truth", number, truth.pixels)
+        _write(output, "region", number, truth.face_matte[..., None])
+    write_table(known, places)
+    return shot
+
+
+def _write_training(
+    output: Path, name: str, identity: Identity, performance: Performance, count: int, report: Reporter
+) -> None:
+    """One performer's training frames, and where the renderer knows the landmarks to be."""
+    known = output / name / "landmarks.json"
+    places = read_table(known) if known.exists() else {}
+    for done in range(count):
+        report(Progress(f"render the {name}", done, count))
+        number = FIRST_FRAME + done
+        if _path(output, name, number).exists() and number in places:
+            continue
+        rendered = render(identity, performance.at(done), size=FRAME_PX)
+        _write(output, name, number, rendered.pixels)
+        places[number] = rendered.landmarks
+    write_table(known, places)
+
+
+def _path(output: Path, name: str, number: int) -> Path:
+    return output / name / f"{name}.{number:04d}.exr"
+
+
+def _write(output: Path, name: str, number: int, pixels: np.ndarray) -> None:
+    image = np.ascontiguousarray(pixels, np.float32)
+    if image.shape[-1] == 3:
+        frame = Frame.from_rgb(image, colour_space=COLOUR_SPACE)
+    else:
+        whole = Frame.from_rgb(np.repeat(image, 3, axis=-1), colour_space="raw")
+        frame = Frame(image, ("Y",), whole.data_window, whole.display_window, "raw", storage="half")
+    write_image(_path(output, name, number), frame)
