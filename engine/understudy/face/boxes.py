@@ -156,8 +156,7 @@ class BlazeFace:
             centre = (row[:2] + anchor) * edge
             half = row[2:4] * edge / 2
             eyes = sorted(
-                (float(x) + left, float(y) + top)
-                for x, y in ((row[4:8].reshape(2, 2) + anchor) * edge)
+                (float(x) + left, float(y) + top) for x, y in ((row[4:8].reshape(2, 2) + anchor) * edge)
             )
             low, high = centre - half, centre + half
             box = (float(low[0]) + left, float(low[1]) + top, float(high[0]) + left, float(high[1]) + top)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from understudy.errors import FaceError
-from understudy.face.template import BASE, WEIGHTS
+from understudy.face.template import BASE, SIDES, WEIGHTS
 
 Matrix = NDArray[np.float64]
 Image = TypeVar("Image", bound=NDArray[Any])
@@ -37,7 +37,7 @@ class Coverage:
     @property
     def edge(self) -> float:
         """The crop's edge in edges of the brow-to-lip square."""
-        return 1 + 2 * np.sqrt(2.0) * self.padding
+        return 1 + 2 * float(np.sqrt(2.0)) * self.padding
 
 
 COVERAGES = {
@@ -55,9 +55,7 @@ def template(coverage: str) -> NDArray[np.float64]:
         FaceError: no coverage has that name.
     """
     if coverage not in COVERAGES:
-        raise FaceError(
-            f"There is no coverage {coverage!r}.", fix="choose one of " + ", ".join(COVERAGES)
-        )
+        raise FaceError(f"There is no coverage {coverage!r}.", fix="choose one of " + ", ".join(COVERAGES))
     chosen = COVERAGES[coverage]
     middle = np.array([0.5, 0.5 - chosen.raised])
     return np.asarray((BASE - middle) / chosen.edge + 0.5, np.float64)
@@ -67,6 +65,11 @@ TEMPLATE: NDArray[np.float64] = template("full")
 """(68, 2): the mean face in the unit square of the coverage `full`."""
 
 
+# Fitted on the meshes of five performances up to 60 degrees of yaw: the middle of the visible face lies at
+# this share of the ears' mean shift, with a correlation of 0.998.
+_TURN_SHARE = 0.79
+
+
 def similarity(source: ArrayLike, destination: ArrayLike, weights: ArrayLike | None = None) -> Matrix:
     """The rotation, uniform scale and shift that moves source points nearest to destination points.
 
@@ -74,8 +77,10 @@ def similarity(source: ArrayLike, destination: ArrayLike, weights: ArrayLike | N
         source: (N, 2), N ≥ 2, any unit.
         destination: (N, 2).
         weights: (N,) of at least 0; equal when left out.
+
     Returns:
         (2, 3) float64; never a reflection.
+
     Raises:
         FaceError: the shapes differ, a number is not finite, or the source points are one and the same.
     Source:
@@ -85,7 +90,8 @@ def similarity(source: ArrayLike, destination: ArrayLike, weights: ArrayLike | N
     first = np.asarray(source, np.float64)
     second = np.asarray(destination, np.float64)
     weight = np.ones(len(first)) if weights is None else np.asarray(weights, np.float64)
-    if first.shape != second.shape or first.ndim != 2 or first.shape[1] != 2 or weight.shape != first.shape[:1]:
+    shaped = first.ndim == 2 and first.shape[1] == 2
+    if not shaped or first.shape != second.shape or weight.shape != first.shape[:1]:
         raise FaceError(f"Points of shape {first.shape} cannot be moved onto points of shape {second.shape}.")
     if not (np.isfinite(first).all() and np.isfinite(second).all() and weight.sum() > 0):
         raise FaceError("Landmarks to align hold a number that is not finite, or have no weight.")
@@ -108,15 +114,23 @@ def plate_to_aligned(landmarks: ArrayLike, *, coverage: str, size: int) -> Matri
         landmarks: (68, 2) pixels of the plate.
         coverage: `half`, `full`, `whole_face` or `head`.
         size: Edge of the crop in pixels.
+
     Returns:
         (2, 3) float64 from the plate's pixels to the crop's.
+
     Raises:
         FaceError: the landmarks are not (68, 2) finite numbers, or lie on one point.
     """
     points = np.asarray(landmarks, np.float64)
     if points.shape != BASE.shape:
         raise FaceError(f"A face has 68 landmarks of two numbers, not an array of shape {points.shape}.")
-    return similarity(points, template(coverage) * size - 0.5, WEIGHTS)
+    ideal = template(coverage) * size - 0.5
+    matrix = similarity(points, ideal, WEIGHTS)
+    # Eyes and nose lead when a head turns, so that a crop centred on them runs over the nose and wastes the
+    # other side. The ears go the other way: shifting by their share keeps the visible face in the middle.
+    turned = float((transform(points[SIDES], matrix) - ideal[SIDES])[:, 0].mean())
+    matrix[0, 2] -= _TURN_SHARE * turned
+    return matrix
 
 
 def invert(matrix: ArrayLike) -> Matrix:
@@ -173,8 +187,10 @@ def warp(image: Image, matrix: ArrayLike, size: int, *, interpolation: int = cv2
         matrix: (2, 3) from the picture's pixels to the crop's.
         size: Edge of the crop.
         interpolation: OpenCV's constant; INTER_LINEAR makes no overshoot beside values above 1.
+
     Returns:
         (size, size, C) or (size, size), of the picture's type.
+
     Raises:
         FaceError: the matrix cannot be inverted.
     """
@@ -186,9 +202,7 @@ def warp(image: Image, matrix: ArrayLike, size: int, *, interpolation: int = cv2
         smaller = max(1, round(width * factor)), max(1, round(height * factor))
         part = cv2.resize(part, smaller, interpolation=cv2.INTER_AREA)
         full = compose(full, invert(resizing(smaller[0] / width, smaller[1] / height)))
-    result = cv2.warpAffine(
-        part, full, (size, size), flags=interpolation, borderMode=cv2.BORDER_REPLICATE
-    )
+    result = cv2.warpAffine(part, full, (size, size), flags=interpolation, borderMode=cv2.BORDER_REPLICATE)
     return result.reshape(size, size, *image.shape[2:])  # type: ignore[return-value]
 
 

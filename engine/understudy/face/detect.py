@@ -20,6 +20,7 @@ def open_finder(name: str, settings: Settings, *, known: Path | None = None) -> 
         name: `auto` (fan when its package and weights are there, else yunet), or a back end's name.
         settings: Where model files lie, and the device.
         known: The table for `known`, as `known.write_table` wrote it.
+
     Raises:
         FaceError: no back end has that name, or a file that it needs is missing or damaged.
     """

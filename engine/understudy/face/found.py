@@ -28,7 +28,7 @@ class DetectedFace:
         confidence: How sure the landmark network is that it sees a face, 0 to 1.
         mesh: (478, 3) or (468, 3) float32 in the order of MediaPipe, z in pixels towards the back; None
             where the back end has no mesh.
-        blendshapes: (52,) float32 in 0..1 in the order of ARKit as MediaPipe has it; None without their model.
+        blendshapes: (52,) float32 in 0..1 in MediaPipe's order; None without their model.
     """
 
     box: FaceBox
@@ -58,6 +58,7 @@ class FaceFinder(Protocol):
         Args:
             image: (H, W, 3) uint8 sRGB.
             frame: The frame's number; only `known` needs it.
+
         Raises:
             FaceError: the picture is not (H, W, 3) uint8, or the back end failed.
         """

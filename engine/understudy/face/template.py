@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+# fmt: off
 _JAW = (
     (-0.1144, 0.2249), (-0.1114, 0.3529), (-0.1013, 0.4850), (-0.0796, 0.6277), (-0.0445, 0.7813),
     (0.0067, 0.9030), (0.0663, 0.9904), (0.2145, 1.1215), (0.5000, 1.2110), (0.7855, 1.1215),
@@ -36,6 +37,7 @@ _MOUTH = (
     (0.4286, 0.9087), (0.3671, 0.8859), (0.2897, 0.7871), (0.3942, 0.7656), (0.5000, 0.7659),
     (0.6058, 0.7656), (0.7103, 0.7871), (0.6067, 0.8181), (0.5000, 0.8308), (0.3933, 0.8181),
 )
+# fmt: on
 
 BASE: NDArray[np.float64] = np.array(_JAW + _BROWS + _NOSE + _EYES + _MOUTH)
 """(68, 2): the mean face in its brow-to-lip unit square; x right, y down."""
@@ -64,3 +66,6 @@ def _weights() -> NDArray[np.float64]:
 
 WEIGHTS: NDArray[np.float64] = _weights()
 """(68,): see `_weights`."""
+
+SIDES = (0, 1, 2, 3, 13, 14, 15, 16)
+"""The jaw's points beside the ears: they tell how far a head is turned, and do not move with the mouth."""
