@@ -45,6 +45,7 @@ _MAGIC = {
     b"\xff\xd8\xff": "jpeg",
 }
 _MAX_PARTS = 256
+_TYPE_NAMES = {"float16": "half", "float32": "float", "uint8": "uint8", "uint16": "uint16"}
 _READ_AS_STORED = frozenset({"half", "float", "uint8", "uint16"})
 _EXACT_IN_FLOAT = 2**24
 _LOW_DISK_BYTES = 2**20
@@ -56,6 +57,7 @@ def read_image(path: Path, *, colour_space: str | None = None) -> Frame:
     Args:
         path: An .exr, .png, .tif, .dpx or .jpg file.
         colour_space: The space the colours are in; by file type when left out.
+
     Raises:
         PlateError: the file is missing, unreadable, damaged, incomplete, too large or no picture.
     """
@@ -100,6 +102,7 @@ def write_image(path: Path, frame: Frame, *, compression: str = "zips") -> None:
         path: The suffix chooses the format.
         frame: What to write; `storage` chooses the number type as far as the format has it.
         compression: An EXR compression; other formats are lossless by their own means.
+
     Raises:
         PlateError: the format is unknown or cannot hold the frame, or the disk or folder refuses.
     """
@@ -199,7 +202,7 @@ def _read_part(source: Any, part: Part, path: Path) -> FloatImage:
             numbers = _read_channels(source, part, (channel, channel + 1), "uint", path)[..., 0]
             if numbers.max() > _EXACT_IN_FLOAT:
                 raise PlateError(
-                    f"The channel {part.spec.channelnames[channel]} holds integers above {_EXACT_IN_FLOAT:,}.",
+                    f"The channel {part.spec.channelnames[channel]} holds integers that are too large.",
                     where=path,
                     fix="write the channel as float, or leave it out",
                 )
@@ -220,7 +223,9 @@ def _new_spec(frame: Frame, compression: str) -> tuple[Any, NDArray[Any]]:
     kinds = ["half" if kind == "half" else "float" if kind == "float" else "" for kind in storages]
     mixed = len(set(kinds)) > 1 and all(kinds)
     stored = to_stored(frame.pixels, "float" if mixed else frame.storage)
-    spec = oiio.ImageSpec(frame.data_window.width, frame.data_window.height, len(storages), str(stored.dtype))
+    spec = oiio.ImageSpec(
+        frame.data_window.width, frame.data_window.height, len(storages), _TYPE_NAMES[str(stored.dtype)]
+    )
     spec.channelnames = frame.channels
     if mixed:
         spec.channelformats = tuple(oiio.TypeDesc(kind) for kind in kinds)
@@ -255,7 +260,7 @@ def _write(partial: Path, spec: Any, stored: NDArray[Any], path: Path) -> None:
 
 
 def _verify_on_full_disk(partial: Path, path: Path) -> None:
-    """Read the file again where the disk ran low: some libraries do not tell that their last bytes are lost."""
+    """Read the file again where the disk ran low: not every library tells that bytes were lost."""
     if shutil.disk_usage(partial.parent).free < _LOW_DISK_BYTES:
         try:
             read_image(partial)

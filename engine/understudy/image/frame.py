@@ -94,7 +94,7 @@ class Frame:
         expected = (self.data_window.height, self.data_window.width, len(self.channels))
         if self.pixels.shape != expected:
             raise PlateError(
-                f"A frame's pixels have the shape {self.pixels.shape}, its windows and channels say {expected}."
+                f"A frame's pixels have the shape {self.pixels.shape}, not {expected} as its windows say."
             )
         if self.pixels.dtype != np.float32:
             raise PlateError(f"A frame's pixels are {self.pixels.dtype}, not float32.")

@@ -32,6 +32,7 @@ def file_layout(path: Path, frame: Frame) -> Frame:
     Returns:
         The frame itself for EXR with a float storage; else its channels in file order, cut or padded with
         zeros to the display window, and with a storage that the format has.
+
     Raises:
         PlateError: the format cannot hold the frame's channels, or the frame has no pixels.
     """

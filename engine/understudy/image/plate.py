@@ -46,6 +46,7 @@ def open_plate(text: str, *, colour_space: str | None = None) -> Plate:
     Args:
         text: What to open. A single image is frame 1, or the number in a name such as `plate.1017.exr`.
         colour_space: Space of its colours; by file type when left out.
+
     Raises:
         PlateError: nothing is there, or it is a folder, a wildcard or no picture.
         ColourError: there is no such colour space.
@@ -53,7 +54,7 @@ def open_plate(text: str, *, colour_space: str | None = None) -> Plate:
     space = check_space(colour_space) if colour_space else None
     path = Path(text)
     if not text.strip() or "\0" in text:
-        raise PlateError("The plate has no name.", where=repr(text), fix="give a pattern, an image or a video")
+        raise PlateError("The plate has no name.", where=repr(text), fix="name an image or a video")
     if path.is_dir():
         raise PlateError("The plate is a folder.", where=text, fix=_suggest(path))
     if not path.exists() and Pattern.is_pattern(text):
@@ -71,6 +72,7 @@ def write_png(path: Path, rgb: NDArray[np.uint8]) -> None:
     Args:
         path: A file that ends in .png.
         rgb: (H, W, 3) uint8 sRGB.
+
     Raises:
         PlateError: the array is no such picture, or the disk or folder refuses.
     """

@@ -161,9 +161,8 @@ class Pattern:
             if len(found) > 1:
                 raise PlateError("The pattern has more than one place for the number.", where=text, fix=fix)
             if found:
-                return cls(
-                    path.parent, path.name[: found[0].start()], _padding(found[0]), path.name[found[0].end() :]
-                )
+                start, end = found[0].span()
+                return cls(path.parent, path.name[:start], _padding(found[0]), path.name[end:])
         raise PlateError("The pattern has no place for the frame number.", where=text, fix=fix)
 
     @staticmethod

@@ -49,9 +49,7 @@ def to_stored(pixels: FloatImage, storage: str) -> NDArray[Any]:
     if bits == 8:
         return scaled.astype(np.uint8)
     stored = scaled.astype(np.uint16)
-    if bits < 16:
-        stored = (stored << (16 - bits)) | (stored >> (2 * bits - 16))
-    return stored
+    return stored if bits == 16 else (stored << (16 - bits)) | (stored >> (2 * bits - 16))
 
 
 def _to_half(pixels: FloatImage) -> NDArray[np.float16]:

@@ -25,7 +25,7 @@ from understudy.image.frame import Frame
 from understudy.image.parts import MAX_PIXELS
 from understudy.image.sequence import MAX_FRAMES, FrameRange
 
-SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".avi", ".webm", ".mxf", ".mpg", ".mpeg", ".gif", ".ts"})
+SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".avi", ".webm", ".mxf", ".mpg", ".gif", ".ts"})
 """Files that are opened as videos."""
 
 _FLAGS = (
@@ -46,6 +46,7 @@ class Video:
         path: The file.
         first: Number of the first frame.
         colour_space: Space its colours are in; sRGB when left out.
+
     Raises:
         PlateError: the file is missing, no video, damaged or without a frame.
     """
@@ -93,6 +94,7 @@ class Video:
 
         Returns:
             (H, W, 3) RGB, values 0 to 1, storage `uint8`, or `uint16` for a deeper video.
+
         Raises:
             PlateError: the video has no such frame, or it cannot be decoded.
         """
@@ -286,5 +288,5 @@ class Video:
 
 def _is_full(decoded: Any) -> bool:
     """Whether luma uses all values; RGB always does."""
-    name = decoded.format.name
-    return bool(int(decoded.color_range) == ColorRange.JPEG or name.startswith("yuvj") or decoded.format.is_rgb)
+    kind = decoded.format
+    return bool(int(decoded.color_range) == ColorRange.JPEG or kind.is_rgb or kind.name.startswith("yuvj"))
