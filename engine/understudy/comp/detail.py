@@ -21,8 +21,10 @@ def sharpen(rgb: FloatImage, amount: float, radius_px: float) -> FloatImage:
         rgb: (H, W, C) float32, encoded space.
         amount: −100..100 percent.
         radius_px: Standard deviation of the Gaussian in pixels, 0 or more.
+
     Returns:
         A new array of the same shape. Pixels that are not finite stay as they are and do not spread.
+
     Raises:
         JobError: amount or radius_px is out of range.
     """

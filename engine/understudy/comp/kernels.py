@@ -23,6 +23,7 @@ def moments(face: FloatImage, plate: FloatImage, matte: FloatImage) -> NDArray[n
         face: (H, W, 3) float32.
         plate: The same shape.
         matte: (H, W) float32, the weights; values that are not above 0 are left out.
+
     Returns:
         (19,) float64: the weights' sum; then for face and plate each 3 sums of x and 6 of x·xᵀ
         (rr, rg, rb, gg, gb, bb).
@@ -53,6 +54,32 @@ def moments(face: FloatImage, plate: FloatImage, matte: FloatImage) -> NDArray[n
                 total[at + 7] += weight * g * b
                 total[at + 8] += weight * b * b
     return total
+
+
+@numba.njit(cache=True, nogil=True)
+def fill_convex(edges: NDArray[np.float64], out: FloatImage) -> None:
+    """Coverage of a convex shape: the distance to its nearest edge, clamped over one pixel.
+
+    Args:
+        edges: (N, 3) float64 half-planes (a, b, c), a² + b² = 1: a·x + b·y + c is the distance inwards.
+        out: (H, W) float32 of zeros, written where the shape covers.
+    """
+    width = out.shape[1]
+    for y in range(out.shape[0]):
+        low, high = 0.0, width - 1.0
+        for k in range(edges.shape[0]):
+            slope, at = edges[k, 0], edges[k, 1] * y + edges[k, 2] + 0.5
+            if slope > 1e-12:
+                low = max(low, -at / slope)
+            elif slope < -1e-12:
+                high = min(high, -at / slope)
+            elif at <= 0.0:
+                high = -1.0
+        for x in range(math.ceil(low), math.floor(high) + 1):
+            nearest = 1.0
+            for k in range(edges.shape[0]):
+                nearest = min(nearest, edges[k, 0] * x + edges[k, 1] * y + edges[k, 2] + 0.5)
+            out[y, x] = max(nearest, 0.0)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -97,8 +97,10 @@ def measure(face: FloatImage, plate: FloatImage, matte: FloatImage) -> tuple[Sta
         face: (H, W, 3) float32, encoded space, unpremultiplied.
         plate: The same shape and space.
         matte: (H, W) float32; pixels at 0 are not counted, whatever they hold.
+
     Returns:
         The face's statistics and the plate's.
+
     Raises:
         PlateError: the shapes differ, or no finite pixel lies under the matte.
     """
@@ -199,8 +201,10 @@ def solve(
         plate: The same shape and space.
         matte: (H, W) float32 in 0..1; pixels weigh by it.
         strength: 0 keeps the face, 1 matches fully.
+
     Returns:
         3×4 matrix in the encoded space.
+
     Raises:
         JobError: the method is unknown, or strength is outside 0..1.
         PlateError: the shapes differ, or the matte is empty (not for "none").

@@ -12,17 +12,20 @@ import math
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from understudy.comp import kernels
 from understudy.errors import FaceError, JobError, PlateError
 from understudy.image.frame import FloatImage
+
+Points = NDArray[np.float64]
 
 FOREHEAD = 0.3
 """How far the hull rises above the brows, as a share of the height from the chin to the nose bridge."""
 
 _CHIN, _BRIDGE = 8, 27
+_JAW_AND_BROWS = slice(0, 27)
 _BROWS = slice(17, 27)
-# The brow's outer ends rise less than its middle: a forehead is round, and the temples carry hair.
-_BROW_RISE = np.array([0.35, 0.75, 1.0, 1.1, 1.15, 1.15, 1.1, 1.0, 0.75, 0.35])
 # The share of square steps that makes a regular octagon of squares and diamonds: √2 − 1.
 _SQUARE_SHARE = math.sqrt(2.0) - 1.0
 
@@ -37,8 +40,10 @@ def hull(landmarks: FloatImage, size: int | tuple[int, int], *, grow: float = FO
         landmarks: (68, 2) pixels of the raster, x right, y down, pixel centres at integers.
         size: Edge of a square raster, or (height, width).
         grow: Rise above the brows as a share of the height from the chin to the nose bridge.
+
     Returns:
         (H, W) float32 in 0..1.
+
     Raises:
         FaceError: the landmarks have another shape, or are not finite.
     """
@@ -49,34 +54,48 @@ def hull(landmarks: FloatImage, size: int | tuple[int, int], *, grow: float = FO
             fix="track the face in this frame again, or set its landmarks by hand",
         )
     height, width = (size, size) if isinstance(size, int) else size
-    up = points[_BRIDGE] - points[_CHIN]
-    forehead = points[_BROWS] + grow * _BROW_RISE[:, None] * up
-    outline = cv2.convexHull(np.concatenate([points, forehead]).astype(np.float32))[:, 0]
-    return _fill_convex(outline.astype(np.float64), height, width)
-
-
-def _fill_convex(outline: np.ndarray[tuple[int, ...], np.dtype[np.float64]], h: int, w: int) -> FloatImage:
-    """Coverage of a convex polygon: the distance to its nearest edge, clamped over one pixel."""
-    matte = np.zeros((h, w), np.float32)
-    x0, y0 = np.floor(np.clip(outline.min(axis=0) - 1, 0, (w, h))).astype(int)
-    x1, y1 = np.ceil(np.clip(outline.max(axis=0) + 2, 0, (w, h))).astype(int)
-    edges = np.roll(outline, -1, axis=0) - outline
-    lengths = np.hypot(edges[:, 0], edges[:, 1])
-    if x1 <= x0 or y1 <= y0 or not (lengths > 1e-9).any():
-        return matte
-    centre = outline.mean(axis=0)
-    columns, rows = np.arange(x0, x1), np.arange(y0, y1)
-    inside = np.full((len(rows), len(columns)), 1.0, np.float32)
-    for point, edge, length in zip(outline, edges, lengths, strict=True):
-        if length <= 1e-9:
-            continue
-        normal = np.array([-edge[1], edge[0]]) / length
-        normal *= np.sign(normal @ (centre - point)) or 0.0
-        across = (columns - point[0]) * normal[0] + 0.5
-        down = (rows - point[1]) * normal[1]
-        np.minimum(inside, np.add.outer(down, across).astype(np.float32), out=inside)
-    matte[y0:y1, x0:x1] = np.maximum(inside, 0.0)
+    outline = cv2.convexHull(np.concatenate([points, _forehead(points, grow)]).astype(np.float32))[:, 0]
+    matte = np.zeros((height, width), np.float32)
+    edges = _half_planes(_rounded(outline.astype(np.float64)))
+    if len(edges):
+        kernels.fill_convex(edges, matte)
     return matte
+
+
+def _forehead(points: Points, grow: float) -> Points:
+    """The brows raised along the face's up axis into a cap that is round across the visible face.
+
+    Measured across what is seen, the cap falls off towards the silhouette, so that it neither takes in hair
+    at the temples nor background beside a profile.
+    """
+    up = points[_BRIDGE] - points[_CHIN]
+    height = np.hypot(*up)
+    if height < 1e-6:
+        return points[_BROWS]
+    across = points[_JAW_AND_BROWS] @ (np.array([-up[1], up[0]]) / height)
+    middle, half = (across.max() + across.min()) / 2, max((across.max() - across.min()) / 2, 1e-6)
+    rise = np.clip(1 - ((across[_BROWS] - middle) / half) ** 2, 0, 1) ** 0.75
+    return np.asarray(points[_BROWS] + grow * 1.1 * rise[:, None] * up, np.float64)
+
+
+def _rounded(outline: Points) -> Points:
+    """Cut the corners of a closed convex polygon twice (Chaikin 1974); it stays convex and inside itself."""
+    for _ in range(2):
+        following = np.roll(outline, -1, axis=0)
+        near, far = 0.75 * outline + 0.25 * following, 0.25 * outline + 0.75 * following
+        outline = np.stack([near, far], axis=1).reshape(-1, 2)
+    return outline
+
+
+def _half_planes(outline: Points) -> Points:
+    """(N, 3) lines (a, b, c) of a convex polygon's edges, a·x + b·y + c the distance inwards."""
+    steps = np.roll(outline, -1, axis=0) - outline
+    lengths = np.hypot(steps[:, 0], steps[:, 1])
+    kept = lengths > 1e-9
+    normals = np.stack([-steps[kept, 1], steps[kept, 0]], axis=1) / lengths[kept, None]
+    offsets = -np.einsum("ij,ij->i", normals, outline[kept])
+    inwards = np.where(normals @ outline.mean(axis=0) + offsets < 0, -1.0, 1.0)
+    return np.column_stack([normals, offsets]) * inwards[:, None]
 
 
 def erode(matte: FloatImage, px: float) -> FloatImage:
@@ -88,8 +107,10 @@ def erode(matte: FloatImage, px: float) -> FloatImage:
     Args:
         matte: (H, W) float32; NaN counts as 0.
         px: Pixels of the raster.
+
     Returns:
         (H, W) float32 in 0..1, never above the matte for px ≥ 0 and never below it for px ≤ 0.
+
     Raises:
         PlateError: the matte is not (H, W).
         JobError: px is not finite.
@@ -144,8 +165,10 @@ def feather(matte: FloatImage, px: float) -> FloatImage:
     Args:
         matte: (H, W) float32; NaN counts as 0.
         px: Width of the ramp in pixels of the raster, 0 or more.
+
     Returns:
         (H, W) float32 in 0..1, nowhere above the matte, 0 on the raster's outermost pixels.
+
     Raises:
         PlateError: the matte is not (H, W).
         JobError: px is negative or not finite.
@@ -178,8 +201,10 @@ def combine(mode: str, learned: FloatImage | None, hull: FloatImage | None) -> F
         mode: "learned", "hull", "product", "minimum" or "maximum".
         learned: (H, W) float32; only needed where the mode uses it.
         hull: The same.
+
     Returns:
         (H, W) float32 in 0..1, a new array.
+
     Raises:
         JobError: the mode is unknown.
         PlateError: a matte that the mode needs is missing, or the shapes differ.

@@ -32,8 +32,10 @@ def over(plate_rgb: FloatImage, face_rgb: FloatImage, matte: FloatImage) -> Floa
         plate_rgb: (H, W, C) float32, the plate's own space, scene-linear for linear plates.
         face_rgb: The same shape and space, unpremultiplied.
         matte: (H, W) float32 in 0..1.
+
     Returns:
         (H, W, C) float32, a new array.
+
     Raises:
         PlateError: the shapes differ.
     """
@@ -57,8 +59,10 @@ def paste(
         matte: (h, w) float32 in 0..1.
         box: The face's rectangle, inside `window`; an empty one gives the plate.
         window: Where the plate's pixels lie.
+
     Returns:
         (H, W, C) float32, a new array.
+
     Raises:
         PlateError: the shapes differ, or the box reaches outside the window.
     """
@@ -79,8 +83,10 @@ def paste_box(aligned_to_plate: NDArray[np.float64], size: int, bounds: Box) -> 
         aligned_to_plate: (2, 3) matrix.
         size: Edge of the aligned face in pixels.
         bounds: The plate's data window, or any other limit.
+
     Returns:
         A box inside `bounds`; an empty one when the face lies outside.
+
     Raises:
         FaceError: the matrix is not finite, or maps the face to nothing.
     """
@@ -107,8 +113,10 @@ def warp_to_box(
         box: The rectangle to fill, in the matrix's plate coordinates.
         interpolation: "cubic" for colour: Catmull-Rom, the image's edge repeats outside it. "linear" for
             coverage: bilinear, 0 outside the image.
+
     Returns:
         (h, w, C) or (h, w) float32.
+
     Raises:
         FaceError: the matrix is not finite, or maps the face to nothing.
         JobError: the interpolation is unknown.

@@ -180,9 +180,11 @@ class Model:
         Args:
             faces: (N, S, S, 3) float32, encoded RGB. NaN counts as black, infinity as white.
             source: Identity to put in; the card's own when left out.
+
         Returns:
             The new faces (N, S, S, 3) encoded RGB, not clipped; their mattes (N, S, S) in 0..1; and the
             mattes of the plate's own faces (N, S, S). All float32.
+
         Raises:
             ModelError: the shape does not fit, the identity is unknown, or the model's answer is not finite.
         """

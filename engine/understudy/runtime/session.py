@@ -61,6 +61,7 @@ class Session:
             device: auto, cpu, cuda, tensorrt, coreml (or mps), directml. Anything but auto must start.
             threads: Threads one run may use, 0 for all cores.
             sha256: Digest the file must have, checked before it is parsed; empty to accept any.
+
         Raises:
             ModelError: the file is missing, too large, damaged, not ONNX, refers to other files or has
                 another digest, or the device is not there.
@@ -91,8 +92,10 @@ class Session:
         Args:
             only: Outputs to compute; what they do not need is not computed. All when left out.
             arrays: Every input by its name, in the dtype and shape the model asks for.
+
         Returns:
             The outputs by name.
+
         Raises:
             ModelError: an input or output name is unknown, a shape or dtype does not fit, or the run fails.
         """
