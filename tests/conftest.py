@@ -9,8 +9,8 @@ from pathlib import Path
 for _name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
     os.environ.setdefault(_name, "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
 
-import pytest
-from hypothesis import HealthCheck, settings
+import pytest  # noqa: E402 - after the variables above
+from hypothesis import HealthCheck, settings  # noqa: E402
 
 settings.register_profile("local", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("local"), max_examples=30, derandomize=True)

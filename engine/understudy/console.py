@@ -158,7 +158,7 @@ def result_lines(result: Mapping[str, Any]) -> list[str]:
         title = name.replace("_", " ")
         if isinstance(value, list) and value and isinstance(value[0], Mapping):
             lines.append(f"{title}:")
-            lines += ["  " + "  ".join(str(cell) for cell in row.values()) for row in value]
+            lines += _rows([[str(cell) for cell in row.values()] for row in value])
         elif isinstance(value, list | tuple):
             lines.append(f"{title}: {', '.join(str(item) for item in value) or 'none'}")
         elif isinstance(value, Mapping):
@@ -166,3 +166,12 @@ def result_lines(result: Mapping[str, Any]) -> list[str]:
         else:
             lines.append(f"{title}: {value}")
     return lines
+
+
+def _rows(rows: list[list[str]]) -> list[str]:
+    """Cells in columns; the last column may be as long as it likes."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=False)]
+    return [
+        ("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False))).rstrip()
+        for row in rows
+    ]

@@ -82,7 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _holds(path: Path, text: str) -> bool:
     try:
-        return path.read_text(encoding="utf-8") == text
+        return path.read_bytes() == text.encode()
     except OSError:
         return False
 

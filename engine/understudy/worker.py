@@ -24,6 +24,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import IO, Any, NoReturn
 
@@ -235,14 +236,19 @@ class Worker:
 
 def serve(settings: Settings) -> None:
     """Serve this process's host, and keep stdin and stdout for the protocol alone."""
-    with os.fdopen(os.dup(0), "rb") as requests, os.fdopen(os.dup(1), "wb") as replies:
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(nothing, 0)
-        os.close(nothing)
-        # C libraries write to descriptor 1 behind Python's back; both now reach stderr.
-        os.dup2(2, 1)
-        sys.stdout = sys.stderr
-        Worker(requests, replies, settings).serve()
+    replies = os.fdopen(os.dup(1), "wb")
+    try:
+        with os.fdopen(os.dup(0), "rb") as requests:
+            nothing = os.open(os.devnull, os.O_RDONLY)
+            os.dup2(nothing, 0)
+            os.close(nothing)
+            # C libraries write to descriptor 1 behind Python's back; both now reach stderr.
+            os.dup2(2, 1)
+            sys.stdout = sys.stderr
+            Worker(requests, replies, settings).serve()
+    finally:
+        with suppress(OSError):  # a host that has gone leaves its last answer in the buffer
+            replies.close()
 
 
 def _parse(line: bytes) -> dict[str, Any]:

@@ -1,0 +1,98 @@
+"""The job table: every field is documented, and wrong values are refused with the field's name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from understudy.errors import JobError
+from understudy.job import JOBS, SwapJob, TrainJob, parse_job
+from understudy.options import describe
+
+SWAP: dict[str, Any] = {"plate": "a.%04d.exr", "track": "a.track", "model": "m.onnx", "output": "o.%04d.exr"}
+FIELDS = [(verb, name) for verb, job in JOBS.items() for name in job.model_fields]
+
+
+@pytest.mark.parametrize(("verb", "name"), FIELDS, ids=[f"{verb}.{name}" for verb, name in FIELDS])
+def test_every_field_has_one_sentence(verb: str, name: str) -> None:
+    sentence = JOBS[verb].model_fields[name].description or ""
+    assert sentence[:1].isupper() and sentence.endswith(".")
+    assert "\n" not in sentence
+
+
+@pytest.mark.parametrize(("verb", "name"), FIELDS, ids=[f"{verb}.{name}" for verb, name in FIELDS])
+def test_every_number_has_a_range(verb: str, name: str) -> None:
+    option = next(option for option in describe(JOBS[verb]) if option.name == name)
+    if option.kind in ("number", "whole number"):
+        assert option.limits
+
+
+@pytest.mark.parametrize("verb", JOBS)
+def test_every_job_has_a_sentence(verb: str) -> None:
+    assert (JOBS[verb].__doc__ or "").endswith(".")
+
+
+def test_values_may_come_as_the_text_of_a_command_line() -> None:
+    job = parse_job("swap", {**SWAP, "opacity": "50", "write": "face_pass"})
+    assert isinstance(job, SwapJob)
+    assert (job.opacity, job.write) == (50.0, "face_pass")
+
+
+def test_a_job_survives_its_own_json() -> None:
+    job = parse_job("swap", {**SWAP, "erode_percent": -3.5})
+    assert SwapJob.model_validate_json(job.model_dump_json()) == job
+
+
+def test_a_job_is_frozen() -> None:
+    job = parse_job("swap", SWAP)
+    with pytest.raises(ValidationError, match="frozen"):
+        job.opacity = 3.0  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"opacity": 101}, "opacity"),
+        ({"opacity": "nan"}, "opacity"),
+        ({"erode_percent": float("inf")}, "erode_percent"),
+        ({"matte": "everything"}, "matte"),
+        ({"oppacity": 3}, "oppacity"),
+        ({"plate": None}, "plate"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_its_field(change: dict[str, Any], field: str) -> None:
+    with pytest.raises(JobError, match=f"{field} of the swap job"):
+        parse_job("swap", {**SWAP, **change})
+
+
+def test_a_missing_field_is_named() -> None:
+    with pytest.raises(JobError, match="source_faceset of the train job"):
+        parse_job("train", {"model": "a.model", "destination_faceset": "b.faceset"})
+
+
+def test_a_size_the_network_cannot_halve_is_refused() -> None:
+    with pytest.raises(JobError, match="multiple of 16"):
+        parse_job("train", {"model": "a", "source_faceset": "b", "destination_faceset": "c", "size": 100})
+
+
+def test_an_unknown_verb_lists_the_known_ones() -> None:
+    with pytest.raises(JobError) as caught:
+        parse_job("deepfake", {})
+    assert all(verb in caught.value.fix for verb in JOBS)
+
+
+@given(
+    values=st.dictionaries(
+        st.sampled_from([*TrainJob.model_fields, "extra"]),
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.lists(st.none()),
+    )
+)
+def test_any_values_give_a_job_or_a_job_error(values: dict[str, Any]) -> None:
+    try:
+        parse_job("train", values)
+    except JobError as error:
+        assert error.fix
