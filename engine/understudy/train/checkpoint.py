@@ -180,7 +180,8 @@ def _put_moments(
     for name, parameter in network.named_parameters():
         # empty_like keeps the parameter's memory layout, which the fused optimiser expects.
         moments = {
-            key: torch.empty_like(parameter).copy_(table[f"{key}/{name}"]) for key in ("exp_avg", "exp_avg_sq")
+            key: torch.empty_like(parameter).copy_(table[f"{key}/{name}"])
+            for key in ("exp_avg", "exp_avg_sq")
         }
         step = table[f"step/{name}"].to(torch.float32)
         optimiser.state[parameter] = {"step": step.to(parameter.device), **moments}

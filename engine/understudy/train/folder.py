@@ -1,11 +1,11 @@
 """The model folder: NAME.model/ and its model.json.
 
-    model.json       architecture, identities, coverage, face-set digests, releases
-    checkpoints/     see checkpoint.py
-    history.sqlite   losses and validation by iteration
-    previews/        a sheet a preview
-    tensorboard/     the same figures for TensorBoard
-    export/          ONNX files with their cards
+model.json       architecture, identities, coverage, face-set digests, releases
+checkpoints/     see checkpoint.py
+history.sqlite   losses and validation by iteration
+previews/        a sheet a preview
+tensorboard/     the same figures for TensorBoard
+export/          ONNX files with their cards
 """
 
 from __future__ import annotations

@@ -53,7 +53,9 @@ def run(job: TrainJob, *, report: Reporter, settings: Settings) -> dict[str, Any
         Cancelled: the reporter ended the run; it is saved.
     """
     if not job.iterations and not job.minutes:
-        raise JobError("The job says neither how long nor how far to train.", fix="give minutes or iterations")
+        raise JobError(
+            "The job says neither how long nor how far to train.", fix="give minutes or iterations"
+        )
     study = prepare(job, report=report, settings=settings)
     history = folder.History(job.model)
     saved: list[Path] = []
@@ -100,7 +102,7 @@ def prepare(job: TrainJob, *, report: Reporter, settings: Settings) -> Study:
     device = _device(job.device if job.device != "auto" else settings.device)
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    sets = [FaceSet.open(job.destination_faceset), FaceSet.open(job.source_faceset)]
+    sets = [FaceSet.open_for_training(path) for path in (job.destination_faceset, job.source_faceset)]
     description = _description(job, sets, report)
     banks = []
     for index, faceset in enumerate(sets):
@@ -251,7 +253,9 @@ def _description(job: TrainJob, sets: list[FaceSet], report: Reporter) -> folder
             fix="train with its size, width and face sets, or choose another folder",
         )
     if present.facesets != wanted.facesets:
-        report(Warned("A face set has changed since the model was begun; training goes on with what is there."))
+        report(
+            Warned("A face set has changed since the model was begun; training goes on with what is there.")
+        )
     return present
 
 

@@ -15,6 +15,7 @@ Source:
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -73,7 +74,7 @@ def _activation(value: Tensor) -> Tensor:
 
 
 class Residual(nn.Module):
-    """Two 3×3 convolutions round a skip; the last one starts small, so that the block starts as the identity."""
+    """Two 3×3 convolutions round a skip; the last one starts small, so that it starts as the identity."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -96,7 +97,7 @@ class Encoder(nn.Module):
         steps = [3, *reversed(coarse_to_fine[:-1])]
         self.down = nn.ModuleList(
             nn.Conv2d(fine, coarse, 5 if fine == 3 else 3, stride=2, padding=2 if fine == 3 else 1)
-            for fine, coarse in zip(steps[:-1], steps[1:], strict=True)
+            for fine, coarse in pairwise(steps)
         )
         self.residual = Residual(steps[-2])
         self.code = nn.Linear(steps[-1] * architecture.coarsest**2, architecture.code)
@@ -114,14 +115,12 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """The shared part's (N, C, S/16, S/16) to one identity's normalised face and matte logits (N, 4, S, S)."""
+    """The shared (N, C, S/16, S/16) to one identity's normalised face and matte logits (N, 4, S, S)."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         channels = architecture.channels
-        self.enter = nn.ModuleList(
-            nn.Conv2d(coarse, fine, 1) for coarse, fine in zip(channels[:-1], channels[1:], strict=True)
-        )
+        self.enter = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for coarse, fine in pairwise(channels))
         self.mix = nn.ModuleList(nn.Conv2d(count, count, 3, padding=1) for count in channels[1:])
         self.residual = nn.ModuleList(Residual(count) for count in channels[1:-1])
         self.output = nn.Conv2d(channels[-1], 4, 3, padding=1)

@@ -70,8 +70,8 @@ class Bank:
 
     def to(self, device: torch.device) -> Bank:
         """The bank on another device."""
-        moved = (t.to(device) for t in (self.faces, self.planes, self.landmarks, self.training, self.held_out))
-        return Bank(self.name, *moved)
+        tensors = (self.faces, self.planes, self.landmarks, self.training, self.held_out)
+        return Bank(self.name, *(tensor.to(device) for tensor in tensors))
 
 
 def load_bank(faceset: FaceSet, *, size: int) -> Bank:
@@ -88,7 +88,7 @@ def load_bank(faceset: FaceSet, *, size: int) -> Bank:
             where=faceset.path,
             fix="extract more frames of this performer",
         )
-    edge = min(faceset.crop_size, int(round(size * OVERSAMPLE / 2)) * 2)
+    edge = min(faceset.crop_size, round(size * OVERSAMPLE / 2) * 2)
     faces = np.empty((len(records), edge, edge, 3), np.float32)
     planes = np.empty((len(records), edge, edge, 2), np.float32)
     landmarks = np.empty((len(records), 68, 2), np.float32)
@@ -170,7 +170,7 @@ def still_batch(bank: Bank, indices: Tensor, *, size: int, scale: Tensor) -> Bat
 
 
 def pixel_weight(planes: Tensor) -> Tensor:
-    """(N, 2, H, W) hull, eyes and mouth to (N, 1, H, W): background hardly counts, eyes and mouth threefold."""
+    """(N, 2, H, W) hull, eyes and mouth to (N, 1, H, W): background hardly counts."""
     near = functional.max_pool2d(planes[:, :1], 5, stride=1, padding=2)
     return 0.05 + 0.95 * near + 2.0 * planes[:, 1:]
 

@@ -1,0 +1,56 @@
+"""Cut an aligned face out of a frame, touching only the pixels it needs.
+
+Convention:
+    A matrix is (2, 3) and named by its direction; it maps pixel centres (integers) to pixel centres. A
+    plate coordinate counts from the display window's first pixel; the frame's data window may begin
+    elsewhere, and pixels outside it repeat its border.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.face import canonical
+from understudy.image import colour
+from understudy.image.frame import Box, FloatImage, Frame
+
+Matrix = NDArray[np.float64]
+# Cubic resampling reaches two pixels past the face's corners; area averaging of large faces a few more.
+_MARGIN_PX = 8
+_LARGEST_HALF = 65504.0
+
+
+def shifted(matrix: Matrix, x: float, y: float) -> Matrix:
+    """The matrix for points counted from (x, y): what `matrix` makes of `point + (x, y)`."""
+    moved = np.array(matrix, np.float64)
+    moved[:, 2] += moved[:, :2] @ np.array([x, y], np.float64)
+    return moved
+
+
+def face_box(plate_to_aligned: Matrix, size: int, window: Box) -> Box:
+    """The plate's pixels that an aligned face covers, within `window`."""
+    edge = size - 0.5
+    corners = np.array([[-0.5, -0.5], [edge, -0.5], [edge, edge], [-0.5, edge]])
+    on_plate = canonical.transform(corners, canonical.invert(plate_to_aligned))
+    x0, y0 = np.floor(on_plate.min(0)).astype(int)
+    x1, y1 = np.ceil(on_plate.max(0)).astype(int) + 1
+    return Box(int(x0), int(y0), int(x1), int(y1)).grow(_MARGIN_PX).intersect(window)
+
+
+def finite(rgb: FloatImage) -> FloatImage:
+    """Values that are no numbers as black, infinities as the largest half: what a network may see."""
+    return np.nan_to_num(rgb, nan=0.0, posinf=_LARGEST_HALF, neginf=-_LARGEST_HALF)
+
+
+def cut(frame: Frame, plate_to_aligned: Matrix, size: int) -> FloatImage:
+    """The aligned face (size, size, 3) float32 in the encoded space; black where it misses the frame."""
+    box = face_box(plate_to_aligned, size, frame.data_window)
+    if box.empty:
+        return np.zeros((size, size, 3), np.float32)
+    rows, columns = box.slices(frame.data_window)
+    part = np.ascontiguousarray(frame.pixels[rows, columns][..., list(frame.rgb_index)])
+    encoded = colour.encode(finite(part), frame.colour_space)
+    to_part = shifted(plate_to_aligned, box.x0, box.y0)
+    return canonical.warp(encoded, to_part, size, interpolation=cv2.INTER_CUBIC)

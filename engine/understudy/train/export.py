@@ -1,0 +1,154 @@
+"""From a checkpoint to an ONNX file with its model card, refused when the two disagree."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from understudy import atomic
+from understudy.errors import ModelError, TrainingError
+from understudy.image import colour
+from understudy.job import ExportJob
+from understudy.progress import Finished, Progress, Reporter, Warned
+from understudy.runtime.model import ModelCard, write_card
+from understudy.runtime.session import Session
+from understudy.settings import Settings
+from understudy.train import checkpoint, folder, nets
+
+OPSET = 18
+PARITY_LIMIT = 1e-3
+PARITY_FACES = 3
+
+
+class _Half(nn.Module):
+    """The network in half precision behind float32 inputs and outputs, so that callers need not know."""
+
+    def __init__(self, network: nets.Comb) -> None:
+        super().__init__()
+        self.network = network.half()
+
+    def forward(self, face: Tensor) -> tuple[Tensor, ...]:
+        # Normalised values keep half's precision where skin lies; the encoded ones would waste it.
+        code = self.network.describe(nets.normalise(face).half())
+        outputs: list[Tensor] = []
+        for identity in range(len(self.network.decoders)):
+            drawn, logits = self.network.draw(code, identity)
+            outputs += [nets.denormalise(drawn.float()), torch.sigmoid(logits.float())]
+        return tuple(outputs)
+
+
+def run(job: ExportJob, *, report: Reporter, settings: Settings) -> dict[str, Any]:
+    """Export the newest checkpoint's averaged weights.
+
+    Raises:
+        TrainingError: there is no model or no checkpoint.
+        ModelError: the exported graph differs from the network by more than 1e-3 in the encoded space.
+    """
+    report(Progress("export", 0, 3, "load"))
+    description, network, found = load(job.model)
+    output = job.output or job.model / "export" / f"swap_{job.precision}.onnx"
+    report(Progress("export", 1, 3, "write the graph"))
+    with atomic.replacing(output) as partial:
+        _write_graph(network, description, partial, half=job.precision == "fp16")
+        report(Progress("export", 2, 3, "compare with the network"))
+        parity = _parity(partial, load(job.model)[1], description.architecture)
+        if parity > PARITY_LIMIT:
+            raise ModelError(
+                f"The exported graph differs from the network by {parity:.2g}, more than {PARITY_LIMIT}.",
+                where=output,
+                fix="export in fp32"
+                if job.precision == "fp16"
+                else "train on: weights this large are unsound",
+            )
+        digest = hashlib.sha256(partial.read_bytes()).hexdigest()
+    for identity, release in description.releases.items():
+        if not release:
+            report(Warned(f"{identity} has no likeness release; the model card says so."))
+    write_card(output, _card(description, found, digest, parity, job.precision))
+    result = {
+        "model": str(output),
+        "parity": parity,
+        "iteration": found.iteration,
+        "precision": job.precision,
+    }
+    report(Finished(result))
+    return result
+
+
+def load(model: Path) -> tuple[folder.Description, nets.Comb, checkpoint.Checkpoint]:
+    """The averaged network of a model folder's newest checkpoint, on the CPU.
+
+    Raises:
+        TrainingError: there is none, or it is damaged.
+    """
+    description = folder.read(model)
+    saved = checkpoint.find(folder.checkpoints(model))
+    if description is None or not saved:
+        raise TrainingError("There is no checkpoint to export.", where=model, fix="train first")
+    network, average = nets.Comb(description.architecture), nets.Comb(description.architecture)
+    checkpoint.load(saved[-1], network=network, average=average)
+    return description, average.eval(), saved[-1]
+
+
+def _write_graph(network: nets.Comb, description: folder.Description, path: Path, *, half: bool) -> None:
+    size = description.architecture.size
+    module: nn.Module = _Half(network) if half else network
+    names = [
+        f"{kind}_{i}" for i in range(len(description.architecture.identities)) for kind in ("face", "matte")
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own deprecations
+        program = torch.onnx.export(
+            module.eval(),
+            (torch.zeros(2, 3, size, size),),
+            dynamo=True,
+            verbose=False,
+            opset_version=OPSET,
+            input_names=["face"],
+            output_names=names,
+            dynamic_shapes={"face": {0: torch.export.Dim("batch", min=1, max=4096)}},
+        )
+    if program is None:
+        raise ModelError("The exporter gave no graph.", where=path)
+    program.save(str(path), external_data=False)
+
+
+def _parity(path: Path, network: nets.Comb, architecture: nets.Architecture) -> float:
+    """Largest difference between the graph and the network on faces of random colour, all outputs."""
+    generator = torch.Generator().manual_seed(1)
+    shape = (PARITY_FACES, 3, architecture.size, architecture.size)
+    faces = torch.rand(shape, generator=generator) * 0.45 + 0.1
+    with torch.no_grad():
+        expected = network(faces)
+    outputs = list(Session(path, device="cpu").run(face=faces.numpy()).values())
+    return max(float(np.abs(a.numpy() - b).max()) for a, b in zip(expected, outputs, strict=True))
+
+
+def _card(
+    description: folder.Description, found: checkpoint.Checkpoint, digest: str, parity: float, precision: str
+) -> ModelCard:
+    architecture = description.architecture
+    state = checkpoint.read_state(found)
+    return ModelCard(
+        name=description.name,
+        size=architecture.size,
+        coverage=description.coverage,
+        encoding=colour.ENCODED,
+        identities=list(architecture.identities),
+        source=architecture.identities[description.source],
+        destination=architecture.identities[description.destination],
+        sha256=digest,
+        precision=precision,
+        opset=OPSET,
+        iterations=found.iteration,
+        training={key: state[key] for key in ("seed", "batch", "learning_rate") if key in state}
+        | {"width": architecture.width, "facesets": description.facesets},
+        parity=parity,
+        releases=description.releases,
+    )

@@ -1,0 +1,246 @@
+"""Training can be stopped, killed, resumed and exported, and says what is wrong when it cannot."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from understudy.errors import JobError, TrainingError
+from understudy.face import canonical
+from understudy.face.faceset import FaceRecord, FaceSet
+from understudy.job import ExportJob, TrainJob
+from understudy.progress import Cancelled, Event, Progress, Warned, silent
+from understudy.runtime.model import Model, read_card
+from understudy.settings import Settings
+from understudy.train import checkpoint, export, folder, loop, losses, nets
+
+SIZE = 32
+
+
+def make_faceset(path: Path, identity: str, *, seed: int, count: int = 12) -> FaceSet:
+    """Smooth random pictures with the template's landmarks: enough to learn something from."""
+    random = np.random.default_rng(seed)
+    edge = 64
+    matrix = canonical.plate_to_aligned(canonical.TEMPLATE * 200, coverage="full", size=edge)
+    landmarks = canonical.transform(canonical.TEMPLATE * 200, matrix).astype(np.float32)
+    with FaceSet.create(path, identity=identity, coverage="full", crop_size=edge) as faceset:
+        for frame in range(count):
+            coarse = random.uniform(0.2, 0.5, (6, 6, 3)).astype(np.float32)
+            record = FaceRecord(
+                frame=frame,
+                origin="random",
+                landmarks_aligned=landmarks + random.normal(0, 0.5, (68, 2)).astype(np.float32),
+                plate_to_aligned=matrix,
+                confidence=1.0,
+                sharpness=1.0,
+            )
+            faceset.add(record, cv2.resize(coarse, (edge, edge), interpolation=cv2.INTER_CUBIC))
+    return FaceSet.open(path)
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    root = tmp_path_factory.mktemp("sets")
+    for seed, name in enumerate(("anna", "bert")):
+        make_faceset(root / f"{name}.faceset", name, seed=seed)
+    return root / "anna.faceset", root / "bert.faceset"
+
+
+def job(model: Path, sets: tuple[Path, Path], **changes: object) -> TrainJob:
+    values = {
+        "model": model,
+        "destination_faceset": sets[0],
+        "source_faceset": sets[1],
+        "size": SIZE,
+        "width": 8,
+        "batch": 4,
+        "iterations": 6,
+        "preview_iterations": 1000,
+    }
+    return TrainJob.model_validate(values | changes)
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings(models=Path("unused"), device="cpu", threads=1)
+
+
+def weights(model: Path) -> dict[str, bytes]:
+    newest = checkpoint.find(folder.checkpoints(model))[-1]
+    return {path.name: path.read_bytes() for path in sorted(newest.path.glob("*.safetensors"))}
+
+
+def test_a_run_of_2n_iterations_equals_n_then_a_resume_and_n_more_bit_for_bit(
+    tmp_path: Path, sets: tuple[Path, Path], settings: Settings
+) -> None:
+    loop.run(job(tmp_path / "once.model", sets, iterations=8), report=silent, settings=settings)
+    loop.run(job(tmp_path / "twice.model", sets, iterations=4), report=silent, settings=settings)
+    loop.run(job(tmp_path / "twice.model", sets, iterations=8), report=silent, settings=settings)
+    once, twice = weights(tmp_path / "once.model"), weights(tmp_path / "twice.model")
+    assert once.keys() == twice.keys()
+    assert all(once[name] == twice[name] for name in once)
+
+
+def test_training_lowers_the_loss_and_leaves_history_and_a_preview(
+    tmp_path: Path, sets: tuple[Path, Path], settings: Settings
+) -> None:
+    model = tmp_path / "m.model"
+    before = loop.run(job(model, sets, iterations=1), report=silent, settings=settings)
+    after = loop.run(job(model, sets, iterations=120), report=silent, settings=settings)
+    assert after["held_out/absolute"] < 0.8 * before["held_out/absolute"]
+    assert (model / "history.sqlite").is_file()
+    sheet = cv2.imread(str(model / "previews" / "00000120.png"))
+    assert sheet.shape == (6 * SIZE, 8 * SIZE, 3)
+
+
+def test_cancelling_saves_first(tmp_path: Path, sets: tuple[Path, Path], settings: Settings) -> None:
+    def cancel(event: Event) -> None:
+        if isinstance(event, Progress) and event.stage == "train" and event.done >= 20:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        loop.run(job(tmp_path / "m.model", sets, iterations=500), report=cancel, settings=settings)
+    assert [c.iteration for c in checkpoint.find(tmp_path / "m.model" / "checkpoints")] == [20]
+
+
+def test_a_killed_run_resumes_from_its_last_checkpoint(tmp_path: Path, sets: tuple[Path, Path]) -> None:
+    model = tmp_path / "m.model"
+    script = (
+        "import sys, pathlib\n"
+        "from understudy.job import TrainJob\n"
+        "from understudy.progress import silent\n"
+        "from understudy.settings import Settings\n"
+        "from understudy.train import loop\n"
+        "settings = Settings(models=pathlib.Path('unused'), device='cpu', threads=1)\n"
+        "loop.run(TrainJob.model_validate_json(sys.argv[1]), report=silent, settings=settings)\n"
+    )
+    endless = job(model, sets, iterations=1_000_000, save_minutes=0.005)
+    for _ in range(2):
+        before = len(checkpoint.find(model / "checkpoints"))
+        child = subprocess.Popen([sys.executable, "-c", script, endless.model_dump_json()])
+        _wait_for(lambda: _newest(model) > before and child.poll() is None, child)
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+    newest = checkpoint.find(model / "checkpoints")[-1]
+    resumed = loop.prepare(
+        job(model, sets), report=silent, settings=Settings(models=Path("unused"), device="cpu", threads=1)
+    )
+    assert resumed.iteration == newest.iteration
+
+
+def _newest(model: Path) -> int:
+    found = checkpoint.find(model / "checkpoints")
+    return found[-1].iteration if found else -1
+
+
+def _wait_for(condition: object, child: subprocess.Popen[bytes], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert child.poll() is None, "the run ended by itself"
+        assert time.monotonic() < end, "no checkpoint was written"
+        time.sleep(0.05)
+
+
+def test_a_damaged_checkpoint_gives_way_to_the_one_before_it(
+    tmp_path: Path, sets: tuple[Path, Path], settings: Settings
+) -> None:
+    model = tmp_path / "m.model"
+    loop.run(job(model, sets, iterations=2), report=silent, settings=settings)
+    loop.run(job(model, sets, iterations=4), report=silent, settings=settings)
+    damaged = checkpoint.find(model / "checkpoints")[-1].path / "weights.safetensors"
+    data = bytearray(damaged.read_bytes())
+    data[len(data) // 2] ^= 1
+    damaged.write_bytes(bytes(data))
+    warnings: list[str] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Warned):
+            warnings.append(event.message)
+
+    study = loop.prepare(job(model, sets), report=listen, settings=settings)
+    assert study.iteration == 2
+    assert any("not the file that was saved" in message for message in warnings)
+
+
+def test_a_model_description_from_a_later_version_is_refused(
+    tmp_path: Path, sets: tuple[Path, Path], settings: Settings
+) -> None:
+    model = tmp_path / "m.model"
+    loop.run(job(model, sets, iterations=1), report=silent, settings=settings)
+    path = model / "model.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema_version": 99}))
+    with pytest.raises(TrainingError, match="later version"):
+        loop.run(job(model, sets, iterations=2), report=silent, settings=settings)
+
+
+def test_one_identity_on_both_sides_is_refused(
+    tmp_path: Path, sets: tuple[Path, Path], settings: Settings
+) -> None:
+    with pytest.raises(JobError, match="Both face sets"):
+        loop.run(job(tmp_path / "m.model", (sets[0], sets[0])), report=silent, settings=settings)
+
+
+def test_another_shape_does_not_touch_the_model_that_is_there(
+    tmp_path: Path, sets: tuple[Path, Path], settings: Settings
+) -> None:
+    loop.run(job(tmp_path / "m.model", sets, iterations=1), report=silent, settings=settings)
+    before = weights(tmp_path / "m.model")
+    with pytest.raises(JobError, match="another shape"):
+        loop.run(job(tmp_path / "m.model", sets, size=48), report=silent, settings=settings)
+    assert weights(tmp_path / "m.model") == before
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_an_export_agrees_with_the_network_for_any_batch(
+    tmp_path: Path, sets: tuple[Path, Path], settings: Settings, precision: str
+) -> None:
+    model = tmp_path / "m.model"
+    loop.run(job(model, sets, iterations=2), report=silent, settings=settings)
+    result = export.run(
+        ExportJob.model_validate({"model": model, "precision": precision}), report=silent, settings=settings
+    )
+    opened = Model.open(Path(result["model"]), device="cpu")
+    faces = np.random.default_rng(0).uniform(0.1, 0.5, (5, SIZE, SIZE, 3)).astype(np.float32)
+    drawn, matte, _ = opened.swap(faces, source="bert")
+    network = export.load(model)[1]
+    with torch.no_grad():
+        expected = network(torch.from_numpy(faces).permute(0, 3, 1, 2))
+    assert np.abs(drawn - expected[2].permute(0, 2, 3, 1).numpy()).max() < 1e-3
+    assert np.abs(matte - expected[3][:, 0].numpy()).max() < 1e-3
+    card = read_card(Path(result["model"]))
+    assert (card.source, card.destination, card.precision) == ("bert", "anna", precision)
+
+
+def test_structural_loss_is_zero_for_equal_faces_and_agrees_with_pooling() -> None:
+    random = torch.Generator().manual_seed(0)
+    a, b = (torch.randn((2, 3, 24, 24), generator=random) for _ in range(2))
+    weight = torch.rand((2, 1, 24, 24), generator=random)
+    assert float(losses.structural(a, a, weight)) == pytest.approx(0.0, abs=1e-5)
+
+    def pool(value: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.avg_pool2d(value, 7, stride=1)
+
+    ma, mb = pool(a), pool(b)
+    variance = pool(a * a) + pool(b * b) - ma**2 - mb**2
+    similarity = ((2 * ma * mb + losses._C1) * (2 * (pool(a * b) - ma * mb) + losses._C2)) / (
+        (ma**2 + mb**2 + losses._C1) * (variance + losses._C2)
+    )
+    expected = ((1 - similarity) * pool(weight)).sum() / (3 * pool(weight).sum())
+    assert float(losses.structural(a, b, weight, scales=1)) == pytest.approx(float(expected), rel=1e-3)
+
+
+def test_gradients_reach_every_weight() -> None:
+    network = nets.Comb(nets.Architecture(SIZE, 8, ("a", "b")))
+    outputs = network(torch.rand(2, 3, SIZE, SIZE))
+    code = network.describe(torch.rand(2, 3, SIZE, SIZE))
+    (sum(output.sum() for output in outputs) + network.landmarks(code).sum()).backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
