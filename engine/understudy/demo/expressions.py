@@ -84,8 +84,8 @@ def _mouth(identity: Identity, points: Floats, e: Expression) -> None:
     points[..., 2] += front * e.smile * (0.34 * cheek - 0.55 * corner)
     lips = bump(x, y, 0.0, middle, 1.5, 1.2)
     points[..., 2] += front * (0.62 * e.pucker - 0.22 * e.smile) * lips
-    upper = smoothstep(-0.08, 0.08, y - line) * bump(x, y, 0.0, middle + 0.5, 1.9, 1.2)
-    points[..., 1] += front * upper * (0.26 * e.smile + 0.24 * e.sneer + 0.16 * e.mouth_open)
+    upper = smoothstep(-0.08, 0.08, y - line) * bump(x, y, 0.0, middle + 0.5, 2.5, 1.2)
+    points[..., 1] += front * upper * (0.26 * e.smile + 0.24 * e.sneer + 0.24 * e.mouth_open)
     points[..., 1] += front * 0.24 * e.sneer * bump(ax, y, 1.4, -4.0, 0.9, 1.0)
     points[..., 2] += front * 0.12 * e.sneer * bump(ax, y, 1.1, -1.2, 0.8, 0.9)
     deep = (0.16 * e.smile + 0.10 * e.sneer) * smoothstep(-3.6, -4.6, y) * smoothstep(-8.0, -6.9, y)

@@ -28,7 +28,7 @@ def lip_line(identity: Identity, x: Floats) -> Floats:
     share = mouth_share(identity, x)
     wave = (
         0.07 * np.cos(np.minimum(share, 1.0) * 2.6 * np.pi) * (share < 1.0)
-        - 0.05 * np.minimum(share, 1.2) ** 2
+        + 0.03 * np.minimum(share, 1.2) ** 2
     )
     return np.asarray(LIP_LINE + identity.mouth_height_cm + wave, dtype=np.float32)
 
@@ -45,7 +45,7 @@ def lip_heights(identity: Identity, x: Floats) -> tuple[Floats, Floats]:
     arch = np.clip(1.0 - share**2, 0.0, 1.0)
     bow = 1.0 - 0.20 * np.exp(-((share / 0.13) ** 2)) + 0.10 * np.exp(-(((share - 0.24) / 0.16) ** 2))
     upper = 0.80 * identity.lip_upper * arch**0.85 * bow
-    lower = 1.00 * identity.lip_lower * arch**0.80
+    lower = 0.96 * identity.lip_lower * arch**0.80
     return np.asarray(upper, dtype=np.float32), np.asarray(lower, dtype=np.float32)
 
 
@@ -59,8 +59,8 @@ def eye_edges(identity: Identity, x: Floats) -> tuple[Floats, Floats, Floats]:
     arch = np.clip(1.0 - out**2, 0.0, 1.0)
     tilt = identity.eye_tilt_cm * out
     droop = 0.10 * identity.age * smoothstep(0.0, 1.0, np.asarray(out, dtype=np.float32))
-    upper = identity.eye_open * 0.60 * arch**0.72 * (1.0 - 0.12 * out) + tilt - droop * arch
-    lower = -0.47 * identity.eye_open * arch**0.85 * (1.0 + 0.18 * out) + tilt
+    upper = identity.eye_open * 0.47 * arch**0.72 * (1.0 - 0.12 * out) + tilt - droop * arch
+    lower = -0.41 * identity.eye_open * arch**0.85 * (1.0 + 0.18 * out) + tilt
     return (
         np.asarray(out, dtype=np.float32),
         np.asarray(upper, dtype=np.float32),
@@ -71,13 +71,14 @@ def eye_edges(identity: Identity, x: Floats) -> tuple[Floats, Floats, Floats]:
 def feature_depth(identity: Identity, x: Floats, y: Floats) -> Floats:
     """Displacement along z of the whole face, in centimetres."""
     ax = np.abs(x)
-    depth = _upper_face(identity, ax, y) + _cheeks(identity, ax, y) + _chin(identity, x, ax, y)
+    round_x = np.sqrt(x * x + 0.3).astype(np.float32)  # |x| without its crease in the middle
+    depth = _upper_face(identity, round_x, ax, y) + _cheeks(identity, round_x, y) + _chin(identity, x, ax, y)
     return np.asarray(depth + _nose(identity, ax, y) + _mouth(identity, x, ax, y), dtype=np.float32)
 
 
-def _upper_face(identity: Identity, ax: Floats, y: Floats) -> Floats:
+def _upper_face(identity: Identity, ax: Floats, eye_x: Floats, y: Floats) -> Floats:
     ex = identity.eye_spacing_cm
-    out, upper, _ = eye_edges(identity, ax)
+    out, upper, _ = eye_edges(identity, eye_x)
     brow = 0.26 * identity.brow_ridge * bump(ax, y, 2.7, 1.75, 1.9, 0.75)
     brow += 0.20 * bump(ax, y, 3.4, 1.9, 2.1, 0.9) + 0.16 * identity.brow_ridge * bump(
         ax, y, 0.0, 2.0, 1.4, 0.7
@@ -120,7 +121,7 @@ def _chin(identity: Identity, x: Floats, ax: Floats, y: Floats) -> Floats:
 
 def _nose(identity: Identity, ax: Floats, y: Floats) -> Floats:
     tip_y = -3.95 + identity.nose_lift_cm - identity.nose_length_cm
-    reach = 2.25 + 0.15 * identity.nose_tip
+    reach = 2.0 + 0.15 * identity.nose_tip
     keys_y = (
         -5.6,
         tip_y - 1.12,
@@ -153,21 +154,21 @@ def _nose(identity: Identity, ax: Floats, y: Floats) -> Floats:
     ridge = PchipInterpolator(keys_y, keys_h, extrapolate=False)(y)
     ridge = np.nan_to_num(ridge)
     keys_w = (-9.0, tip_y - 0.6, tip_y, tip_y + 0.9, tip_y + 2.0, 0.0, 1.2, 9.0)
-    keys_hw = (0.85, 0.85, 0.88, 0.90, 0.95, 0.72, 0.95, 1.1)
+    keys_hw = (1.05, 1.05, 1.08, 1.02, 1.05, 0.88, 1.1, 1.2)
     half = PchipInterpolator(keys_w, keys_hw)(np.clip(y, -9.0, 9.0)) * (
         0.5 * identity.nose_bridge + 0.5 * identity.nose_width
     )
-    section = np.exp(-(np.abs(ax / half) ** 1.9))
+    section = np.exp(-(np.abs(ax / half) ** 1.65))
     base = (
-        0.24
-        * np.exp(-((ax / (1.75 * half)) ** 2))
+        0.42
+        * np.exp(-((ax / (1.85 * half)) ** 2))
         * smoothstep(0.6, -2.6, y)
         * smoothstep(tip_y - 1.3, tip_y - 0.5, y)
     )
     nose = ridge * section + base
     nose += 0.20 * identity.nose_tip * bump(ax, y, 0.0, tip_y + 0.05, 0.62, 0.55)
     wing_x = 1.28 * identity.nose_width
-    nose += 0.80 * np.exp(-(((ax - wing_x) / 0.44) ** 2) - (((y - tip_y + 0.28) / 0.58) ** 4))
+    nose += 0.62 * np.exp(-(((ax - wing_x) / 0.46) ** 2) - (((y - tip_y + 0.28) / 0.58) ** 4))
     groove = np.hypot((ax - wing_x) / 0.72, (y - tip_y + 0.2) / 0.86)
     nose += -0.20 * np.exp(-(((groove - 1.0) / 0.20) ** 2)) * smoothstep(0.9, 1.5, ax / identity.nose_width)
     nostril = bump(ax, y, 0.66 * identity.nose_width, tip_y - 0.60, 0.34, 0.22)
@@ -183,7 +184,7 @@ def _mouth(identity: Identity, x: Floats, ax: Floats, y: Floats) -> Floats:
     share = mouth_share(identity, x)
     line, slit = lip_line(identity, x), lip_slit(identity, x)
     upper, lower = lip_heights(identity, x)
-    mound = 0.78 * bump(x, y, 0.0, line_middle(identity), 2.3, 1.75)
+    mound = 0.66 * bump(x, y, 0.0, line_middle(identity), 2.3, 1.75)
     corner = -0.16 * bump(ax, y, identity.mouth_width_cm + 0.12, line_middle(identity) - 0.1, 0.5, 0.5)
     fullness = smoothstep(1.04, 0.45, share)
     above, below = y - line - slit, line - slit - y
@@ -191,8 +192,8 @@ def _mouth(identity: Identity, x: Floats, ax: Floats, y: Floats) -> Floats:
     t_lower = np.clip(below / np.maximum(lower, 0.18), -1.0, 3.5)
     lips = np.where(
         y > line,
-        0.92 * identity.lip_upper**0.5 * _LIP_PROFILE(t_upper),
-        1.05 * identity.lip_lower**0.5 * _LIP_PROFILE(t_lower),
+        0.72 * identity.lip_upper**0.5 * _LIP_PROFILE(t_upper),
+        0.85 * identity.lip_lower**0.5 * _LIP_PROFILE(t_lower),
     )
     philtrum = smoothstep(line_middle(identity) + 0.75, line_middle(identity) + 1.1, y) * smoothstep(
         -4.7, -5.2, y

@@ -41,12 +41,12 @@ class _Style:
 
 
 _STYLES = {
-    "crop": _Style(0.0, 4.2, -1.2, -8.0, 0.8, 0.45, 0.10, 0.0),
-    "short": _Style(-0.2, 4.0, -1.2, -8.5, 1.9, 0.8, 0.25, 0.0),
+    "crop": _Style(0.0, 4.2, -1.2, -8.0, 0.8, 0.45, 0.06, 0.0),
+    "short": _Style(-0.2, 4.0, -1.2, -8.5, 1.8, 0.7, 0.10, 0.0),
     "fringe": _Style(-2.2, 3.2, -2.0, -9.0, 2.0, 1.2, 0.55, 0.0),
-    "swept": _Style(0.1, 4.4, -1.5, -8.8, 2.4, 1.0, 0.25, 0.0),
-    "bob": _Style(0.0, 4.0, -10.5, -11.0, 1.7, 2.0, 0.40, 1.0),
-    "long": _Style(0.1, 4.2, -22.0, -22.0, 1.6, 1.9, 0.35, 1.2),
+    "swept": _Style(0.1, 4.4, -1.5, -8.8, 2.3, 0.9, 0.10, 0.0),
+    "bob": _Style(0.0, 4.0, -10.5, -11.0, 1.5, 1.8, 0.22, 1.0),
+    "long": _Style(0.1, 4.2, -22.0, -22.0, 1.4, 1.6, 0.18, 1.0),
     "receding": _Style(1.9, 6.2, -1.0, -8.0, 0.8, 0.7, 0.06, 0.0),
 }
 
@@ -74,8 +74,8 @@ def _hairline(identity: Identity, style: _Style, angle: Floats) -> Floats:
     front = identity.hairline_cm + style.front
     keys_y = (
         front,
-        front - 0.05,
-        0.5 * (front + temple) + 0.5,
+        front + 0.35 * (1.0 - identity.femininity),
+        0.5 * (front + temple) + 0.8,
         temple - 0.9,
         temple * 0.35 - 0.6,
         ear,
@@ -90,6 +90,34 @@ def _hairline(identity: Identity, style: _Style, angle: Floats) -> Floats:
     return np.asarray(np.interp(a, keys_a, keys_y), dtype=np.float32)
 
 
+def _support(points: Floats, style: _Style) -> Floats:
+    """What the hair lies on: the scalp, and for long hair a curtain that falls from it past the neck."""
+    if style.hang == 0.0:
+        return points
+    base = template()
+    curtain = points.copy()
+    side = np.sign(points[..., 0])
+    below = smoothstep(0.5, -2.5, base.flat_y) * smoothstep(1.0, 1.25, np.abs(base.angle))
+    widest = np.maximum.accumulate(np.abs(points[..., 0]), axis=0) * (1.0 + 0.10 * below)
+    behind = np.minimum.accumulate(points[..., 2], axis=0)
+    rear = smoothstep(1.7, 2.4, np.abs(base.angle))
+    curtain[..., 0] += below * (side * widest - points[..., 0])
+    curtain[..., 2] += below * rear * 0.8 * (behind - points[..., 2])
+    curtain[..., 2] += below * 0.8
+    return np.asarray(cv2.GaussianBlur(curtain, (0, 0), 1.0, sigmaY=5.0), dtype=np.float32)
+
+
+def _outward(points: Floats) -> Floats:
+    """Normals of the support, smoothed, and upright at the crown where the grid comes to a point."""
+    normals = cv2.GaussianBlur(grid_normals(points), (0, 0), 2.0, sigmaY=4.0)
+    crown = smoothstep(2.6, 1.0, template().ring)[..., None]
+    away = points - np.array([0.0, 2.0, -8.6], np.float32)
+    away = away / np.linalg.norm(away, axis=-1, keepdims=True)
+    normals = normals + crown * (away - normals)
+    length = np.linalg.norm(normals, axis=-1, keepdims=True)
+    return np.asarray(normals / np.maximum(length, 1e-6), dtype=np.float32)
+
+
 @lru_cache(maxsize=16)
 def hair_of(identity: Identity) -> Hair:
     """Grow a performer's hair; kept for later frames."""
@@ -97,30 +125,26 @@ def hair_of(identity: Identity) -> Hair:
     rng = np.random.default_rng([identity.seed, 77])
     base = template()
     height = base.flat_y - _hairline(identity, style, base.angle)
-    points = neutral_head(identity).points
-    normals = grid_normals(points)
+    points = _support(neutral_head(identity).points, style)
+    normals = _outward(points)
     back = smoothstep(0.9, 2.2, np.abs(base.angle))
     top = smoothstep(3.0, 9.0, base.flat_y)
     thick = style.side_thick + (style.thick - style.side_thick) * top + 0.5 * back * (style.thick > 1.0)
     thick = thick * identity.hair_volume
     edge = style.edge * smoothstep(-0.3, 0.3, height)
-    thick = thick * (edge + (1.0 - edge) * smoothstep(-0.2, 2.6, height))
-    clump = cv2.resize(noise(rng, 48.0), (thick.shape[1], thick.shape[0]))
+    thick = thick * (edge + (1.0 - edge) * smoothstep(-0.3, 3.4, height) ** 0.8)
+    clump = cv2.GaussianBlur(cv2.resize(noise(rng, 40.0), (thick.shape[1], thick.shape[0])), (0, 0), 1.0, sigmaY=22.0)
+    clump = clump / clump.std()
     part = 1.0
     if identity.hair_style in ("swept", "bob", "long", "short"):
         offset = base.points[..., 0] - identity.part_side * 1.9
         part = 1.0 - 0.65 * np.exp(-((offset / 0.55) ** 2)) * smoothstep(3.0, 7.0, base.flat_y) * (
             base.points[..., 2] > -10
         )
-    thick = thick * (1.0 + 0.14 * clump) * part
-    hang = style.hang * smoothstep(1.0, -6.0, base.flat_y) * smoothstep(0.9, 1.3, np.abs(base.angle))
-    neck = smoothstep(-7.0, -11.0, base.flat_y) * (style.hang > 0)
-    out = normals.copy()
-    out[..., 1] *= 1.0 - 0.8 * neck
-    out[..., 1] += 0.0
+    thick = thick * (1.0 + 0.12 * clump) * part
     shells = []
     for share, _ in SHELLS:
-        grown = points + out * (thick * share + hang * (0.5 + 0.5 * share) + 1.6 * neck * share)[..., None]
+        grown = points + normals * (thick * share)[..., None]
         shells.append(np.ascontiguousarray(grown[::2, ::2]).astype(np.float32))
     uv_rows, uv_columns = np.meshgrid(np.linspace(0, 1, 131), np.linspace(0, 1, 113), indexing="ij")
     uv = np.stack([uv_columns, uv_rows], -1).astype(np.float32)
@@ -142,8 +166,10 @@ def _strands(
     shift = sway * noise(rng, 170.0) + 5.0 * noise(rng, 60.0) + slant * v
     raw = cv2.remap(raw, u + shift.astype(np.float32), v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
     wisps = np.clip(0.5 + 0.32 * raw, 0.0, 1.0)
-    ragged = 0.35 + (0.55 if style.edge > 0.2 else 0.25)
-    cover = smoothstep(-0.15, ragged, (height + ragged * 0.9 * (wisps - 0.5)).astype(np.float32))
+    height = height + 0.22 * noise(rng, 30.0) + 0.12 * noise(rng, 12.0)
+    ragged = 0.6 + (0.75 if style.edge > 0.2 else 0.25)
+    loose = wisps - 0.5 if style.edge > 0.4 else 0.4 * (wisps - 0.5) + 0.14 * noise(rng, 4.0)
+    cover = smoothstep(-0.15, ragged, (height + ragged * 0.9 * loose).astype(np.float32))
     density = (0.30 + 0.70 * wisps) * cover - 0.05 * (1.0 - cover)
     relief = raw
     slope_u = 0.35 * cv2.Sobel(relief, cv2.CV_32F, 1, 0, ksize=3, scale=0.25)

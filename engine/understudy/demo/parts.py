@@ -93,7 +93,7 @@ def mouth_parts(identity: Identity, expression: Expression) -> list[GridMesh]:
     """Both rows of teeth, the tongue and the dark of the mouth."""
     middle = line_middle(identity)
     angle = jaw_angle(expression)
-    upper = _teeth_row(middle + 1.0, middle - 0.17, 0.50, 2.15)
+    upper = _teeth_row(middle + 0.95, middle - 0.26, 0.52, 2.2)
     lower = _teeth_row(middle - 1.35, middle - 0.30, 0.22, 2.0)
     back = np.linspace(0.0, 1.5, 14)[:, None]
     turn = np.linspace(0.0, 2.0 * np.pi, 33)[None]
@@ -143,7 +143,7 @@ def _teeth_row(root_y: float, edge_y: float, front_z: float, half_width: float) 
     arch = np.linspace(-1.25, 1.25, 121)[None]
     tooth = np.abs(np.sin(arch * 14.0 / 1.25 * np.pi / 2 + 0.0)) ** 0.5
     x = half_width * np.sin(arch) + 0.0 * t
-    z = front_z - 3.4 * (1.0 - np.cos(arch)) + 0.07 * tooth * t - 0.16 * (t - 0.5) ** 2 - 0.08 * t
+    z = front_z - 2.6 * (1.0 - np.cos(arch)) + 0.07 * tooth * t - 0.16 * (t - 0.5) ** 2 - 0.08 * t
     y = root_y + (edge_y - root_y) * (t - 0.06 * t * (1.0 - tooth) * (t > 0.8))
     return np.stack([x, y + 0.0 * x, z], -1).astype(np.float32)
 
@@ -153,7 +153,7 @@ def ears(identity: Identity) -> list[GridMesh]:
     r = np.linspace(0.0, 1.0, 26)[:, None]
     phi = np.linspace(0.0, 2.0 * np.pi, 65)[None]
     up, back = np.sin(phi), np.cos(phi)
-    tall, wide = 3.15 * identity.ear_size, 1.75 * identity.ear_size
+    tall, wide = 2.95 * identity.ear_size, 1.7 * identity.ear_size
     outline = 1.0 + 0.13 * np.sin(phi) - 0.05 * np.cos(2 * phi)
     reach = np.minimum(r / 0.9, 1.0)
     v = tall * reach * up * np.where(up > 0, 1.0, 1.0)
@@ -171,7 +171,7 @@ def ears(identity: Identity) -> list[GridMesh]:
     meshes = []
     for side in (-1.0, 1.0):
         depth = height + 0.05
-        x = 6.72 * identity.head_width + depth * np.cos(flare) + (w + wide) * np.sin(flare) * 0.75
+        x = 6.72 * identity.head_width + depth * np.cos(flare) + (w + wide) * np.sin(flare) * 0.75 * (1.0 - 0.9 * smoothstep(-0.9, -2.9, v))
         z = -8.55 - (w + 0.2 * wide) * np.cos(flare) * 0.95 + depth * np.sin(flare)
         y = -1.55 * identity.face_length + v
         points = np.stack([side * x, y + 0 * x, z], -1).astype(np.float32)
@@ -196,7 +196,7 @@ def shirt(identity: Identity) -> GridMesh:
         + (13.6 - 2.2 * identity.femininity) * np.sin(np.clip(grow / 0.62, 0, 1) * np.pi / 2) ** 1.2
     )
     deep = 6.2 + 4.2 * np.clip(grow / 0.5, 0, 1) ** 0.8
-    drop = -15.3 - 3.4 * np.clip(grow / 0.62, 0, 1) ** 1.25 - 24.0 * np.clip(grow - 0.5, 0, 1) ** 1.3
+    drop = -14.4 - 3.4 * np.clip(grow / 0.62, 0, 1) ** 1.25 - 24.0 * np.clip(grow - 0.5, 0, 1) ** 1.3
     front_drop = -1.9 - 3.0 * np.clip(grow / 0.5, 0, 1) ** 0.9
     y = drop + np.clip(cosine, 0, None) * front_drop + np.clip(-cosine, 0, None) * 1.2
     collar = 0.34 * np.exp(-(((t - 0.05) / 0.028) ** 2)) - 1.2 * np.clip(0.03 - t, 0, 1) / 0.03

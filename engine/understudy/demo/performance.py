@@ -65,7 +65,7 @@ class Camera:
     """A perspective camera that looks along the head's rest axis."""
 
     distance_cm: float = 95.0
-    view_height_cm: float = 38.0
+    view_height_cm: float = 31.0
     """What the picture's height (or width, if smaller) spans at the head."""
 
 
@@ -110,7 +110,7 @@ class Performance:
             pose=self._pose(frame),
             expression=self._expression(frame),
             light=self._light(frame),
-            camera=Camera(view_height_cm=38.0 + 2.5 * self._noise(71, frame / 140.0)),
+            camera=Camera(view_height_cm=31.0 + 2.5 * self._noise(71, frame / 140.0)),
         )
 
     def _noise(self, channel: int, position: float) -> float:

@@ -28,7 +28,7 @@ from understudy.demo.skin import REGION, face_region, openings, skin_layers
 from understudy.demo.template import COLUMNS, ROWS, Floats, smoothstep, template
 
 PIVOT = np.array([0.0, -9.5, -9.0], np.float32)
-_CENTRE_Y = -2.6
+_CENTRE_Y = -1.9
 _OVERSAMPLE = 2
 
 

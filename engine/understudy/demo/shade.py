@@ -149,7 +149,7 @@ def _eye(
     gleam = _shine(n, look[KEY_DIR], v, 900.0) * 0.045 + _shine(n, look[FILL_DIR], v, 300.0) * 0.010
     glow = 0.75 + 0.5 * max(0.0, -(x * look[KEY_DIR, 0] + y * look[KEY_DIR, 1])) / 0.5
     for c in range(3):
-        white = 0.60 if c == 0 else (0.525 if c == 1 else 0.50)
+        white = 0.47 if c == 0 else (0.405 if c == 1 else 0.385)
         white = white * (1.0 - (0.02 if c == 0 else 0.16) * min(1.0, max(0.0, r - 0.6) * 2.0))
         iris = look[IRIS, c] * (0.55 + 0.9 * fibre) * ring * glow * (1.35 - 0.9 * abs(r - 0.30) / 0.3)
         body = pupil * max(0.0, iris) + (1.0 - pupil) * 0.003

@@ -65,7 +65,7 @@ def skin_layers(identity: Identity) -> Floats:
         v, and the face region.
     """
     rng = np.random.default_rng([identity.seed, 51])
-    x, y, angle, front, ring = _maps()
+    x, y, _, front, ring = _maps()
     ax = np.abs(x)
     colour = np.ones((SIZE, SIZE, 3), np.float32)
     _blush(identity, rng, colour, ax, y, front)
@@ -74,6 +74,7 @@ def skin_layers(identity: Identity) -> Floats:
     opening = _openness(identity, x, ax, y, front, ring)
     relief = 0.6 * noise(rng, 3.0) + 0.5 * noise(rng, 6.0) + 0.35 * noise(rng, 14.0)
     relief = relief * (0.5 + 0.6 * front) * (1.0 + 0.5 * bump(ax, y, 0.6, -3.6, 1.6, 1.2))
+    relief *= smoothstep(14.2, 12.0, ring)
     relief += _creases(identity, x, y, front)
     relief += (
         1.6
@@ -167,10 +168,10 @@ def _marks(
     _tint(colour, lay(spots), (0.62, 0.46, 0.36))
     beard_shadow = identity.stubble * cv2.GaussianBlur(lay(stubble), (0, 0), 6.0)
     _tint(colour, np.clip(0.9 * beard_shadow, 0, 1), (0.62, 0.66, 0.74))
-    _tint(colour, 0.75 * identity.stubble * lay(stubble), (0.35, 0.33, 0.33))
+    _tint(colour, 0.38 * identity.stubble * lay(stubble), (0.35, 0.33, 0.33))
     amount = np.clip(lay(brow), 0.0, 1.0)[..., None]
     tone = np.maximum(np.array(identity.skin, np.float32), 0.02)
-    wanted = np.minimum(np.array(identity.brow_colour, np.float32) * 0.8 / tone, 0.55)
+    wanted = np.minimum(np.array(identity.brow_colour, np.float32) * 0.6 / tone, 0.42)
     colour += amount * (wanted - colour)
     _, upper, lower = eye_edges(identity, x)
     out = (np.abs(x) - identity.eye_spacing_cm) / identity.eye_width_cm
@@ -202,9 +203,7 @@ def _strokes(identity: Identity, rng: np.random.Generator) -> tuple[Floats, Floa
             dx, dy = reach * np.cos(lean), reach * np.sin(lean)
             a = ((side * bx - _LEFT) * _CM, (_TOP - by) * _CM)
             b = ((side * (bx + dx) - _LEFT) * _CM, (_TOP - by - dy) * _CM)
-            layer = np.zeros((1,), np.float32)
-            del layer
-            _line(brow, a, b, float(rng.uniform(0.35, 0.8)))
+            _line(brow, a, b, float(rng.uniform(0.45, 0.95)))
     brow = np.maximum(brow, 0.62 * cv2.GaussianBlur(brow, (0, 0), 5.0))
     count = 5200
     px, py = rng.uniform(-6.5, 6.5, count), rng.uniform(-12.0, -3.5, count)
@@ -244,8 +243,8 @@ def _openness(identity: Identity, x: Floats, ax: Floats, y: Floats, front: Float
     ex = identity.eye_spacing_cm
     tip_y = -3.95 + identity.nose_lift_cm - identity.nose_length_cm
     dark = 0.34 * bump(ax, y, ex - 1.1, 0.55, 0.9, 0.8) + 0.16 * bump(ax, y, ex, 0.6, 1.7, 0.6)
-    dark += 0.97 * np.clip(1.5 * bump(ax, y, 0.66 * identity.nose_width, tip_y - 0.66, 0.30, 0.17), 0, 1)
-    dark += 0.40 * bump(ax, y, 0.0, tip_y - 1.05, 1.5, 0.34)
+    dark += 0.97 * np.clip(1.25 * bump(ax, y, 0.64 * identity.nose_width, tip_y - 0.72, 0.27, 0.14), 0, 1)
+    dark += 0.24 * bump(ax, y, 0.0, tip_y - 1.10, 1.4, 0.34)
     dark += (
         0.36
         * np.exp(
