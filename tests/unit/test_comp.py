@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from understudy.comp import detail, match, matte, merge
+from understudy.comp import detail, kernels, match, matte, merge
 from understudy.errors import FaceError, JobError, PlateError, UnderstudyError
 from understudy.image.frame import Box
 
@@ -43,6 +43,18 @@ def test_the_hull_is_antialiased_and_moves_with_a_fraction_of_a_pixel():
     assert ((first > 0) & (first < 1)).sum() > 100
     centres = [float((m * np.arange(200)).sum() / m.sum()) for m in (first, second)]
     assert centres[1] - centres[0] == pytest.approx(0.25, abs=0.02)
+
+
+def test_the_hull_agrees_with_the_distance_to_every_edge_in_plain_numpy():
+    triangle = np.array([[5.3, 4.1], [30.2, 12.7], [11.9, 33.3]])
+    steps = np.roll(triangle, -1, axis=0) - triangle
+    normals = np.stack([-steps[:, 1], steps[:, 0]], axis=1) / np.hypot(*steps.T)[:, None]
+    edges = np.column_stack([normals, -(normals * triangle).sum(axis=1)])
+    rows, columns = np.mgrid[0:40, 0:36]
+    distances = [a * columns + b * rows + c for a, b, c in edges]
+    out = np.zeros((40, 36), np.float32)
+    kernels.fill_convex(edges, out)
+    np.testing.assert_allclose(out, np.clip(np.min(distances, axis=0) + 0.5, 0, 1), atol=1e-6)
 
 
 @pytest.mark.parametrize("centre", [(0.0, 0.0), (-500.0, 3.0), (1e6, 1e6)])

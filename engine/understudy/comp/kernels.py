@@ -66,19 +66,22 @@ def fill_convex(edges: NDArray[np.float64], out: FloatImage) -> None:
     """
     width = out.shape[1]
     for y in range(out.shape[0]):
-        low, high = 0.0, width - 1.0
+        low, high = 0.0, width - 1.0  # the row's span with any coverage
+        full_low, full_high = 0.0, width - 1.0  # and the span with all of it
         for k in range(edges.shape[0]):
             slope, at = edges[k, 0], edges[k, 1] * y + edges[k, 2] + 0.5
             if slope > 1e-12:
-                low = max(low, -at / slope)
+                low, full_low = max(low, -at / slope), max(full_low, (1.0 - at) / slope)
             elif slope < -1e-12:
-                high = min(high, -at / slope)
-            elif at <= 0.0:
-                high = -1.0
+                high, full_high = min(high, -at / slope), min(full_high, (1.0 - at) / slope)
+            else:
+                high = high if at > 0.0 else -1.0
+                full_high = full_high if at >= 1.0 else -1.0
         for x in range(math.ceil(low), math.floor(high) + 1):
             nearest = 1.0
-            for k in range(edges.shape[0]):
-                nearest = min(nearest, edges[k, 0] * x + edges[k, 1] * y + edges[k, 2] + 0.5)
+            if x < full_low or x > full_high:
+                for k in range(edges.shape[0]):
+                    nearest = min(nearest, edges[k, 0] * x + edges[k, 1] * y + edges[k, 2] + 0.5)
             out[y, x] = max(nearest, 0.0)
 
 
