@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -21,17 +20,15 @@ from numpy.typing import NDArray
 
 from understudy import atomic
 from understudy.errors import FaceError
-from understudy.face import canonical, crops, database
-from understudy.face.found import Points
+from understudy.face import canonical, crops, database, records
+from understudy.face.records import FaceRecord
+
+__all__ = ["SCHEMA_VERSION", "FaceRecord", "FaceSet"]
 
 SCHEMA_VERSION = 1
 _BATCH = 64
 _ABOUT = ("identity", "coverage", "crop_size", "release_digest")
-_COLUMNS = (
-    *("origin", "frame", "crop", "crop_sha256", "landmarks_aligned", "plate_to_aligned"),
-    *("confidence", "sharpness", "yaw", "pitch"),
-)
-_TABLES = {"about": ("key", "value"), "faces": _COLUMNS}
+_TABLES = {"about": ("key", "value"), "faces": records.COLUMNS}
 _SCHEMA = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE faces (
@@ -40,36 +37,7 @@ CREATE TABLE faces (
     confidence REAL NOT NULL, sharpness REAL NOT NULL, yaw REAL NOT NULL, pitch REAL NOT NULL,
     PRIMARY KEY (origin, frame));
 """
-_INSERT = f"INSERT OR REPLACE INTO faces VALUES ({', '.join('?' * len(_COLUMNS))})"
-
-
-@dataclass(frozen=True, eq=False)
-class FaceRecord:
-    """One face of a set.
-
-    Attributes:
-        frame: The frame's number in its plate.
-        origin: The plate it was found in.
-        landmarks_aligned: (68, 2) float32 pixels of the crop.
-        plate_to_aligned: (2, 3) float64 from the plate's pixels to the crop's.
-        confidence: The detector's, 0 to 1.
-        sharpness: As `curate.sharpness` measures it.
-        yaw: Radians, positive when the performer looks to the picture's right.
-        pitch: Radians, positive when the performer looks down.
-        crop: The crop's file name; set by the face set.
-        crop_sha256: The crop file's digest; set by the face set.
-    """
-
-    frame: int
-    origin: str
-    landmarks_aligned: Points
-    plate_to_aligned: NDArray[np.float64]
-    confidence: float
-    sharpness: float
-    yaw: float = 0.0
-    pitch: float = 0.0
-    crop: str = ""
-    crop_sha256: str = ""
+_INSERT = f"INSERT OR REPLACE INTO faces VALUES ({', '.join('?' * len(records.COLUMNS))})"
 
 
 @dataclass
@@ -136,18 +104,12 @@ class FaceSet:
         try:
             with database.guarded(path, "face set"):
                 about = dict(connection.execute("SELECT key, value FROM about").fetchall())
-            size = int(about["crop_size"])
-            canonical.template(str(about["coverage"]))
+            identity, coverage, digits, release = (str(about[key]) for key in _ABOUT)
+            canonical.template(coverage)
+            size = int(digits)
             if not 16 <= size <= 8192:
                 raise ValueError(size)
-            return cls(
-                path,
-                str(about["identity"]),
-                str(about["coverage"]),
-                size,
-                str(about["release_digest"]),
-                connection,
-            )
+            return cls(path, identity, coverage, size, release, connection)
         except (KeyError, ValueError, TypeError) as exc:
             connection.close()
             raise FaceError(
@@ -197,21 +159,23 @@ class FaceSet:
         Raises:
             FaceError: a shape is wrong, a number is not finite, or the disk is full.
         """
-        record = _checked(record, self.path)
+        face = records.checked(record, self.path)
         data = crops.encode(crop, self.crop_size)
         digest = hashlib.sha256(data).hexdigest()
-        origin = hashlib.sha256(record.origin.encode("utf-8", "replace")).hexdigest()[:8]
-        name = f"{origin}_{record.frame:08d}_{digest[:12]}.png"
-        stored = replace(record, crop=name, crop_sha256=digest)
+        origin = hashlib.sha256(face.origin.encode("utf-8", "replace")).hexdigest()[:8]
+        name = f"{origin}_{face.frame:08d}_{digest[:12]}.png"
+        stored = replace(face, crop=name, crop_sha256=digest)
         with database.guarded(self.path, "face set"):
             atomic.write_bytes(self.path / "crops" / name, data)
-            key = (record.origin, record.frame)
+            key = (face.origin, face.frame)
             old = self._connection.execute(
                 "SELECT crop FROM faces WHERE origin = ? AND frame = ?", key
             ).fetchone()
+            # A crop that comes back within a batch is no longer replaced.
+            self._replaced = [other for other in self._replaced if other != name]
             if old and old[0] != name and crops.is_plain_name(str(old[0])):
                 self._replaced.append(str(old[0]))
-            self._connection.execute(_INSERT, _row(stored))
+            self._connection.execute(_INSERT, records.to_row(stored))
         self._pending += 1
         if self._pending >= _BATCH:
             self.commit()
@@ -242,7 +206,7 @@ class FaceSet:
         """
         with database.guarded(self.path, "face set"):
             rows = self._connection.execute("SELECT * FROM faces ORDER BY origin, frame").fetchall()
-        return _records(rows, self.path)
+        return records.from_rows(rows, self.path)
 
     def read_crop(self, record: FaceRecord) -> NDArray[np.float32]:
         """(crop_size, crop_size, 3) float32 of the encoded space.
@@ -278,7 +242,7 @@ class FaceSet:
             raise FaceError(
                 "The face set is empty.",
                 where=self.path,
-                fix="extract faces from a plate that shows the performer",
+                fix="extract a plate that shows the performer",
             )
 
     def digest(self) -> str:
@@ -300,63 +264,3 @@ def _write_new(path: Path, about: dict[str, str]) -> None:
             connection.executemany("INSERT INTO about VALUES (?, ?)", about.items())
     finally:
         connection.close()
-
-
-def _row(record: FaceRecord) -> tuple[Any, ...]:
-    return (
-        *(record.origin, record.frame, record.crop, record.crop_sha256),
-        np.ascontiguousarray(record.landmarks_aligned, "<f4").tobytes(),
-        np.ascontiguousarray(record.plate_to_aligned, "<f8").tobytes(),
-        *(record.confidence, record.sharpness, record.yaw, record.pitch),
-    )
-
-
-def _checked(record: FaceRecord, path: Path) -> FaceRecord:
-    points = np.asarray(record.landmarks_aligned, np.float32)
-    matrix = np.asarray(record.plate_to_aligned, np.float64)
-    numbers = np.array([record.confidence, record.sharpness, record.yaw, record.pitch], np.float64)
-    shaped = points.shape == (68, 2) and matrix.shape == (2, 3)
-    if not shaped or not all(np.isfinite(part).all() for part in (points, matrix, numbers)):
-        raise FaceError(
-            "A face to store is not 68 landmarks, a 2×3 matrix and finite numbers.",
-            where=f"frame {record.frame} of {record.origin}, {path}",
-        )
-    confidence, sharpness, yaw, pitch = (float(number) for number in numbers)
-    return replace(
-        record,
-        frame=int(record.frame),
-        landmarks_aligned=points,
-        plate_to_aligned=matrix,
-        confidence=confidence,
-        sharpness=sharpness,
-        yaw=yaw,
-        pitch=pitch,
-    )
-
-
-def _records(rows: list[tuple[Any, ...]], path: Path) -> list[FaceRecord]:
-    """Records of rows; their arrays are views of two large ones, which is what makes 50,000 quick."""
-    if not rows:
-        return []
-    origins, frames, names, digests, points, matrices, *numbers = zip(*rows, strict=True)
-    try:
-        landmarks = _stack(points, "<f4", (68, 2)).astype(np.float32)
-        placements = _stack(matrices, "<f8", (2, 3)).astype(np.float64)
-        plain = np.array(numbers, np.float64)
-        finite = all(np.isfinite(part).all() for part in (landmarks, placements, plain))
-        if not finite or not all(isinstance(frame, int) for frame in frames):
-            raise ValueError("a number is not finite")
-    except (ValueError, TypeError) as exc:
-        raise FaceError(
-            "A row of the face set is damaged.", where=path, fix="extract the faces again"
-        ) from exc
-    parts = zip(frames, origins, landmarks, placements, *plain.tolist(), names, digests, strict=True)
-    return [FaceRecord(*part) for part in parts]
-
-
-def _stack(blobs: Iterable[bytes], kind: str, shape: tuple[int, int]) -> NDArray[Any]:
-    size = shape[0] * shape[1] * np.dtype(kind).itemsize
-    listed = list(blobs)
-    if any(len(blob) != size for blob in listed):
-        raise ValueError("a blob has the wrong length")
-    return np.frombuffer(b"".join(listed), kind).reshape(-1, *shape)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from understudy.errors import FaceError
+from understudy.progress import Reporter, silent
 from understudy.settings import Settings
 
 
@@ -98,6 +99,15 @@ MODELS: tuple[ModelFile, ...] = (
         "52 expression weights off the mesh of 478.",
     ),
 )
+
+PREFERRED: tuple[tuple[str, ...], ...] = (
+    ("yunet", "blazeface_short_range"),
+    ("face_mesh_478", "face_mesh_468"),
+    ("face_blendshapes",),
+)
+"""What `understudy models fetch` gets: of each row the first that can be had."""
+OPTIONAL = ("face_blendshapes",)
+"""Files that detection does without."""
 
 
 @dataclass(frozen=True)
@@ -196,3 +206,16 @@ def sha256_of(path: Path) -> str:
     """The SHA-256 digest of a file, in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def fetch(
+    settings: Settings,
+    *,
+    name: str | None = None,
+    offline_folder: Path | None = None,
+    report: Reporter = silent,
+) -> list[ModelState]:
+    """Put model files into the models folder; see `fetch.fetch`, which this calls."""
+    from understudy.face import fetch as fetching
+
+    return fetching.fetch(settings, name=name, offline_folder=offline_folder, report=report)
