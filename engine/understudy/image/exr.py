@@ -131,15 +131,17 @@ def _opened(path: Path) -> Iterator[Any]:
     hints.attribute("oiio:UnassociatedAlpha", 1)
     source = oiio.ImageInput.open(str(path), hints)
     if source is None or source.format_name() != kind:
-        raise _damaged(path, oiio.geterror())
+        raise _damaged(path, _reason(oiio))
     try:
         yield source
     except MemoryError as exc:
         raise PlateError("The picture does not fit into memory.", where=path) from exc
+    except UnicodeDecodeError as exc:
+        raise _damaged(path, "a name in it is no text") from exc
     finally:
         source.close()
-        source.geterror()
-        oiio.geterror()
+        _reason(source)
+        _reason(oiio)
 
 
 def _sniff(path: Path) -> str:
@@ -158,6 +160,14 @@ def _sniff(path: Path) -> str:
     raise PlateError(what, where=path, fix="write it again")
 
 
+def _reason(library: Any) -> str:
+    """What the library or one of its files has to say; damaged headers make it say what is no text."""
+    try:
+        return str(library.geterror())
+    except UnicodeDecodeError:
+        return ""
+
+
 def _damaged(path: Path, reason: str) -> PlateError:
     lines = [line.replace(str(path), path.name) for line in reason.splitlines() if line.strip()]
     detail = f" ({lines[0][:200]})" if lines else ""
@@ -172,8 +182,8 @@ def _parts(source: Any, path: Path) -> list[Part]:
         parts.append(read_part(source.spec(), len(parts), windows=windows))
         check_parts(parts, path)
     if not parts:
-        raise _damaged(path, source.geterror())
-    source.geterror()
+        raise _damaged(path, _reason(source))
+    _reason(source)
     return parts
 
 
@@ -213,7 +223,7 @@ def _read_part(source: Any, part: Part, path: Path) -> FloatImage:
 def _read_channels(source: Any, part: Part, span: tuple[int, int], kind: str, path: Path) -> NDArray[Any]:
     stored = source.read_image(part.index, 0, span[0], span[1], kind)
     if stored is None or source.has_error:
-        raise _damaged(path, source.geterror())
+        raise _damaged(path, _reason(source))
     return np.asarray(stored).reshape(part.window.height, part.window.width, span[1] - span[0])
 
 
@@ -250,12 +260,12 @@ def _set_windows(spec: Any, frame: Frame) -> None:
 def _write(partial: Path, spec: Any, stored: NDArray[Any], path: Path) -> None:
     output = oiio.ImageOutput.create(str(partial))
     if output is None:
-        raise PlateError("The image cannot be written.", where=path, fix=oiio.geterror())
+        raise PlateError("The image cannot be written.", where=path, fix=_reason(oiio))
     written = output.open(str(partial), spec) and output.write_image(stored)
-    reason = output.geterror()
+    reason = _reason(output)
     if not (output.close() and written):
-        reason = reason or output.geterror()
-        oiio.geterror()
+        reason = reason or _reason(output)
+        _reason(oiio)
         raise _write_error(partial, path, reason, stored.nbytes)
 
 

@@ -41,8 +41,8 @@ _KNOWN_TYPES = {
     "smpte:TimeCode": ("timecode", 2),
     "smpte:KeyCode": ("keycode", 7),
     "FramesPerSecond": ("rational", 2),
-    "worldtocamera": ("matrix", 16),
-    "worldtoscreen": ("matrix", 16),
+    "worldToCamera": ("matrix", 16),
+    "worldToNDC": ("matrix", 16),
 }
 
 
@@ -56,9 +56,12 @@ def plain_values(attributes: Iterable[Any]) -> dict[str, MetadataValue]:
     """Take the plain values out of a header's attributes (objects with name, type and value)."""
     values: dict[str, MetadataValue] = {}
     for attribute in attributes:
-        name = str(attribute.name)
+        try:
+            name, content = str(attribute.name), attribute.value
+        except UnicodeDecodeError:
+            continue
         if name not in _DERIVED and not name.startswith(_DERIVED_BEGINNINGS):
-            value = _plain(attribute.value, str(attribute.type))
+            value = _plain(content, str(attribute.type))
             if value is not None:
                 values[name] = value
     return values
