@@ -142,11 +142,15 @@ def _models(settings: Settings) -> Check:
         fix = "delete these files and run `understudy models fetch`"
         return Check("models", "fail", f"damaged in {settings.models}: {', '.join(damaged)}", fix)
     present = [state.model.name for state in states if state.state == "verified"]
-    missing = [state.model.name for state in states if state.state == "missing"]
-    if not missing:
-        return Check("models", "ok", f"all {len(present)} verified in {settings.models}")
-    found = f"{', '.join(present) or 'none'} verified, {', '.join(missing)} missing in {settings.models}"
-    return Check("models", "warn", found, "run `understudy models fetch`")
+    lacking = [
+        " or ".join(names)
+        for names in registry.PREFERRED
+        if not set(names).intersection(present) and not set(names).intersection(registry.OPTIONAL)
+    ]
+    found = f"{', '.join(present) or 'none'} verified in {settings.models}"
+    if not lacking:
+        return Check("models", "ok", found)
+    return Check("models", "warn", f"{found}; missing {', '.join(lacking)}", "run `understudy models fetch`")
 
 
 def _alignment(settings: Settings) -> Check:

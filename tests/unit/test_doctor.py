@@ -12,6 +12,7 @@ import pytest
 
 from understudy import cli, doctor
 from understudy.doctor import Check
+from understudy.face import registry
 from understudy.settings import Settings
 
 
@@ -33,6 +34,24 @@ def test_a_damaged_model_is_a_failure(settings: Settings) -> None:
     (settings.models / "face_detection_yunet_2023mar.onnx").write_bytes(b"half")
     check = doctor._models(settings)
     assert check.status == "fail" and "face_detection_yunet_2023mar.onnx" in check.found
+
+
+def test_a_stand_in_is_as_good_as_the_first_choice(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = {"blazeface_short_range", "face_mesh_468"}
+
+    def verify(settings: Settings) -> list[registry.ModelState]:
+        return [
+            registry.ModelState(entry, settings.models, "verified" if entry.name in there else "missing")
+            for entry in registry.MODELS
+        ]
+
+    monkeypatch.setattr(registry, "verify", verify)
+    assert doctor._models(settings).status == "ok"
+    there.remove("face_mesh_468")
+    check = doctor._models(settings)
+    assert check.status == "warn" and "face_mesh_478 or face_mesh_468" in check.found
 
 
 def test_two_opencv_wheels_are_found(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
