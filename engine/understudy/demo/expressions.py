@@ -80,12 +80,12 @@ def _mouth(identity: Identity, points: Floats, e: Expression) -> None:
     cheek = bump(ax, y, 3.7, -3.3, 1.7, 1.5)
     points[..., 0] += front * side * (e.smile * (0.62 * corner + 0.12 * cheek) - e.pucker * 0.95 * corner)
     points[..., 0] -= front * side * 0.34 * e.mouth_open * (1.0 - 0.7 * e.smile) * corner
-    points[..., 1] += front * e.smile * (0.52 * corner + 0.34 * cheek)
+    points[..., 1] += front * e.smile * (0.74 * corner + 0.34 * cheek)
     points[..., 2] += front * e.smile * (0.34 * cheek - 0.55 * corner)
     lips = bump(x, y, 0.0, middle, 1.5, 1.2)
     points[..., 2] += front * (0.62 * e.pucker - 0.22 * e.smile) * lips
     upper = smoothstep(-0.08, 0.08, y - line) * bump(x, y, 0.0, middle + 0.5, 2.5, 1.2)
-    points[..., 1] += front * upper * (0.26 * e.smile + 0.24 * e.sneer + 0.24 * e.mouth_open)
+    points[..., 1] += front * upper * (0.10 * e.smile + 0.24 * e.sneer + 0.24 * e.mouth_open)
     points[..., 1] += front * 0.24 * e.sneer * bump(ax, y, 1.4, -4.0, 0.9, 1.0)
     points[..., 2] += front * 0.12 * e.sneer * bump(ax, y, 1.1, -1.2, 0.8, 0.9)
     deep = (0.16 * e.smile + 0.10 * e.sneer) * smoothstep(-3.6, -4.6, y) * smoothstep(-8.0, -6.9, y)

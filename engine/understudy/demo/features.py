@@ -12,7 +12,7 @@ from scipy.interpolate import PchipInterpolator
 from understudy.demo.identity import Identity
 from understudy.demo.template import Floats, bump, smoothstep
 
-EYE_RADIUS = 1.22
+EYE_RADIUS = 1.52
 LIP_LINE = -7.15
 LIP_SLIT = 0.10
 """Half the height of the strip between the lips that the mouth opens by."""
@@ -87,7 +87,7 @@ def _upper_face(identity: Identity, ax: Floats, eye_x: Floats, y: Floats) -> Flo
     forehead += 0.15 * bump(ax, y, 2.4, 5.0, 1.8, 1.8)
     temple = -0.35 * bump(ax, y, 6.2, 2.2, 1.2, 2.2)
     socket = -0.85 * bump(ax, y, ex, 0.25, 1.9, 1.05) - 0.50 * bump(ax, y, 1.55, 0.35, 0.65, 0.85)
-    socket += -0.22 * bump(ax, y, ex, -1.15, 1.6, 0.55)
+    socket += 0.30 * bump(ax, y, ex + 0.1, -1.30, 1.7, 0.62)
     crease_y = upper + 0.34 + 0.10 * identity.eye_open
     near = smoothstep(1.35, 0.8, np.abs(out))
     crease = -0.10 * identity.lid_crease * np.exp(-(((y - crease_y) / 0.10) ** 2)) * near
@@ -140,8 +140,8 @@ def _nose(identity: Identity, ax: Floats, y: Floats) -> Floats:
     keys_h = (
         0.0,
         0.05,
-        0.62 * reach,
-        0.95 * reach,
+        0.48 * reach,
+        0.90 * reach,
         reach,
         0.955 * reach,
         0.735 * reach + hump,
@@ -154,11 +154,11 @@ def _nose(identity: Identity, ax: Floats, y: Floats) -> Floats:
     ridge = PchipInterpolator(keys_y, keys_h, extrapolate=False)(y)
     ridge = np.nan_to_num(ridge)
     keys_w = (-9.0, tip_y - 0.6, tip_y, tip_y + 0.9, tip_y + 2.0, 0.0, 1.2, 9.0)
-    keys_hw = (1.05, 1.05, 1.08, 1.02, 1.05, 0.88, 1.1, 1.2)
+    keys_hw = (1.2, 1.2, 1.24, 1.22, 1.18, 0.95, 1.2, 1.3)
     half = PchipInterpolator(keys_w, keys_hw)(np.clip(y, -9.0, 9.0)) * (
         0.5 * identity.nose_bridge + 0.5 * identity.nose_width
     )
-    section = np.exp(-(np.abs(ax / half) ** 1.65))
+    section = np.exp(-(np.abs(ax / half) ** 2.0))
     base = (
         0.42
         * np.exp(-((ax / (1.85 * half)) ** 2))
@@ -166,17 +166,17 @@ def _nose(identity: Identity, ax: Floats, y: Floats) -> Floats:
         * smoothstep(tip_y - 1.3, tip_y - 0.5, y)
     )
     nose = ridge * section + base
-    nose += 0.20 * identity.nose_tip * bump(ax, y, 0.0, tip_y + 0.05, 0.62, 0.55)
-    wing_x = 1.28 * identity.nose_width
-    nose += 0.62 * np.exp(-(((ax - wing_x) / 0.46) ** 2) - (((y - tip_y + 0.28) / 0.58) ** 4))
+    nose += 0.24 * identity.nose_tip * bump(ax, y, 0.0, tip_y + 0.05, 0.70, 0.60)
+    wing_x = 1.24 * identity.nose_width
+    nose += 0.50 * np.exp(-(((ax - wing_x) / 0.50) ** 2) - (((y - tip_y + 0.30) / 0.62) ** 2))
     groove = np.hypot((ax - wing_x) / 0.72, (y - tip_y + 0.2) / 0.86)
-    nose += -0.20 * np.exp(-(((groove - 1.0) / 0.20) ** 2)) * smoothstep(0.9, 1.5, ax / identity.nose_width)
+    nose += -0.05 * np.exp(-(((groove - 1.0) / 0.20) ** 2)) * smoothstep(0.9, 1.5, ax / identity.nose_width)
     nostril = bump(ax, y, 0.66 * identity.nose_width, tip_y - 0.60, 0.34, 0.22)
     return np.asarray(nose - 0.55 * nostril, dtype=np.float32)
 
 
 _LIP_PROFILE = PchipInterpolator(
-    (-1.0, 0.0, 0.12, 0.35, 0.65, 1.0, 1.5, 2.3, 3.5), (-0.42, -0.16, 0.12, 0.36, 0.40, 0.22, 0.08, 0.0, 0.0)
+    (-1.0, 0.0, 0.12, 0.35, 0.65, 1.0, 1.5, 2.3, 3.5), (-0.30, -0.12, 0.12, 0.36, 0.40, 0.22, 0.08, 0.0, 0.0)
 )
 
 

@@ -86,7 +86,7 @@ def _hairline(identity: Identity, style: _Style, angle: Floats) -> Floats:
         style.nape,
     )
     if style.side < -5:
-        keys_a = (0.0, 0.35, 0.75, 1.05, 1.18, 1.30, 1.42, 1.80, 2.1, 2.6, 3.15)
+        keys_a = (0.0, 0.35, 0.75, 1.00, 1.10, 1.18, 1.28, 1.80, 2.1, 2.6, 3.15)
     return np.asarray(np.interp(a, keys_a, keys_y), dtype=np.float32)
 
 
@@ -97,14 +97,16 @@ def _support(points: Floats, style: _Style) -> Floats:
     base = template()
     curtain = points.copy()
     side = np.sign(points[..., 0])
-    below = smoothstep(0.5, -2.5, base.flat_y) * smoothstep(1.0, 1.25, np.abs(base.angle))
-    widest = np.maximum.accumulate(np.abs(points[..., 0]), axis=0) * (1.0 + 0.10 * below)
+    below = smoothstep(4.0, -5.0, base.flat_y) * smoothstep(1.0, 1.25, np.abs(base.angle))
+    widest = np.maximum.accumulate(np.abs(points[..., 0]), axis=0) * (1.0 - 0.02 * below)
     behind = np.minimum.accumulate(points[..., 2], axis=0)
     rear = smoothstep(1.7, 2.4, np.abs(base.angle))
     curtain[..., 0] += below * (side * widest - points[..., 0])
     curtain[..., 2] += below * rear * 0.8 * (behind - points[..., 2])
     curtain[..., 2] += below * 0.8
-    return np.asarray(cv2.GaussianBlur(curtain, (0, 0), 1.0, sigmaY=5.0), dtype=np.float32)
+    smooth = cv2.GaussianBlur(curtain, (0, 0), 1.0, sigmaY=12.0)
+    low = smoothstep(5.0, 1.0, base.flat_y)[..., None]
+    return np.asarray(curtain + low * (smooth - curtain), dtype=np.float32)
 
 
 def _outward(points: Floats) -> Floats:
@@ -116,6 +118,16 @@ def _outward(points: Floats) -> Floats:
     normals = normals + crown * (away - normals)
     length = np.linalg.norm(normals, axis=-1, keepdims=True)
     return np.asarray(normals / np.maximum(length, 1e-6), dtype=np.float32)
+
+
+@lru_cache(maxsize=16)
+def scalp_shade(identity: Identity) -> Floats:
+    """(SIZE, SIZE) how much hair colour shows on the skin: short hairs that soften the hairline."""
+    rng = np.random.default_rng([identity.seed, 78])
+    base = template()
+    height = to_texture(base.flat_y - _hairline(identity, _STYLES[identity.hair_style], base.angle))
+    height = height + 0.25 * noise(rng, 30.0) + 0.12 * noise(rng, 8.0) + 0.08 * noise(rng, 3.0)
+    return 0.9 * smoothstep(-0.55, 0.65, height)
 
 
 @lru_cache(maxsize=16)
@@ -131,14 +143,18 @@ def hair_of(identity: Identity) -> Hair:
     top = smoothstep(3.0, 9.0, base.flat_y)
     thick = style.side_thick + (style.thick - style.side_thick) * top + 0.5 * back * (style.thick > 1.0)
     thick = thick * identity.hair_volume
+    if style.hang > 0:
+        thick = thick * (1.0 - 0.45 * smoothstep(1.0, -8.0, base.flat_y))
+        inward = 1.0 - smoothstep(1.0, 1.5, np.abs(base.angle))
+        thick = thick * (1.0 - 0.9 * inward * smoothstep(4.5, 0.5, base.flat_y))
     edge = style.edge * smoothstep(-0.3, 0.3, height)
     thick = thick * (edge + (1.0 - edge) * smoothstep(-0.3, 3.4, height) ** 0.8)
     clump = cv2.GaussianBlur(cv2.resize(noise(rng, 40.0), (thick.shape[1], thick.shape[0])), (0, 0), 1.0, sigmaY=22.0)
-    clump = clump / clump.std()
+    clump = clump / clump.std() * smoothstep(0.4, 1.8, base.ring)
     part = 1.0
     if identity.hair_style in ("swept", "bob", "long", "short"):
         offset = base.points[..., 0] - identity.part_side * 1.9
-        part = 1.0 - 0.65 * np.exp(-((offset / 0.55) ** 2)) * smoothstep(3.0, 7.0, base.flat_y) * (
+        part = 1.0 - 0.35 * np.exp(-((offset / 0.55) ** 2)) * smoothstep(3.0, 7.0, base.flat_y) * (
             base.points[..., 2] > -10
         )
     thick = thick * (1.0 + 0.12 * clump) * part
@@ -166,12 +182,15 @@ def _strands(
     shift = sway * noise(rng, 170.0) + 5.0 * noise(rng, 60.0) + slant * v
     raw = cv2.remap(raw, u + shift.astype(np.float32), v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
     wisps = np.clip(0.5 + 0.32 * raw, 0.0, 1.0)
+    short = cv2.GaussianBlur(rng.standard_normal((SIZE, SIZE)).astype(np.float32), (0, 0), 0.8, sigmaY=8.0)
+    short = np.clip(short / short.std(), -2.0, 2.0) * 0.5
     height = height + 0.22 * noise(rng, 30.0) + 0.12 * noise(rng, 12.0)
     ragged = 0.6 + (0.75 if style.edge > 0.2 else 0.25)
-    loose = wisps - 0.5 if style.edge > 0.4 else 0.4 * (wisps - 0.5) + 0.14 * noise(rng, 4.0)
+    loose = wisps - 0.5 if style.edge > 0.4 else 0.9 * short
     cover = smoothstep(-0.15, ragged, (height + ragged * 0.9 * loose).astype(np.float32))
     density = (0.30 + 0.70 * wisps) * cover - 0.05 * (1.0 - cover)
-    relief = raw
+    density = np.maximum(density, smoothstep(0.085, 0.04, v / SIZE) * (cover > 0.5))
+    relief = raw * smoothstep(0.01, 0.05, v / SIZE)
     slope_u = 0.35 * cv2.Sobel(relief, cv2.CV_32F, 1, 0, ksize=3, scale=0.25)
     slope_v = 0.35 * cv2.Sobel(relief, cv2.CV_32F, 0, 1, ksize=3, scale=0.25)
     bright = np.clip(1.0 + 0.34 * raw + 0.10 * noise(rng, 90.0), 0.25, 2.2)

@@ -37,7 +37,7 @@ def look_table(identity: Identity, face: Identity, light: Light) -> Floats:
     table[rows.FILL] = 1.22 * level * light.fill * 0.62 * cool
     table[rows.RIM] = 1.22 * level * light.rim * 1.1 * cool
     table[rows.SKY] = level * (0.10 + 0.22 * light.fill) * np.array([0.95, 1.0, 1.08])
-    table[rows.GROUND] = level * (0.05 + 0.12 * light.fill) * np.array([1.08, 1.0, 0.92])
+    table[rows.GROUND] = level * (0.09 + 0.16 * light.fill) * np.array([1.08, 1.0, 0.92])
     table[rows.TONE] = identity.skin
     table[rows.HAIR_TONE] = identity.hair
     table[rows.IRIS] = face.iris

@@ -16,7 +16,7 @@ from understudy.demo.mesh import EYE, LASH, MOUTH, SHIRT, SKIN, TEETH, GridMesh,
 from understudy.demo.performance import Expression
 from understudy.demo.template import Floats, smoothstep
 
-_GAZE_DEGREES = (26.0, 17.0)
+_GAZE_DEGREES = (21.0, 13.0)
 EAR_UV = (0.20, 0.50)
 """A spot of the head's skin texture beside the ear; the ear takes its skin from there."""
 
@@ -38,7 +38,7 @@ def eyeballs(
     lx = np.sin(latitude) * np.cos(longitude)
     ly = np.sin(latitude) * np.sin(longitude)
     lz = np.cos(latitude) * np.ones_like(longitude)
-    bulge = 1.0 + 0.045 * np.exp(-((latitude / 0.42) ** 4)) * np.ones_like(longitude)
+    bulge = 1.0 + 0.045 * np.exp(-((latitude / 0.34) ** 4)) * np.ones_like(longitude)
     yaw, pitch = (
         np.radians(_GAZE_DEGREES[0] * expression.gaze_x),
         np.radians(_GAZE_DEGREES[1] * expression.gaze_y),
@@ -93,11 +93,11 @@ def mouth_parts(identity: Identity, expression: Expression) -> list[GridMesh]:
     """Both rows of teeth, the tongue and the dark of the mouth."""
     middle = line_middle(identity)
     angle = jaw_angle(expression)
-    upper = _teeth_row(middle + 0.95, middle - 0.26, 0.52, 2.2)
-    lower = _teeth_row(middle - 1.35, middle - 0.30, 0.22, 2.0)
-    back = np.linspace(0.0, 1.5, 14)[:, None]
+    upper = _teeth_row(middle + 0.95, middle - 0.26, 0.28, 2.1)
+    lower = _teeth_row(middle - 1.35, middle - 0.30, 0.02, 1.95)
+    back = np.linspace(0.0, np.pi / 2, 14)[:, None]
     turn = np.linspace(0.0, 2.0 * np.pi, 33)[None]
-    radius = np.cos(back) ** 0.4
+    radius = np.maximum(np.cos(back), 0.0) ** 0.4
     bag = np.stack(
         [
             2.35 * radius * np.cos(turn),
@@ -124,7 +124,8 @@ def mouth_parts(identity: Identity, expression: Expression) -> list[GridMesh]:
     for k in (1, 3):
         placed[k][..., 0] += 0.5 * expression.jaw_side
     for p in placed:
-        p[..., 2] += 0.25 * expression.pucker - 0.12 * expression.smile
+        p[..., 2] -= 0.45 * expression.pucker + 0.16 * expression.smile
+        p[..., 0] *= 1.0 - 0.22 * expression.pucker
     sides = np.abs(np.linspace(-1.0, 1.0, upper.shape[1]))[None] * np.ones((upper.shape[0], 1))
     shade = (1.0 - 0.82 * sides**1.6).astype(np.float32)
     uv_low = grid_uv(*lower.shape[:2])
@@ -144,7 +145,7 @@ def _teeth_row(root_y: float, edge_y: float, front_z: float, half_width: float) 
     tooth = np.abs(np.sin(arch * 14.0 / 1.25 * np.pi / 2 + 0.0)) ** 0.5
     x = half_width * np.sin(arch) + 0.0 * t
     z = front_z - 2.6 * (1.0 - np.cos(arch)) + 0.07 * tooth * t - 0.16 * (t - 0.5) ** 2 - 0.08 * t
-    y = root_y + (edge_y - root_y) * (t - 0.06 * t * (1.0 - tooth) * (t > 0.8))
+    y = root_y + (edge_y - root_y) * (t - 0.02 * t * (1.0 - tooth) * (t > 0.8))
     return np.stack([x, y + 0.0 * x, z], -1).astype(np.float32)
 
 
@@ -164,23 +165,23 @@ def ears(identity: Identity) -> list[GridMesh]:
     concha = np.exp(-(((w + 0.25) / 0.62) ** 2) - ((v + 0.35) / 0.95) ** 2)
     tragus = np.exp(-(((w + 1.25) / 0.38) ** 2) - ((v + 0.35) / 0.5) ** 2)
     lobe = np.exp(-(((v + 2.5 * identity.ear_size) / 0.7) ** 2))
-    height = 0.42 * rim + 0.30 * anti * (1 - 0.6 * lobe) - 0.75 * concha + 0.35 * tragus + 0.18 * lobe
+    height = 0.42 * rim + 0.30 * anti * (1 - 0.6 * lobe) - 0.50 * concha + 0.35 * tragus + 0.18 * lobe
     height = height + 0.55 * reach**2 * (0.5 + 0.5 * back) - 1.1 * np.clip((r - 0.9) / 0.1, 0.0, 1.0)
     shade = 1.0 - 0.72 * np.clip(concha * 1.2, 0, 1) - 0.35 * np.exp(-(((r - 0.72) / 0.07) ** 2)) * (1 - lobe)
     flare = np.radians(24.0)
     meshes = []
     for side in (-1.0, 1.0):
         depth = height + 0.05
-        x = 6.72 * identity.head_width + depth * np.cos(flare) + (w + wide) * np.sin(flare) * 0.75 * (1.0 - 0.9 * smoothstep(-0.9, -2.9, v))
+        x = 6.95 * identity.head_width + depth * np.cos(flare) + (w + wide) * np.sin(flare) * 0.75 * (1.0 - 0.9 * smoothstep(-0.9, -2.9, v))
         z = -8.55 - (w + 0.2 * wide) * np.cos(flare) * 0.95 + depth * np.sin(flare)
         y = -1.55 * identity.face_length + v
         points = np.stack([side * x, y + 0 * x, z], -1).astype(np.float32)
-        if side > 0:
+        if side < 0:
             points = points[:, ::-1].copy()
         uv = np.empty((*points.shape[:2], 2), np.float32)
         uv[..., 0] = EAR_UV[0] if side < 0 else 1.0 - EAR_UV[0]
         uv[..., 1] = EAR_UV[1]
-        ear_shade = np.clip(shade if side < 0 else shade[:, ::-1], 0.1, 1.0).astype(np.float32)
+        ear_shade = np.clip(shade if side > 0 else shade[:, ::-1], 0.1, 1.0).astype(np.float32)
         meshes.append(GridMesh(points, uv, SKIN, ear_shade))
     return meshes
 

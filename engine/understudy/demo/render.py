@@ -14,7 +14,7 @@ import numpy as np
 
 from understudy.demo.expressions import express
 from understudy.demo.features import eye_edges
-from understudy.demo.hair import SHELLS, hair_of, lash_texture
+from understudy.demo.hair import SHELLS, hair_of, lash_texture, scalp_shade
 from understudy.demo.head import neutral_head
 from understudy.demo.identity import Identity
 from understudy.demo.landmarks import grid_places, landmark_places
@@ -181,7 +181,8 @@ def _scene(identity: Identity, face: Identity, moment: Moment) -> tuple[Soup, Fl
     meshes = [
         GridMesh(posed, grid_uv(ROWS, COLUMNS), SKIN, cut_layer=0, cut_level=0.0, normals=grid_normals(posed))
     ]
-    parts = ears(identity) + mouth_parts(face, e)
+    covered = identity.hair_style in ("bob", "long")
+    parts = ([] if covered else ears(identity)) + mouth_parts(face, e)
     parts += eyeballs(head, e, {s: (lids[s][0][:, 0], lids[s][0][:, 1], lids[s][1][:, 1]) for s in (-1, 1)})
     for side in (-1, 1):
         parts.append(lashes(_from_inner(lids[side][0], side), side, True, 0.42 + 0.22 * face.femininity))
@@ -239,11 +240,15 @@ def _cuts(identity: Identity, face: Identity) -> Floats:
 def _skin_of(identity: Identity, face: Identity) -> Floats:
     """The performer's skin, or the face's painted over it inside the face region."""
     own = skin_layers(identity)
-    if face == identity:
-        return own
-    share = own[REGION]
-    mixed = own + share * (skin_layers(face) - own)
-    mixed[REGION] = share
+    mixed = own.copy()
+    if face != identity:
+        share = own[REGION]
+        mixed += share * (skin_layers(face) - own)
+        mixed[REGION] = share
+    roots = scalp_shade(identity)
+    for channel in range(3):
+        hair = 0.7 * identity.hair[channel] / max(identity.skin[channel], 0.02)
+        mixed[channel] += roots * (hair - mixed[channel])
     return np.ascontiguousarray(mixed, dtype=np.float32)
 
 

@@ -142,16 +142,16 @@ def _eye(
     fibre = (
         0.5 + 0.25 * np.sin(angle * 23.0 + 3.0 * np.sin(angle * 5.0)) + 0.25 * np.sin(angle * 41.0 + 9.0 * r)
     )
-    limbus = 1.0 / (1.0 + np.exp(-(r - 0.485) / 0.014))
-    pupil = 1.0 / (1.0 + np.exp(-(r - 0.185) / 0.010))
-    ring = 1.0 - 0.75 * np.exp(-(((r - 0.48) / 0.055) ** 2))
+    limbus = 1.0 / (1.0 + np.exp(-(r - 0.395) / 0.012))
+    pupil = 1.0 / (1.0 + np.exp(-(r - 0.150) / 0.009))
+    ring = 1.0 - 0.75 * np.exp(-(((r - 0.39) / 0.045) ** 2))
     light = (0.35 + 0.65 * lit) * max(0.0, 0.30 + 0.70 * _dot(n, look[KEY_DIR]))
     gleam = _shine(n, look[KEY_DIR], v, 900.0) * 0.045 + _shine(n, look[FILL_DIR], v, 300.0) * 0.010
     glow = 0.75 + 0.5 * max(0.0, -(x * look[KEY_DIR, 0] + y * look[KEY_DIR, 1])) / 0.5
     for c in range(3):
         white = 0.47 if c == 0 else (0.405 if c == 1 else 0.385)
         white = white * (1.0 - (0.02 if c == 0 else 0.16) * min(1.0, max(0.0, r - 0.6) * 2.0))
-        iris = look[IRIS, c] * (0.55 + 0.9 * fibre) * ring * glow * (1.35 - 0.9 * abs(r - 0.30) / 0.3)
+        iris = look[IRIS, c] * (0.55 + 0.9 * fibre) * ring * glow * (1.35 - 0.9 * abs(r - 0.25) / 0.25)
         body = pupil * max(0.0, iris) + (1.0 - pupil) * 0.003
         albedo = limbus * white + (1.0 - limbus) * body
         around = look[KEY, c] * light + look[FILL, c] * 0.55 + 0.5 * (look[SKY, c] + look[GROUND, c])
@@ -322,12 +322,14 @@ def shade(
                 v[k] *= s
                 n[k] *= q
             kind = material[t]
+            light = wa * open_[a] + wb * open_[b] + wc * open_[c]
+            if kind == 0 and _dot(n, v) < -0.2:
+                kind, light = 3, 0.08  # the skin's inside, seen through the lips
             if kind != 0 and _dot(n, v) < 0.0:
                 for k in range(3):
                     n[k] = -n[k]
             u = wa * uv[a, 0] + wb * uv[b, 0] + wc * uv[c, 0]
             w = wa * uv[a, 1] + wb * uv[b, 1] + wc * uv[c, 1]
-            light = wa * open_[a] + wb * open_[b] + wc * open_[c]
             turn = 6.2831853 * _hash(x, y)
             lit = _lit(
                 shadow, light_frame, p[0] + 0.12 * n[0], p[1] + 0.12 * n[1], p[2] + 0.12 * n[2], turn, 7.0

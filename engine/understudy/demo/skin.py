@@ -244,9 +244,9 @@ def _openness(identity: Identity, x: Floats, ax: Floats, y: Floats, front: Float
     tip_y = -3.95 + identity.nose_lift_cm - identity.nose_length_cm
     dark = 0.34 * bump(ax, y, ex - 1.1, 0.55, 0.9, 0.8) + 0.16 * bump(ax, y, ex, 0.6, 1.7, 0.6)
     dark += 0.97 * np.clip(1.25 * bump(ax, y, 0.64 * identity.nose_width, tip_y - 0.72, 0.27, 0.14), 0, 1)
-    dark += 0.24 * bump(ax, y, 0.0, tip_y - 1.10, 1.4, 0.34)
+    dark += 0.14 * bump(ax, y, 0.0, tip_y - 1.10, 1.4, 0.34)
     dark += (
-        0.36
+        0.20
         * np.exp(
             -(
                 ((np.hypot((ax - 1.28 * identity.nose_width) / 0.72, (y - tip_y + 0.2) / 0.86) - 1.05) / 0.16)
