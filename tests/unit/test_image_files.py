@@ -138,7 +138,7 @@ def test_integer_pictures_come_back_with_the_same_numbers(tmp_path: Path, suffix
     assert np.array_equal(read_image(path).pixels, back.pixels)
 
 
-def test_a_png_keeps_straight_alpha_and_an_exr_made_of_it_its_windows(tmp_path: Path) -> None:
+def test_a_png_keeps_straight_alpha_and_an_exr_made_of_it_is_premultiplied(tmp_path: Path) -> None:
     rgba = np.zeros((3, 4, 4), np.float32)
     rgba[..., :3] = 1.0
     rgba[..., 3] = np.float32(51 / 255)
@@ -147,6 +147,10 @@ def test_a_png_keeps_straight_alpha_and_an_exr_made_of_it_its_windows(tmp_path: 
     back = read_image(tmp_path / "a.png")
     assert not back.premultiplied
     assert np.array_equal(back.pixels, rgba)
+    write_image(tmp_path / "a.exr", back)
+    premultiplied = read_image(tmp_path / "a.exr")
+    assert premultiplied.premultiplied
+    assert premultiplied.pixels[0, 0] == pytest.approx([0.2] * 4, abs=1e-4)
 
 
 def test_other_formats_take_the_display_window(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -213,6 +214,19 @@ def test_an_unmarked_video_takes_the_matrix_of_its_lines(
     r, b = luma + 2 * (1 - kr) * red, luma + 2 * (1 - kb) * blue
     g = (luma - kr * r - kb * b) / (1 - kr - kb)
     assert rgb == pytest.approx([r, g, b], abs=1.01)
+
+
+def test_a_rotated_video_is_upright(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.mp4", count=2)
+    data = path.read_bytes()
+    matrix = data.index(b"tkhd") + 4 + 40
+    quarter_clockwise = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 64 << 16, 0, 1 << 30)
+    path.write_bytes(data[:matrix] + quarter_clockwise + data[matrix + 36 :])
+    with Video(path) as video:
+        assert (video.size, video.rotation) == ((64, 128), 270)
+        turned = video.read(2).pixels
+    assert turned.shape == (128, 64, 3)
+    assert turned[8, 32, 1] > 0.5 > turned[120, 32, 1]
 
 
 def test_a_frame_beyond_a_video_names_its_range(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def file_layout(path: Path, frame: Frame) -> Frame:
         )
     suffix = path.suffix.lower()
     if suffix == ".exr":
-        return replace(frame, storage=_exr_storage(frame))
+        return replace(_premultiplied(frame), storage=_exr_storage(frame))
     storage = _STORAGES[suffix].get(frame.storage, "uint8" if suffix.startswith(".j") else "uint16")
     return replace(_to_display_window(_in_order(path, frame)), storage=storage, channel_storage={})
 
@@ -56,6 +56,16 @@ def _exr_storage(frame: Frame) -> str:
     if frame.storage in ("uint12", "uint16"):
         return "float"
     return "float" if frame.storage == "float" else "half"
+
+
+def _premultiplied(frame: Frame) -> Frame:
+    """Colour times alpha, as an EXR has it by its own definition; premultiplied frames are left alone."""
+    if frame.premultiplied or "A" not in frame.channels:
+        return replace(frame, premultiplied=True)
+    pixels = frame.pixels.copy()
+    colour = [frame.channels.index(name) for name in ("R", "G", "B", "Y") if name in frame.channels]
+    pixels[..., colour] *= pixels[..., [frame.channels.index("A")]]
+    return replace(frame, pixels=pixels, premultiplied=True)
 
 
 def _in_order(path: Path, frame: Frame) -> Frame:

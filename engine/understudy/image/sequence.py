@@ -7,6 +7,7 @@ Convention:
 
 from __future__ import annotations
 
+import bisect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -86,7 +87,10 @@ class FrameRange:
         return len(self.numbers)
 
     def __contains__(self, frame: object) -> bool:
-        return frame in self.numbers
+        if not isinstance(frame, int):
+            return False
+        at = bisect.bisect_left(self.numbers, frame)
+        return at < len(self.numbers) and self.numbers[at] == frame
 
     def __str__(self) -> str:
         parts: list[str] = []

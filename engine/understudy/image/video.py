@@ -11,6 +11,7 @@ from __future__ import annotations
 import bisect
 import threading
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ class Video:
             self.close()
             raise
 
-    @property
+    @cached_property
     def frames(self) -> FrameRange:
         """Every frame's number."""
         return FrameRange.between(self._first, self._first + len(self._times) - 1)
