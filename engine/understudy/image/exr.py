@@ -32,7 +32,6 @@ from understudy.image.storage import from_stored, to_stored
 
 SUFFIXES = frozenset({".exr", ".png", ".tif", ".tiff", ".dpx", ".jpg", ".jpeg"})
 """Image files that are read and written."""
-
 _MAGIC = {
     b"\x76\x2f\x31\x01": "openexr",
     b"\x89PNG": "png",
