@@ -151,10 +151,10 @@ def _nose(identity: Identity, ax: Floats, y: Floats) -> Floats:
         0.05,
         0.0,
     )
-    ridge = PchipInterpolator(keys_y, keys_h, extrapolate=False)(y)
+    ridge = PchipInterpolator(keys_y, keys_h, extrapolate=False)(y - 0.22 * np.minimum(ax**2, 1.6))
     ridge = np.nan_to_num(ridge)
     keys_w = (-9.0, tip_y - 0.6, tip_y, tip_y + 0.9, tip_y + 2.0, 0.0, 1.2, 9.0)
-    keys_hw = (1.2, 1.2, 1.24, 1.22, 1.18, 0.95, 1.2, 1.3)
+    keys_hw = (1.2, 1.2, 1.28, 1.18, 1.04, 0.92, 1.3, 1.5)
     half = PchipInterpolator(keys_w, keys_hw)(np.clip(y, -9.0, 9.0)) * (
         0.5 * identity.nose_bridge + 0.5 * identity.nose_width
     )

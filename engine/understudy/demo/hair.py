@@ -158,9 +158,13 @@ def hair_of(identity: Identity) -> Hair:
             base.points[..., 2] > -10
         )
     thick = thick * (1.0 + 0.12 * clump) * part
+    lift = np.zeros_like(points)
+    if style.edge < 0.4:
+        brow = smoothstep(1.1, 0.3, np.abs(base.angle)) * smoothstep(2.0, 5.0, base.flat_y) * smoothstep(11.5, 8.5, base.flat_y)
+        lift[..., 1], lift[..., 2] = 0.75 * brow, -0.45 * brow
     shells = []
     for share, _ in SHELLS:
-        grown = points + normals * (thick * share)[..., None]
+        grown = points + (normals + lift) * (thick * share)[..., None]
         shells.append(np.ascontiguousarray(grown[::2, ::2]).astype(np.float32))
     uv_rows, uv_columns = np.meshgrid(np.linspace(0, 1, 131), np.linspace(0, 1, 113), indexing="ij")
     uv = np.stack([uv_columns, uv_rows], -1).astype(np.float32)

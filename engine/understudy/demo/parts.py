@@ -93,8 +93,8 @@ def mouth_parts(identity: Identity, expression: Expression) -> list[GridMesh]:
     """Both rows of teeth, the tongue and the dark of the mouth."""
     middle = line_middle(identity)
     angle = jaw_angle(expression)
-    upper = _teeth_row(middle + 0.95, middle - 0.26, 0.28, 2.1)
-    lower = _teeth_row(middle - 1.35, middle - 0.30, 0.02, 1.95)
+    upper = _teeth_row(middle + 0.90, middle - 0.38, 0.28, 2.1)
+    lower = _teeth_row(middle - 1.35, middle - 0.40, 0.02, 1.95)
     back = np.linspace(0.0, np.pi / 2, 14)[:, None]
     turn = np.linspace(0.0, 2.0 * np.pi, 33)[None]
     radius = np.maximum(np.cos(back), 0.0) ** 0.4

@@ -166,7 +166,7 @@ def _teeth(
 ) -> None:
     gap = abs(np.sin(u * 14.0 * np.pi))
     seam = 1.0 - 0.50 * np.exp(-((gap / 0.16) ** 2)) * min(1.0, max(0.0, w - 0.1) * 2.0)
-    gum_line = 0.34 + 0.06 * (1.0 - gap)
+    gum_line = 0.22 + 0.04 * (1.0 - gap)
     tooth = 1.0 / (1.0 + np.exp(-(w - gum_line) / 0.015))
     light = (0.25 + 0.75 * lit) * max(0.0, 0.35 + 0.65 * _dot(n, look[KEY_DIR]))
     gleam = 0.035 * _shine(n, look[KEY_DIR], v, 60.0) * lit
@@ -321,15 +321,16 @@ def shade(
             for k in range(3):
                 v[k] *= s
                 n[k] *= q
+            u = wa * uv[a, 0] + wb * uv[b, 0] + wc * uv[c, 0]
+            w = wa * uv[a, 1] + wb * uv[b, 1] + wc * uv[c, 1]
             kind = material[t]
             light = wa * open_[a] + wb * open_[b] + wc * open_[c]
             if kind == 0 and _dot(n, v) < -0.2:
-                kind, light = 3, 0.08  # the skin's inside, seen through the lips
+                # The skin's inside: dark behind the lips, moist and pink in the corner of an eye.
+                kind, light = 3, (0.08 if w > 0.5 else 0.9)
             if kind != 0 and _dot(n, v) < 0.0:
                 for k in range(3):
                     n[k] = -n[k]
-            u = wa * uv[a, 0] + wb * uv[b, 0] + wc * uv[c, 0]
-            w = wa * uv[a, 1] + wb * uv[b, 1] + wc * uv[c, 1]
             turn = 6.2831853 * _hash(x, y)
             lit = _lit(
                 shadow, light_frame, p[0] + 0.12 * n[0], p[1] + 0.12 * n[1], p[2] + 0.12 * n[2], turn, 7.0

@@ -171,7 +171,7 @@ def _marks(
     _tint(colour, 0.38 * identity.stubble * lay(stubble), (0.35, 0.33, 0.33))
     amount = np.clip(lay(brow), 0.0, 1.0)[..., None]
     tone = np.maximum(np.array(identity.skin, np.float32), 0.02)
-    wanted = np.minimum(np.array(identity.brow_colour, np.float32) * 0.6 / tone, 0.42)
+    wanted = np.minimum(np.array(identity.brow_colour, np.float32) * 0.45 / tone, 0.34)
     colour += amount * (wanted - colour)
     _, upper, lower = eye_edges(identity, x)
     out = (np.abs(x) - identity.eye_spacing_cm) / identity.eye_width_cm
