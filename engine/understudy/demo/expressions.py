@@ -39,6 +39,7 @@ def express(identity: Identity, head: Head, expression: Expression) -> Floats:
         identity: Whose features, for where lips and lids end.
         head: Its neutral head.
         expression: What to show.
+
     Returns:
         (ROWS, COLUMNS, 3) float32, centimetres.
     """

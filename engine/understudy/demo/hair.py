@@ -149,7 +149,9 @@ def hair_of(identity: Identity) -> Hair:
         thick = thick * (1.0 - 0.9 * inward * smoothstep(4.5, 0.5, base.flat_y))
     edge = style.edge * smoothstep(-0.3, 0.3, height)
     thick = thick * (edge + (1.0 - edge) * smoothstep(-0.3, 3.4, height) ** 0.8)
-    clump = cv2.GaussianBlur(cv2.resize(noise(rng, 40.0), (thick.shape[1], thick.shape[0])), (0, 0), 1.0, sigmaY=22.0)
+    clump = cv2.GaussianBlur(
+        cv2.resize(noise(rng, 40.0), (thick.shape[1], thick.shape[0])), (0, 0), 1.0, sigmaY=22.0
+    )
     clump = clump / clump.std() * smoothstep(0.4, 1.8, base.ring)
     part = 1.0
     if identity.hair_style in ("swept", "bob", "long", "short"):
@@ -160,7 +162,11 @@ def hair_of(identity: Identity) -> Hair:
     thick = thick * (1.0 + 0.12 * clump) * part
     lift = np.zeros_like(points)
     if style.edge < 0.4:
-        brow = smoothstep(1.1, 0.3, np.abs(base.angle)) * smoothstep(2.0, 5.0, base.flat_y) * smoothstep(11.5, 8.5, base.flat_y)
+        brow = (
+            smoothstep(1.1, 0.3, np.abs(base.angle))
+            * smoothstep(2.0, 5.0, base.flat_y)
+            * smoothstep(11.5, 8.5, base.flat_y)
+        )
         lift[..., 1], lift[..., 2] = 0.75 * brow, -0.45 * brow
     shells = []
     for share, _ in SHELLS:

@@ -50,6 +50,7 @@ def proportion(identity: Identity, points: Floats) -> Floats:
     Args:
         identity: Whose proportions.
         points: (..., 3) on the mean head.
+
     Returns:
         The same shape on this head.
     """

@@ -118,6 +118,7 @@ class Identity:
 
         Args:
             seed: Any whole number from 0; the same seed gives the same performer for ever.
+
         Returns:
             The performer; neighbouring seeds are unrelated.
         """

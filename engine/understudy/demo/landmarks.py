@@ -47,6 +47,7 @@ def grid_places(targets: Floats) -> tuple[Ints, Floats]:
 
     Args:
         targets: (K, 2) flat x and y on the template.
+
     Returns:
         (K, 4) grid vertices (flat numbers) and (K, 4) float32 bilinear weights.
     """

@@ -6,7 +6,7 @@ import numpy as np
 
 from understudy.demo import shade as rows
 from understudy.demo.identity import Identity
-from understudy.demo.mesh import LASH, Soup
+from understudy.demo.mesh import Soup
 from understudy.demo.performance import Light
 from understudy.demo.raster import rasterise
 from understudy.demo.template import Floats
@@ -23,6 +23,7 @@ def look_table(identity: Identity, face: Identity, light: Light) -> Floats:
         identity: Whose skin tone, hair and shirt.
         face: Whose irises.
         light: The moment's light.
+
     Returns:
         (LOOK_ROWS, 3) float32.
     """
@@ -58,6 +59,7 @@ def shadow_map(soup: Soup, cuts: Floats, look: Floats) -> tuple[Floats, Floats]:
         soup: The scene.
         cuts: Cut-out textures.
         look: From `look_table`.
+
     Returns:
         (S, S) float32 heights in centimetres, and the (3, 4) float32 map from the world to texel x, y
         and height.
@@ -71,13 +73,12 @@ def shadow_map(soup: Soup, cuts: Floats, look: Floats) -> tuple[Floats, Floats]:
     offset = np.array([0.5 * _SHADOW_SIZE, 0.5 * _SHADOW_SIZE, 0.0]) - axes @ _SHADOW_CENTRE
     frame = np.concatenate([axes, offset[:, None]], 1).astype(np.float32)
     screen = soup.points @ frame[:, :3].T + frame[:, 3]
-    casts = soup.material != LASH
     _, near = rasterise(
         screen.astype(np.float32),
         soup.uv,
-        soup.triangles[casts],
-        soup.cut_layer[casts],
-        soup.cut_level[casts],
+        soup.triangles,
+        soup.cut_layer,
+        soup.cut_level,
         cuts,
         _SHADOW_SIZE,
         _SHADOW_SIZE,

@@ -30,6 +30,7 @@ def eyeballs(
         head: Neutral head, for where the eyes sit.
         expression: Its gaze.
         lids: For side -1 and 1, the lids' edges now: x (sorted), upper y, lower y.
+
     Returns:
         Two grids whose uv are the gaze's own x and y in eye radii, brought to 0..1.
     """
@@ -72,6 +73,7 @@ def lashes(edge: Floats, side: int, upper: bool, length_cm: float) -> GridMesh:
         side: 1 for the eye at the right of the picture.
         upper: Upper or lower lid.
         length_cm: Of the longest hair.
+
     Returns:
         The strip; its hairs are cut out by a texture layer.
     """
@@ -112,7 +114,7 @@ def mouth_parts(identity: Identity, expression: Expression) -> list[GridMesh]:
     tongue = np.stack(
         [
             1.5 * np.sin(cap) * np.cos(turn),
-            middle - 1.15 + 0.62 * np.cos(cap) + 0.0 * turn,
+            middle - 1.5 + 0.6 * np.cos(cap) + 0.0 * turn,
             -1.5 + 1.55 * np.sin(cap) * np.sin(turn),
         ],
         -1,
@@ -172,7 +174,11 @@ def ears(identity: Identity) -> list[GridMesh]:
     meshes = []
     for side in (-1.0, 1.0):
         depth = height + 0.05
-        x = 6.95 * identity.head_width + depth * np.cos(flare) + (w + wide) * np.sin(flare) * 0.75 * (1.0 - 0.9 * smoothstep(-0.9, -2.9, v))
+        x = (
+            6.95 * identity.head_width
+            + depth * np.cos(flare)
+            + (w + wide) * np.sin(flare) * 0.75 * (1.0 - 0.9 * smoothstep(-0.9, -2.9, v))
+        )
         z = -8.55 - (w + 0.2 * wide) * np.cos(flare) * 0.95 + depth * np.sin(flare)
         y = -1.55 * identity.face_length + v
         points = np.stack([side * x, y + 0 * x, z], -1).astype(np.float32)

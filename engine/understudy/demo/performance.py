@@ -93,6 +93,7 @@ class Performance:
         Args:
             seed: Any whole number from 0.
             max_yaw: Degrees that the head never turns beyond.
+
         Returns:
             The performance; ask it for any frame with `at`.
         """
@@ -103,6 +104,7 @@ class Performance:
 
         Args:
             frame: Frame number, whole or not, negative allowed.
+
         Returns:
             Pose, expression, light and camera; continuous in `frame`, the same on every machine.
         """

@@ -8,11 +8,13 @@ Convention:
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int32]
 
 _BAND = 32
@@ -29,7 +31,7 @@ def sample(texture: Floats, layer: int, u: float, v: float) -> float:
     ax, ay = fx - x0, fy - y0
     top = texture[layer, y0, x0] * (1.0 - ax) + texture[layer, y0, x0 + 1] * ax
     low = texture[layer, y0 + 1, x0] * (1.0 - ax) + texture[layer, y0 + 1, x0 + 1] * ax
-    return top * (1.0 - ay) + low * ay
+    return top * (1.0 - ay) + low * ay  # type: ignore[no-any-return]
 
 
 @nb.njit(cache=True, parallel=True)
@@ -53,6 +55,7 @@ def rasterise(
         cut_level: (M,) a sample is dropped where the layer is below this.
         cuts: (L, H, W) cut-out textures.
         height, width: Samples.
+
     Returns:
         (height, width) int32 triangle or -1, and float32 nearness; free of the number of threads, as
         each band of rows is filled by one thread in the triangles' order.
@@ -60,14 +63,19 @@ def rasterise(
     owner = np.full((height, width), -1, np.int32)
     near = np.full((height, width), -1e30, np.float32)
     bands = (height + _BAND - 1) // _BAND
+    count = triangles.shape[0]
+    lows, highs = np.empty(count, np.float32), np.empty(count, np.float32)
+    for t in nb.prange(count):
+        ya, yb, yc = screen[triangles[t, 0], 1], screen[triangles[t, 1], 1], screen[triangles[t, 2], 1]
+        lows[t], highs[t] = min(ya, yb, yc), max(ya, yb, yc)
     for band in nb.prange(bands):
         top, bottom = band * _BAND, min(height, (band + 1) * _BAND) - 1
-        for t in range(triangles.shape[0]):
-            a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-            ay, by, cy = screen[a, 1], screen[b, 1], screen[c, 1]
-            low, high = min(ay, by, cy), max(ay, by, cy)
+        for t in range(count):
+            low, high = lows[t], highs[t]
             if high < top or low > bottom:
                 continue
+            a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+            ay, by, cy = screen[a, 1], screen[b, 1], screen[c, 1]
             ax, bx, cx = screen[a, 0], screen[b, 0], screen[c, 0]
             x0 = max(0, int(np.ceil(min(ax, bx, cx))))
             x1 = min(width - 1, int(np.floor(max(ax, bx, cx))))

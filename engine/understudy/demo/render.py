@@ -17,7 +17,7 @@ from understudy.demo.features import eye_edges
 from understudy.demo.hair import SHELLS, hair_of, lash_texture, scalp_shade
 from understudy.demo.head import neutral_head
 from understudy.demo.identity import Identity
-from understudy.demo.landmarks import grid_places, landmark_places
+from understudy.demo.landmarks import Ints, grid_places, landmark_places
 from understudy.demo.lighting import look_table, shadow_map
 from understudy.demo.mesh import HAIR, SHIRT, SKIN, GridMesh, Soup, grid_normals, grid_uv, pack
 from understudy.demo.parts import ears, eyeballs, lashes, mouth_parts, shirt
@@ -70,6 +70,7 @@ def render(
         size: (height, width) in pixels.
         face_identity: Give it to get the truth of a swap: this performer's face, in the tone of
             `identity`, on the head, hair, clothes and backdrop of `identity`.
+
     Returns:
         The frame. Outside the face region and a margin of some pixels a truth equals its plate.
     """
@@ -115,8 +116,8 @@ def _layers(identity: Identity, face: Identity, moment: Moment, size: tuple[int,
         shadow,
         frame,
     )
-    lit = lit.reshape(height, _OVERSAMPLE, width, _OVERSAMPLE, 6).mean((1, 3), dtype=np.float32)
-    seen = (owner >= 0).reshape(height, _OVERSAMPLE, width, _OVERSAMPLE).mean((1, 3), dtype=np.float32)
+    lit = _average(lit)
+    seen = _average((owner >= 0).astype(np.float32))
     colour = lit[..., :3] + (1.0 - seen[..., None]) * backdrop(identity, size) * np.float32(
         2.0**moment.light.exposure
     )
@@ -131,6 +132,12 @@ def _layers(identity: Identity, face: Identity, moment: Moment, size: tuple[int,
     )
 
 
+def _average(samples: Floats) -> Floats:
+    """Pixels from their 2 × 2 samples."""
+    rows = samples[0::2] + samples[1::2]
+    return np.asarray(0.25 * (rows[:, 0::2] + rows[:, 1::2]), dtype=np.float32)
+
+
 def project(points: Floats, camera: Camera, size: tuple[int, int]) -> Floats:
     """World points to the screen.
 
@@ -138,6 +145,7 @@ def project(points: Floats, camera: Camera, size: tuple[int, int]) -> Floats:
         points: (N, 3) centimetres.
         camera: The camera.
         size: (height, width) of the raster.
+
     Returns:
         (N, 3) float32: x right, y down with pixel centres on integers, and 1 / distance.
     """
@@ -188,14 +196,16 @@ def _scene(identity: Identity, face: Identity, moment: Moment) -> tuple[Soup, Fl
         parts.append(lashes(_from_inner(lids[side][0], side), side, True, 0.42 + 0.22 * face.femininity))
         parts.append(lashes(_from_inner(lids[side][1], side), side, False, 0.16 + 0.08 * face.femininity))
     for part in parts:
-        moved = (part.points - PIVOT) @ matrix.T + PIVOT + np.float32(pose.translation)
+        moved = (part.points - PIVOT) @ matrix.T + PIVOT + np.array(pose.translation, np.float32)
         meshes.append(GridMesh(moved, part.uv, part.material, part.shade, part.cut_layer, part.cut_level))
     hair = hair_of(identity)
     for (share_h, level), shell in zip(SHELLS, hair.shells, strict=True):
         shape = np.full(shell.shape[:2], 0.45 + 0.55 * share_h, np.float32)
         meshes.append(GridMesh(_pose_rows(shell, pose, 2), hair.uv, HAIR, shape, 1, level))
     body = shirt(identity)
-    meshes.append(GridMesh(body.points + 0.6 * np.float32(pose.translation), body.uv, SHIRT, body.shade))
+    meshes.append(
+        GridMesh(body.points + 0.6 * np.array(pose.translation, np.float32), body.uv, SHIRT, body.shade)
+    )
     index, weight = landmark_places(face)
     marks = np.einsum("kji,kj->ki", posed.reshape(-1, 3)[index], weight)
     return pack(meshes), marks.astype(np.float32), np.ascontiguousarray(matrix[:, 1])
@@ -203,10 +213,10 @@ def _scene(identity: Identity, face: Identity, moment: Moment) -> tuple[Soup, Fl
 
 def _pose_rows(grid: Floats, pose: Pose, step: int = 1) -> Floats:
     """Pose a grid on the head's rows; the neck turns less the lower it is."""
-    share = smoothstep(17.0, 13.0, template().ring[::step, 0])
+    share = smoothstep(18.0, 12.4, template().ring[::step, 0])
     matrices = np.stack([rotation(pose, float(s)) for s in share])
     moved = np.matmul(grid - PIVOT, matrices.transpose(0, 2, 1)) + PIVOT
-    shift = (0.6 + 0.4 * share)[:, None, None] * np.float32(pose.translation)
+    shift = (0.6 + 0.4 * share)[:, None, None] * np.array(pose.translation, np.float32)
     return np.asarray(moved + shift, dtype=np.float32)
 
 
@@ -219,7 +229,7 @@ def _lid_edges(identity: Identity, grid: Floats, side: int) -> tuple[Floats, Flo
 
 
 @lru_cache(maxsize=64)
-def _lid_places(identity: Identity, side: int) -> list[tuple[Floats, Floats]]:
+def _lid_places(identity: Identity, side: int) -> list[tuple[Ints, Floats]]:
     share = np.sin(np.linspace(-np.pi / 2, np.pi / 2, 25)) * 0.995
     x = side * identity.eye_spacing_cm + (share * identity.eye_width_cm).astype(np.float32)
     _, upper, lower = eye_edges(identity, x)

@@ -9,13 +9,15 @@ Source:
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
 from understudy.demo.raster import sample
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int32]
 
 # Rows of the `look` table handed to the kernel; each holds three numbers.
@@ -44,7 +46,7 @@ def _lit(shadow: Floats, frame: Floats, x: float, y: float, z: float, turn: floa
             continue
         gap = (shadow[py, px] - w - 0.10 - 0.03 * r) / 0.22
         open_ += 1.0 - min(1.0, max(0.0, gap))
-    return open_ / _TAPS
+    return open_ / _TAPS  # type: ignore[no-any-return]
 
 
 @nb.njit(cache=True, inline="always")
@@ -54,22 +56,22 @@ def _wrap(cosine: float, width: float) -> float:
 
 
 @nb.njit(cache=True, inline="always")
-def _shine(n: Floats, l: Floats, v: Floats, power: float) -> float:
-    hx, hy, hz = l[0] + v[0], l[1] + v[1], l[2] + v[2]
+def _shine(n: Floats, light: Floats, v: Floats, power: float) -> float:
+    hx, hy, hz = light[0] + v[0], light[1] + v[1], light[2] + v[2]
     s = 1.0 / np.sqrt(hx * hx + hy * hy + hz * hz + 1e-12)
     c = max(0.0, (n[0] * hx + n[1] * hy + n[2] * hz) * s)
-    return c**power * (power + 8.0) * 0.0398
+    return c**power * (power + 8.0) * 0.0398  # type: ignore[no-any-return]
 
 
 @nb.njit(cache=True, inline="always")
 def _dot(a: Floats, b: Floats) -> float:
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]  # type: ignore[no-any-return]
 
 
 @nb.njit(cache=True, inline="always")
 def _hash(x: float, y: float) -> float:
     f = np.sin(x * 12.9898 + y * 78.233) * 43758.5453
-    return f - np.floor(f)
+    return f - np.floor(f)  # type: ignore[no-any-return]
 
 
 @nb.njit(cache=True)
@@ -291,6 +293,7 @@ def shade(
         camera: (3,) position.
         shadow: (T, T) heights along the key light.
         light_frame: (3, 4) world to shadow texel and height.
+
     Returns:
         (H, W, 6) float32: colour, head, facial skin in the region, all that a swap may change.
     """

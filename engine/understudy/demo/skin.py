@@ -43,7 +43,7 @@ def face_region() -> Floats:
     """(ROWS, COLUMNS) how much of each point belongs to the face a swap replaces."""
     base = template()
     across = smoothstep(1.50, 1.16, np.abs(base.angle))
-    down = smoothstep(12.75, 11.75, base.ring)
+    down = smoothstep(13.5, 11.7, base.ring)
     top = smoothstep(7.1, 6.0, base.flat_y)
     return np.asarray(across * down * top, dtype=np.float32)
 
@@ -52,8 +52,8 @@ def noise(rng: np.random.Generator, scale_px: float, size: int = SIZE) -> Floats
     """Smooth noise with unit deviation and details of about `scale_px` texels."""
     small = max(4, int(size / max(scale_px, 1.0)))
     field = rng.standard_normal((small, small)).astype(np.float32)
-    field = cv2.resize(field, (size, size), interpolation=cv2.INTER_CUBIC)
-    return np.asarray(field / max(float(field.std()), 1e-6), dtype=np.float32)
+    smooth = cv2.resize(field, (size, size), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(smooth / max(float(smooth.std()), 1e-6), dtype=np.float32)
 
 
 @lru_cache(maxsize=16)
@@ -220,7 +220,8 @@ def _strokes(identity: Identity, rng: np.random.Generator) -> tuple[Floats, Floa
     for _ in range(int(rng.integers(0, 4))):
         at = (int((rng.uniform(-5, 5) - _LEFT) * _CM * 8), int((_TOP - rng.uniform(-10, 4)) * _CM * 8))
         cv2.circle(spots, at, int(rng.uniform(2.0, 4.0) * 8), 0.9, -1, cv2.LINE_AA, 3)
-    return cv2.GaussianBlur(brow, (0, 0), 0.8), stubble, cv2.GaussianBlur(spots, (0, 0), 1.1)
+    brow, spots = cv2.GaussianBlur(brow, (0, 0), 0.8), cv2.GaussianBlur(spots, (0, 0), 1.1)
+    return brow.astype(np.float32), stubble, spots.astype(np.float32)
 
 
 def _line(plane: Floats, a: tuple[float, float], b: tuple[float, float], level: float) -> None:
@@ -277,8 +278,8 @@ def _creases(identity: Identity, x: Floats, y: Floats, front: Floats) -> Floats:
         lines += np.exp(-(((y - at - wobble * (1 + 0.4 * k)) / 0.055) ** 2)) * np.exp(-((x / 3.0) ** 4))
     ax = np.abs(x)
     for slope in (-0.45, 0.0, 0.4):
-        at = slope * (ax - 4.9)
-        lines += 0.8 * np.exp(-(((y - at) / 0.05) ** 2)) * np.exp(-(((ax - 5.4) / 0.5) ** 2))
+        ray = slope * (ax - 4.9)
+        lines += 0.8 * np.exp(-(((y - ray) / 0.05) ** 2)) * np.exp(-(((ax - 5.4) / 0.5) ** 2))
     lines += (
         0.8
         * np.exp(-(((y + 1.15 + 0.12 * (ax - 3.1) ** 2) / 0.06) ** 2))
