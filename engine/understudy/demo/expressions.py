@@ -97,7 +97,7 @@ def _mouth(identity: Identity, points: Floats, e: Expression) -> None:
 def _jaw(identity: Identity, points: Floats, e: Expression) -> Floats:
     base = template()
     share = mouth_share(identity, base.flat_x)
-    half = 0.02 + 2.6 * smoothstep(0.72, 1.9, share) + lip_slit(identity, base.flat_x)
+    half = 0.02 + 2.6 * smoothstep(0.85, 1.9, share) + 0.5 * lip_slit(identity, base.flat_x)
     below = np.clip(0.5 + 0.5 * (lip_line(identity, base.flat_x) - base.flat_y) / half, 0.0, 1.0)
     weight = below * below * (3.0 - 2.0 * below)
     weight = weight * smoothstep(13.9, 11.9, base.ring) * smoothstep(1.75, 0.75, np.abs(base.angle))

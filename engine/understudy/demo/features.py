@@ -14,7 +14,7 @@ from understudy.demo.template import Floats, bump, smoothstep
 
 EYE_RADIUS = 1.52
 LIP_LINE = -7.15
-LIP_SLIT = 0.10
+LIP_SLIT = 0.20
 """Half the height of the strip between the lips that the mouth opens by."""
 
 

@@ -36,23 +36,25 @@ def _lit(shadow: Floats, frame: Floats, x: float, y: float, z: float, turn: floa
     v = frame[1, 0] * x + frame[1, 1] * y + frame[1, 2] * z + frame[1, 3]
     w = frame[2, 0] * x + frame[2, 1] * y + frame[2, 2] * z + frame[2, 3]
     open_ = 0.0
+    ax, ay = np.cos(turn), np.sin(turn)
     for k in range(_TAPS):
         r = spread * np.sqrt((k + 0.5) / _TAPS)
-        a = k * 2.399963 + turn
-        px = int(u + r * np.cos(a) + 0.5)
-        py = int(v + r * np.sin(a) + 0.5)
+        ax, ay = -0.7373688 * ax - 0.6754903 * ay, 0.6754903 * ax - 0.7373688 * ay  # the golden angle
+        px = int(u + r * ax + 0.5)
+        py = int(v + r * ay + 0.5)
         if px < 0 or py < 0 or px >= size or py >= size:
             open_ += 1.0
             continue
         gap = (shadow[py, px] - w - 0.10 - 0.03 * r) / 0.22
         open_ += 1.0 - min(1.0, max(0.0, gap))
-    return open_ / _TAPS  # type: ignore[no-any-return]
+    return open_ / _TAPS
 
 
 @nb.njit(cache=True, inline="always")
 def _wrap(cosine: float, width: float) -> float:
     t = (cosine + width) / (1.0 + width)
-    return max(0.0, t) ** (1.0 + 0.5 * width) / (1.0 + 0.5 * width)
+    bent: float = max(0.0, t) ** (1.0 + 0.5 * width)
+    return bent / (1.0 + 0.5 * width)
 
 
 @nb.njit(cache=True, inline="always")
@@ -74,7 +76,7 @@ def _hash(x: float, y: float) -> float:
     return f - np.floor(f)  # type: ignore[no-any-return]
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, fastmath=True, error_model="numpy")
 def _skin(
     skin: Floats,
     look: Floats,
@@ -134,7 +136,7 @@ def _skin(
     return sample(skin, 7, u, w)
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, fastmath=True, error_model="numpy")
 def _eye(
     look: Floats, n: Floats, v: Floats, u: float, w: float, shade: float, lit: float, out: Floats
 ) -> None:
@@ -162,7 +164,7 @@ def _eye(
         ) * (0.25 + 0.75 * shade)
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, fastmath=True, error_model="numpy")
 def _teeth(
     look: Floats, n: Floats, v: Floats, u: float, w: float, shade: float, lit: float, out: Floats
 ) -> None:
@@ -182,7 +184,7 @@ def _teeth(
         )
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, fastmath=True, error_model="numpy")
 def _hair(
     strand: Floats,
     look: Floats,
@@ -244,7 +246,7 @@ def _hair(
         out[c] = shade * (tone * diffuse * 0.85 + spec * 0.8 + edge * bright)
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, fastmath=True, error_model="numpy")
 def _plain(
     look: Floats, n: Floats, v: Floats, row: int, shade: float, lit: float, gloss: float, out: Floats
 ) -> None:
@@ -261,7 +263,7 @@ def _plain(
         out[c] = shade * (look[row, c] * light + wet * look[KEY, c])
 
 
-@nb.njit(cache=True, parallel=True)
+@nb.njit(cache=True, parallel=True, fastmath=True, error_model="numpy")
 def shade(
     owner: Ints,
     near: Floats,

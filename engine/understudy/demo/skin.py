@@ -147,7 +147,7 @@ def _lips(
         * cv2.GaussianBlur(rng.standard_normal((SIZE, SIZE)).astype(np.float32), (0, 0), 1.3, sigmaY=8)
         * 5.0
     )
-    _tint(colour, mask * grain, (pale, 0.66 - 0.20 * redness, 0.72 - 0.20 * redness))
+    _tint(colour, mask * grain, (pale, 0.77 - 0.25 * redness, 0.80 - 0.25 * redness))
     line = lip_line(identity, x)
     inner = np.exp(-(((y - line) / 0.17) ** 2)) * smoothstep(1.12, 0.95, mouth_share(identity, x)) * front
     _tint(colour, inner, (0.55, 0.36, 0.36))
@@ -220,8 +220,8 @@ def _strokes(identity: Identity, rng: np.random.Generator) -> tuple[Floats, Floa
     for _ in range(int(rng.integers(0, 4))):
         at = (int((rng.uniform(-5, 5) - _LEFT) * _CM * 8), int((_TOP - rng.uniform(-10, 4)) * _CM * 8))
         cv2.circle(spots, at, int(rng.uniform(2.0, 4.0) * 8), 0.9, -1, cv2.LINE_AA, 3)
-    brow, spots = cv2.GaussianBlur(brow, (0, 0), 0.8), cv2.GaussianBlur(spots, (0, 0), 1.1)
-    return brow.astype(np.float32), stubble, spots.astype(np.float32)
+    soft_brow, soft_spots = cv2.GaussianBlur(brow, (0, 0), 0.8), cv2.GaussianBlur(spots, (0, 0), 1.1)
+    return soft_brow.astype(np.float32), stubble, soft_spots.astype(np.float32)
 
 
 def _line(plane: Floats, a: tuple[float, float], b: tuple[float, float], level: float) -> None:
