@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from understudy.demo import shade as rows
+from understudy.demo import materials as rows
 from understudy.demo.identity import Identity
 from understudy.demo.mesh import Soup
 from understudy.demo.performance import Light
