@@ -145,9 +145,9 @@ class Performance:
         brows = self._noise(25, frame / 22.0)
         squint = _ramp(self._noise(26, frame / 26.0), 0.2, 0.9)
         blink = self._blink(frame)
-        wink = _ramp(self._noise(28, frame / 60.0), 0.75, 0.95)
+        wink = _ramp(self._noise(28, frame / 60.0), 0.5, 0.8) * _ramp(self._noise(33, frame / 7.0), 0.5, 0.9)
         return Expression(
-            mouth_open=min(1.0, 0.62 * talk * syllable + wide * (0.4 + 0.6 * syllable)),
+            mouth_open=min(1.0, 0.55 * talk * syllable + 0.8 * wide * (0.4 + 0.6 * syllable)),
             smile=smile * (1.0 - 0.5 * pucker),
             pucker=pucker,
             brows_up=max(0.0, brows),
