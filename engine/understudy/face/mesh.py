@@ -55,15 +55,15 @@ class Region:
         return np.column_stack([linear, middle - linear @ np.array(self.centre)])
 
 
-def first_region(face: RoughFace) -> Region:
-    """Where to look first: 1.5 times the box, the eyes level."""
+def first_region(face: RoughFace, scale: float = _ROI_SCALE) -> Region:
+    """Where to look first: the box made larger by a factor, the eyes level."""
     left, top, right, bottom = face.box
     angle = np.arctan2(face.right_eye[1] - face.left_eye[1], face.right_eye[0] - face.left_eye[0])
     apart = np.hypot(face.right_eye[0] - face.left_eye[0], face.right_eye[1] - face.left_eye[1])
     edge = max(right - left, bottom - top)
     # In profile the eyes fall together and their line means nothing.
     trusted = angle if apart > 0.15 * edge else 0.0
-    return Region(((left + right) / 2, (top + bottom) / 2), _ROI_SCALE * edge, float(trusted))
+    return Region(((left + right) / 2, (top + bottom) / 2), scale * edge, float(trusted))
 
 
 def next_region(mesh: Points) -> Region:

@@ -67,5 +67,5 @@ def _weights() -> NDArray[np.float64]:
 WEIGHTS: NDArray[np.float64] = _weights()
 """(68,): see `_weights`."""
 
-SIDES = (0, 1, 2, 3, 13, 14, 15, 16)
+SIDES = [0, 1, 2, 3, 13, 14, 15, 16]
 """The jaw's points beside the ears: they tell how far a head is turned, and do not move with the mouth."""
