@@ -20,6 +20,7 @@ CoverageName = Literal["half", "full", "whole_face", "head"]
 MatteMode = Literal["learned", "hull", "product"]
 ColourMethod = Literal["none", "mean_std", "reinhard", "monge_kantorovich"]
 Precision = Literal["fp32", "fp16"]
+FACE = "percent of the aligned face's edge"
 
 
 def _unit(name: str) -> dict[str, Any]:
@@ -45,7 +46,7 @@ class PlateFields(Job):
     """Where frames come from."""
 
     plate: str
-    """Plate to read: a video, or an image sequence such as plate.%04d.exr, plate.####.exr or plate.@@@@.exr."""
+    """Plate to read: a video, or an image sequence such as plate.%04d.exr, plate.####.exr, plate.@@@@.exr."""
     frames: str | None = None
     """Frames to process, such as 1001-1100, 1001-1100x2 or 1001,1005; all when left out."""
     colour_space: str | None = None
@@ -108,7 +109,7 @@ class TrainJob(Job):
     """Faces of each identity in one iteration."""
     learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 5e-4
     """Step size of the optimiser at its highest."""
-    width: Annotated[int, Field(ge=8, le=256)] = 32
+    width: Annotated[int, Field(ge=8, le=256)] = 24
     """Channels of the network's finest level; the coarser levels multiply it."""
     warp: Percent = 60.0
     """Strength of the random warp that keeps the encoder from copying its input."""
@@ -155,10 +156,10 @@ class SwapJob(PlateFields):
     source: str | None = None
     """Identity to put in; the model's first source when left out."""
     matte: MatteMode = "product"
-    """Where the new face covers the plate: the matte the model learned, the landmark hull, or their product."""
-    erode_percent: Annotated[float, Field(ge=-50, le=50, json_schema_extra=_unit("percent of face size"))] = 0.0
+    """Where the new face covers the plate: the learned matte, the landmark hull, or their product."""
+    erode_percent: Annotated[float, Field(ge=-50, le=50, json_schema_extra=_unit(FACE))] = -2.0
     """Shrinks the matte; negative values grow it."""
-    feather_percent: Annotated[float, Field(ge=0, le=50, json_schema_extra=_unit("percent of face size"))] = 4.0
+    feather_percent: Annotated[float, Field(ge=0, le=50, json_schema_extra=_unit(FACE))] = 5.0
     """Width of the matte's soft edge, inwards."""
     opacity: Percent = 100.0
     """Opacity of the new face; at 0 the plate comes out bit for bit."""

@@ -16,6 +16,7 @@ import numpy as np
 from understudy import atomic
 from understudy.demo import shot as demo_shot
 from understudy.image import colour
+from understudy.image.frame import FloatImage, Frame
 from understudy.image.plate import open_plate
 from understudy.job import DemoJob, ExportJob, ExtractJob, SwapJob, TrackJob, TrainJob
 from understudy.progress import Event, Finished, Progress, Reporter
@@ -137,18 +138,14 @@ def _score(where: Layout, shot: demo_shot.DemoShot, report: Reporter) -> dict[st
     numbers = list(plates["plate"].frames)
     for done, number in enumerate(numbers):
         report(Progress("score", done, len(numbers), f"frame {number}"))
-        read = {name: plate.read(number) for name, plate in plates.items()}
-        pictures = {
-            name: colour.to_display(frame.rgb(), frame.colour_space).astype(np.float32) / 255
-            for name, frame in read.items()
-            if name != "region"
-        }
-        scorer.add(
-            plate=pictures["plate"],
-            truth=pictures["truth"],
-            result=pictures["swap"],
-            region=read["region"].pixels[..., 0] > 0.5,
-        )
+        region = plates["region"].read(number).pixels[..., 0] > 0.5
+        seen = {name: _picture(plates[name].read(number)) for name in ("plate", "truth", "swap")}
+        scorer.add(plate=seen["plate"], truth=seen["truth"], result=seen["swap"], region=region)
     for plate in plates.values():
         plate.close()
     return scorer.score().as_dict()
+
+
+def _picture(frame: Frame) -> FloatImage:
+    """(H, W, 3) display values, 0..1."""
+    return np.divide(colour.to_display(frame.rgb(), frame.colour_space), 255, dtype=np.float32)

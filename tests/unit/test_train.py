@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+
 from understudy.errors import JobError, TrainingError
 from understudy.face import canonical
 from understudy.face.faceset import FaceRecord, FaceSet
@@ -125,9 +126,9 @@ def test_a_killed_run_resumes_from_its_last_checkpoint(tmp_path: Path, sets: tup
     )
     endless = job(model, sets, iterations=1_000_000, save_minutes=0.005)
     for _ in range(2):
-        before = len(checkpoint.find(model / "checkpoints"))
+        before = _newest(model)
         child = subprocess.Popen([sys.executable, "-c", script, endless.model_dump_json()])
-        _wait_for(lambda: _newest(model) > before and child.poll() is None, child)
+        _wait_for_checkpoint(model, before, child)
         os.kill(child.pid, signal.SIGKILL)
         child.wait()
     newest = checkpoint.find(model / "checkpoints")[-1]
@@ -142,9 +143,9 @@ def _newest(model: Path) -> int:
     return found[-1].iteration if found else -1
 
 
-def _wait_for(condition: object, child: subprocess.Popen[bytes], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
+def _wait_for_checkpoint(model: Path, before: int, child: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + 60
+    while _newest(model) <= before:
         assert child.poll() is None, "the run ended by itself"
         assert time.monotonic() < end, "no checkpoint was written"
         time.sleep(0.05)

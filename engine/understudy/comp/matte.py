@@ -20,7 +20,7 @@ from understudy.image.frame import FloatImage
 
 Points = NDArray[np.float64]
 
-FOREHEAD = 0.3
+FOREHEAD = 0.2
 """How far the hull rises above the brows, as a share of the height from the chin to the nose bridge."""
 
 _CHIN, _BRIDGE = 8, 27

@@ -168,7 +168,8 @@ def ssim(a: FloatImage, b: FloatImage) -> FloatImage:
     var_x, var_y = blur(x * x) - mean_x**2, blur(y * y) - mean_y**2
     covariance = blur(x * y) - mean_x * mean_y
     top = (2 * mean_x * mean_y + 1e-4) * (2 * covariance + 9e-4)
-    return top / ((mean_x**2 + mean_y**2 + 1e-4) * (var_x + var_y + 9e-4))
+    bottom = (mean_x**2 + mean_y**2 + 1e-4) * (var_x + var_y + 9e-4)
+    return np.asarray(top / bottom, np.float32)
 
 
 def _luma8(rgb: FloatImage) -> Picture:

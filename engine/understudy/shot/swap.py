@@ -105,7 +105,7 @@ def run(
         "unchanged": len(kept),
         "failed_frames": sorted(failed),
         "exit_code": max((exc.exit_code for exc in failed.values()), default=0),
-        "provider": model.provider,
+        "provider": model.session.provider,
     }
     report(Finished(result))
     return result
@@ -258,7 +258,8 @@ def resize(image: FloatImage, size: int) -> FloatImage:
     smaller = size < image.shape[0]
     resized = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
     # A cubic overshoots a matte's edge; colour may overshoot, it has no bounds.
-    return resized if image.ndim == 3 else np.clip(resized, 0.0, 1.0)
+    bounded = resized if image.ndim == 3 else np.clip(resized, 0.0, 1.0)
+    return np.asarray(bounded, np.float32)
 
 
 def _at_origin(box: Box) -> Box:

@@ -109,8 +109,8 @@ def prepare(job: TrainJob, *, report: Reporter, settings: Settings) -> Study:
         report(Progress("load faces", index, len(sets), faceset.identity))
         banks.append(load_bank(faceset, size=description.architecture.size).to(device))
     torch.manual_seed(job.seed)
-    network = nets.Comb(description.architecture).to(device, memory_format=torch.channels_last)
-    average = nets.Comb(description.architecture).to(device, memory_format=torch.channels_last)
+    network = _on(nets.Comb(description.architecture), device)
+    average = _on(nets.Comb(description.architecture), device)
     average.load_state_dict(network.state_dict())
     average.requires_grad_(False)
     fused = device.type in ("cpu", "cuda")
@@ -139,7 +139,7 @@ def step(study: Study) -> dict[str, Tensor]:
         + WEIGHTS.landmarks * figures["landmarks"]
     )
     study.optimiser.zero_grad(set_to_none=True)
-    total.backward()  # type: ignore[no-untyped-call]
+    total.backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), CLIP_NORM)
     warm_up = min(1.0, (study.iteration + 1) / WARM_UP_ITERATIONS)
     for group in study.optimiser.param_groups:
@@ -201,6 +201,14 @@ def _follow(study: Study) -> None:
     decay = min(AVERAGE_DECAY, (1 + study.iteration) / (10 + study.iteration))
     for slow, fast in zip(study.average.parameters(), study.network.parameters(), strict=True):
         slow.lerp_(fast, 1.0 - decay)
+
+
+def _on(network: nets.Comb, device: torch.device) -> nets.Comb:
+    # Channels last is the layout that matrix units and tensor cores want.
+    for parameter in network.to(device).parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return network
 
 
 def _mixed(study: Study) -> bool:

@@ -164,7 +164,7 @@ class Comb(nn.Module):
     def landmarks(self, code: Tensor) -> Tensor:
         """Landmark movement (N, 68, 2) read from the code, in standard deviations."""
         read: Tensor = self.encoder.landmarks(code)
-        return read.unflatten(1, (LANDMARK_COUNT, 2))
+        return read.view(-1, LANDMARK_COUNT, 2)
 
     def forward(self, face: Tensor) -> tuple[Tensor, ...]:
         """Encoded faces to every identity's face and matte in turn, as the exported graph gives them."""

@@ -115,8 +115,8 @@ def _planes(landmarks_px: np.ndarray, edge: int) -> np.ndarray:
         outline = np.round(landmarks_px[first:last] * 16).astype(np.int32)
         cv2.fillPoly(features, [cv2.convexHull(outline)], 1.0, cv2.LINE_8, shift=4)
     # The lids and the lips' rim matter as much as what they enclose.
-    features = cv2.dilate(features, np.ones((3, 3), np.uint8), iterations=max(1, edge // 48))
-    return np.stack([hull(landmarks_px, edge), cv2.GaussianBlur(features, (0, 0), edge / 96)], axis=-1)
+    grown = cv2.dilate(features, np.ones((3, 3), np.uint8), iterations=max(1, edge // 48))
+    return np.stack([hull(landmarks_px, edge), cv2.GaussianBlur(grown, (0, 0), edge / 96)], axis=-1)
 
 
 def _held_out(records: list[FaceRecord]) -> np.ndarray:

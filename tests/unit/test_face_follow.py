@@ -1,0 +1,124 @@
+"""Following and steadying a face."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from understudy.face import canonical, curate
+from understudy.face.found import DetectedFace, box_round
+from understudy.face.pose import _MEAN
+from understudy.face.track import TrackedFace, follow, smooth
+
+
+def face(x: float, y: float = 200, size: float = 100, wide: float = 1.0) -> DetectedFace:
+    points = ((canonical.TEMPLATE - 0.5) * [wide, 1] * size + [x, y]).astype(np.float32)
+    return DetectedFace(box_round(points), 0.9, points, 0.9)
+
+
+def test_the_larger_of_two_faces_is_followed_past_the_other() -> None:
+    hero = {n: face(100 + 6 * n, size=120) for n in range(60)}
+    other = {n: face(460 - 6 * n, y=330, size=90) for n in range(60)}
+    found = follow({n: [other[n], hero[n]] for n in range(60)})
+    assert all(found[n] is hero[n] for n in range(60))
+
+
+def test_a_box_picks_the_other_face() -> None:
+    frames = {n: [face(100, size=120), face(400, size=80)] for n in range(1, 20)}
+    found = follow(frames, reference_box=(350, 150, 450, 250))
+    assert all(found[n] is frames[n][1] for n in frames)
+
+
+def test_a_reference_picture_picks_by_shape() -> None:
+    frames = {n: [face(100, size=120, wide=1.25), face(400, size=80)] for n in range(1, 20)}
+    found = follow(frames, reference_landmarks=face(30, 40, size=300).landmarks)
+    assert all(found[n] is frames[n][1] for n in frames)
+
+
+def test_a_gap_is_bridged_and_left_empty() -> None:
+    frames = {n: [] if 10 <= n < 30 else [face(100 + n)] for n in range(40)}
+    found = follow(frames)
+    assert sorted(found) == [*range(10), *range(30, 40)]
+
+
+def test_another_performer_does_not_fill_the_gap() -> None:
+    frames = {n: [face(100, size=120), face(400, size=80, wide=1.25)] for n in range(20)}
+    frames |= {n: [face(400, size=80, wide=1.25)] for n in range(20, 40)}
+    assert sorted(follow(frames)) == list(range(20))
+
+
+def test_no_face_is_no_track() -> None:
+    assert follow({}) == {} and follow({1: [], 2: []}) == {}
+
+
+def tracked(n: int, x: float, *, by_hand: bool = False) -> TrackedFace:
+    one = face(x)
+    return TrackedFace(n, one.landmarks, 0.9, by_hand, one.box)
+
+
+def middles(faces: list[TrackedFace]) -> np.ndarray:
+    return np.array([one.landmarks[:, 0].mean() for one in faces])
+
+
+def test_a_steady_move_is_not_changed_up_to_its_ends() -> None:
+    faces = [tracked(n, 100 + 3 * n) for n in range(30)]
+    assert np.allclose(middles(smooth(faces, frames=2)), middles(faces), atol=1e-3)
+
+
+def test_jitter_is_smoothed_without_delay() -> None:
+    noise = np.random.default_rng(1).normal(0, 1, 200)
+    wave = 20 * np.sin(np.arange(200) / 12)
+    clean = middles([tracked(n, 100 + wave[n]) for n in range(200)])
+    steady = middles(smooth([tracked(n, 100 + wave[n] + noise[n]) for n in range(200)], frames=2))
+    assert (steady - clean).std() < 0.55
+    delays = [np.abs(np.roll(clean, k)[9:-9] - steady[9:-9]).mean() for k in (-1, 0, 1)]
+    assert int(np.argmin(delays)) == 1
+
+
+def test_nothing_is_carried_over_a_cut_or_a_gap() -> None:
+    cut = [tracked(n, 100 if n < 10 else 500) for n in range(20)]
+    assert np.allclose(middles(smooth(cut, frames=3)), middles(cut), atol=1e-3)
+    gap = [tracked(n, 100 if n < 10 else 130) for n in (*range(10), *range(15, 25))]
+    assert np.allclose(middles(smooth(gap, frames=3)), middles(gap), atol=1e-3)
+
+
+def test_a_face_set_by_hand_is_untouched() -> None:
+    faces = [tracked(n, 100, by_hand=n == 5) for n in range(5)] + [tracked(5, 112, by_hand=True)]
+    assert smooth(faces, frames=3)[5] is faces[5]
+
+
+def test_zero_frames_leaves_faces_as_they_are() -> None:
+    faces = [tracked(2, 1), tracked(1, 2)]
+    assert smooth(faces, frames=0) == [faces[1], faces[0]]
+
+
+def test_pose_has_the_signs_it_promises() -> None:
+    def turned(axis: int, degrees: float) -> np.ndarray:
+        angle = np.radians(degrees)
+        a, b = [k for k in range(3) if k != axis]
+        turn = np.eye(3)
+        turn[a, a] = turn[b, b] = np.cos(angle)
+        turn[a, b], turn[b, a] = -np.sin(angle), np.sin(angle)
+        return _MEAN @ turn.T
+
+    for degrees in (-50, -20, 20, 50):
+        for axis in (0, 1, 2):
+            seen = turned(axis, degrees)
+            angles = np.degrees(curate.pose(seen[:, :2]))
+            assert abs(abs(angles[(1, 0, 2)[axis]]) - abs(degrees)) < 1
+    right = turned(1, 20)
+    right = right if right[30, 0] > 0 else turned(1, -20)
+    assert curate.pose(right[:, :2])[0] > 0
+    down = turned(0, 20)
+    down = down if down[30, 1] > turned(0, -20)[30, 1] else turned(0, -20)
+    assert curate.pose(down[:, :2])[1] > 0
+    assert curate.pose(turned(2, 20)[:, :2])[2] > 0
+
+
+def test_sharpness_falls_with_blur_and_not_with_contrast() -> None:
+    import cv2
+
+    crop = np.random.default_rng(0).random((256, 256, 3), np.float32)
+    soft = cv2.GaussianBlur(crop, None, 6)
+    assert curate.sharpness(soft) < 0.5 * curate.sharpness(crop)
+    assert np.isclose(curate.sharpness(crop * 0.3), curate.sharpness(crop), rtol=0.02)
+    assert curate.sharpness(np.zeros((64, 64, 3), np.float32)) == 0

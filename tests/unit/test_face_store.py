@@ -1,0 +1,197 @@
+"""Tracks and face sets on disk."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from understudy.errors import FaceError
+from understudy.face import canonical
+from understudy.face.faceset import FaceRecord, FaceSet
+from understudy.face.track import Track, TrackedFace
+
+FACE = (canonical.TEMPLATE * 200 + 50).astype(np.float32)
+
+
+def tracked(frame: int, *, by_hand: bool = False, shift: float = 0.0) -> TrackedFace:
+    return TrackedFace(frame, FACE + np.float32(shift), 0.9, by_hand, (50.0, 50.0, 250.0, 250.0))
+
+
+def record(frame: int, origin: str = "plate.mp4") -> FaceRecord:
+    return FaceRecord(frame, origin, FACE, np.eye(2, 3), 0.9, 0.1)
+
+
+def crop(seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).random((64, 64, 3), np.float32)
+
+
+def test_a_track_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.track"
+    Track.create(path, plate="p.mp4", faces=[tracked(3), tracked(1)], detector="yunet")
+    track = Track.open(path)
+    assert (track.plate, track.detector, list(track.faces)) == ("p.mp4", "yunet", [1, 3])
+    assert np.array_equal(track.faces[3].landmarks, FACE)
+
+
+def test_tracking_again_keeps_faces_set_by_hand(tmp_path: Path) -> None:
+    path = tmp_path / "a.track"
+    Track.create(path, plate="p", faces=[tracked(1), tracked(2)], detector="yunet")
+    Track.open(path).with_face(tracked(2, shift=7))
+    Track.create(path, plate="p", faces=[tracked(1), tracked(2)], detector="yunet")
+    faces = Track.open(path).faces
+    assert faces[2].by_hand and np.array_equal(faces[2].landmarks, FACE + np.float32(7))
+    assert not faces[1].by_hand
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database", b"SQLite format 3\0" + b"\xff" * 4096])
+def test_a_foreign_file_is_no_track(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.track"
+    path.write_bytes(content)
+    with pytest.raises(FaceError):
+        Track.open(path)
+    with pytest.raises(FaceError):
+        Track.create(path, plate="p", faces=[tracked(1)], detector="yunet")
+    assert path.read_bytes() == content
+
+
+def spoil(path: Path, statement: str) -> None:
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute(statement)
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("PRAGMA user_version = 99", "newer"),
+        ("PRAGMA application_id = 5", "not a track"),
+        ("UPDATE faces SET landmarks = x'00'", "frame 1"),
+        ("UPDATE faces SET landmarks = 'text'", "frame 1"),
+        ("UPDATE faces SET confidence = 'text'", "frame 1"),
+        ("UPDATE faces SET box_left = 9e999", "frame 1"),
+        ("DROP TABLE about", "not a track"),
+        ("CREATE TRIGGER t AFTER INSERT ON faces BEGIN SELECT 1; END", "not a track"),
+    ],
+)
+def test_a_spoilt_track_is_one_clear_error(tmp_path: Path, statement: str, said: str) -> None:
+    path = tmp_path / "a.track"
+    Track.create(path, plate="p", faces=[tracked(1)], detector="yunet")
+    spoil(path, statement)
+    with pytest.raises(FaceError, match=said):
+        Track.open(path)
+
+
+def test_a_face_set_gives_its_crops_back(tmp_path: Path) -> None:
+    path = tmp_path / "a.faceset"
+    with FaceSet.create(path, identity="ann", coverage="full", crop_size=64) as faces:
+        faces.add(record(1), crop())
+    with FaceSet.open_for_training(path) as faces:
+        assert (len(faces), faces.identity, faces.coverage, faces.crop_size) == (1, "ann", "full", 64)
+        (stored,) = faces.records()
+        assert np.abs(faces.read_crop(stored) - crop()).max() <= 0.5 / 65535 + 1e-6
+
+
+def test_adding_a_frame_again_replaces_it_and_changes_the_digest(tmp_path: Path) -> None:
+    path = tmp_path / "a.faceset"
+    digests = []
+    for seed in (0, 1, 0):
+        with FaceSet.create(path, identity="ann", coverage="full", crop_size=64) as faces:
+            faces.add(record(1), crop(seed))
+            digests.append(faces.digest())
+    assert digests[0] == digests[2] != digests[1]
+    assert len(list((path / "crops").iterdir())) == 1
+
+
+def test_a_crop_that_comes_back_within_a_batch_stays(tmp_path: Path) -> None:
+    with FaceSet.create(tmp_path / "a.faceset", identity="a", coverage="full", crop_size=64) as faces:
+        for seed in (0, 1, 0):
+            faces.add(record(1), crop(seed))
+        faces.commit()
+        assert faces.check() == []
+
+
+def test_a_face_set_that_disagrees_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.faceset"
+    FaceSet.create(path, identity="ann", coverage="full", crop_size=64).close()
+    with pytest.raises(FaceError, match="identity is 'ann'"):
+        FaceSet.create(path, identity="ben", coverage="full", crop_size=64)
+
+
+def test_deleted_crops_are_counted_and_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.faceset"
+    with FaceSet.create(path, identity="ann", coverage="full", crop_size=64) as faces:
+        for frame in range(6):
+            faces.add(record(frame), crop(frame))
+    gone = sorted((path / "crops").iterdir())[:4]
+    for each in gone:
+        each.unlink()
+    with pytest.raises(FaceError, match="4 of the face set's 6 crops are missing") as caught:
+        FaceSet.open_for_training(path)
+    assert gone[0].name in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["../faces.sqlite", "/etc/passwd", "a.txt", "x/../b.png"])
+def test_a_crop_name_leads_nowhere_else(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "a.faceset"
+    with FaceSet.create(path, identity="ann", coverage="full", crop_size=64) as faces:
+        faces.add(record(1), crop())
+    spoil(path / "faces.sqlite", f"UPDATE faces SET crop = '{name}'")
+    with FaceSet.open(path) as faces, pytest.raises(FaceError):
+        faces.read_crop(faces.records()[0])
+
+
+def test_a_damaged_crop_is_one_clear_error(tmp_path: Path) -> None:
+    with FaceSet.create(tmp_path / "a.faceset", identity="ann", coverage="full", crop_size=64) as faces:
+        stored = faces.add(record(1), crop())
+        where = faces.path / "crops" / stored.crop
+        where.write_bytes(where.read_bytes()[:200])
+        with pytest.raises(FaceError, match="damaged"):
+            faces.read_crop(stored)
+
+
+def test_fifty_thousand_faces_open_in_a_second(tmp_path: Path) -> None:
+    path = tmp_path / "a.faceset"
+    FaceSet.create(path, identity="ann", coverage="full", crop_size=64).close()
+    points, matrix = FACE.astype("<f4").tobytes(), np.eye(2, 3).astype("<f8").tobytes()
+    rows = [("p", n, f"{n}.png", "", points, matrix, 1.0, 0.1, 0.0, 0.0) for n in range(50_000)]
+    connection = sqlite3.connect(path / "faces.sqlite")
+    with connection:
+        connection.executemany("INSERT INTO faces VALUES (?,?,?,?,?,?,?,?,?,?)", rows)
+    connection.close()
+    started = time.process_time()
+    with FaceSet.open(path) as faces:
+        assert len(faces.records()) == 50_000
+    assert time.process_time() - started < 1.0
+
+
+def test_a_killed_run_leaves_a_valid_set(tmp_path: Path) -> None:
+    path = tmp_path / "a.faceset"
+    script = (
+        "import sys, numpy as np\n"
+        "from pathlib import Path\n"
+        "from understudy.face import canonical\n"
+        "from understudy.face.faceset import FaceRecord, FaceSet\n"
+        "faces = FaceSet.create(Path(sys.argv[1]), identity='a', coverage='full', crop_size=64)\n"
+        "crop = np.zeros((64, 64, 3), np.float32)\n"
+        "for n in range(100000):\n"
+        "    faces.add(FaceRecord(n, 'p', canonical.TEMPLATE, np.eye(2, 3), 1.0, 0.1), crop)\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", script, str(path)])
+    crops = path / "crops"
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and not (crops.is_dir() and len(os.listdir(crops)) > 100):
+        time.sleep(0.02)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    with FaceSet.open_for_training(path) as faces:
+        assert len(faces) >= 64
+        assert faces.read_crop(faces.records()[-1]).shape == (64, 64, 3)
