@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from understudy.face import canonical, curate
@@ -41,7 +42,7 @@ def test_a_gap_is_bridged_and_left_empty() -> None:
 
 
 def test_another_performer_does_not_fill_the_gap() -> None:
-    frames = {n: [face(100, size=120), face(400, size=80, wide=1.25)] for n in range(20)}
+    frames = {n: [face(100, size=200), face(400, size=80, wide=1.25)] for n in range(20)}
     frames |= {n: [face(400, size=80, wide=1.25)] for n in range(20, 40)}
     assert sorted(follow(frames)) == list(range(20))
 
@@ -115,8 +116,6 @@ def test_pose_has_the_signs_it_promises() -> None:
 
 
 def test_sharpness_falls_with_blur_and_not_with_contrast() -> None:
-    import cv2
-
     crop = np.random.default_rng(0).random((256, 256, 3), np.float32)
     soft = cv2.GaussianBlur(crop, None, 6)
     assert curate.sharpness(soft) < 0.5 * curate.sharpness(crop)

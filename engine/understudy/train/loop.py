@@ -147,7 +147,7 @@ def step(study: Study) -> dict[str, Tensor]:
     study.optimiser.step()
     _follow(study)
     study.iteration += 1
-    return {**figures, "total": total}
+    return {name: value.detach() for name, value in (figures | {"total": total}).items()}
 
 
 @torch.no_grad()
