@@ -42,7 +42,7 @@ def test_a_gap_is_bridged_and_left_empty() -> None:
 
 
 def test_another_performer_does_not_fill_the_gap() -> None:
-    frames = {n: [face(100, size=200), face(400, size=80, wide=1.25)] for n in range(20)}
+    frames = {n: [face(100, size=260), face(400, size=80, wide=1.25)] for n in range(20)}
     frames |= {n: [face(400, size=80, wide=1.25)] for n in range(20, 40)}
     assert sorted(follow(frames)) == list(range(20))
 
