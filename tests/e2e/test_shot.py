@@ -1,0 +1,240 @@
+"""A rendered shot goes through every verb: faces, track, model, ONNX, frames. What must survive, survives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from understudy.demo import shot as demo_shot
+from understudy.errors import FaceError, JobError, ModelError, PlateError
+from understudy.image.exr import read_image, read_metadata, write_image
+from understudy.image.frame import Box, Frame
+from understudy.job import ExportJob, ExtractJob, SwapJob, TrackJob, TrainJob
+from understudy.progress import Event, Failed, Warned, silent
+from understudy.settings import Settings
+from understudy.shot import extract, swap, track
+from understudy.train import export, loop
+
+SETTINGS = Settings(models=Path("unused"), device="cpu", threads=1)
+FRAMES = 3
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A rendered shot with a barely trained model: enough for everything but looks."""
+
+    root: Path
+    model: Path
+
+    def frames(self, name: str) -> str:
+        return str(self.root / name / f"{name}.%04d.exr")
+
+    def job(self, folder: Path, **changes: Any) -> SwapJob:
+        values = {
+            "plate": self.frames("plate"),
+            "track": self.root / "plate.track",
+            "model": self.model,
+            "output": str(folder / "out.%04d.exr"),
+        }
+        return SwapJob.model_validate(values | changes)
+
+    def plate(self, number: int = 1) -> Frame:
+        return read_image(Path(self.frames("plate") % number))
+
+
+@pytest.fixture(scope="module")
+def shot(tmp_path_factory: pytest.TempPathFactory) -> Shot:
+    root = tmp_path_factory.mktemp("shot")
+    names = demo_shot.write(root, seed=7, training_frames=10, shot_frames=FRAMES, report=silent)
+    for name in (names.destination, names.source):
+        plate = str(root / name / f"{name}.%04d.exr")
+        extract_job = ExtractJob(
+            plate=plate, faceset=root / f"{name}.faceset", identity=name, detector="known", crop_size=64
+        )
+        found = extract.run(extract_job, report=silent, settings=SETTINGS)
+        assert found["faces"] == 10
+    track_job = TrackJob(
+        plate=str(root / "plate" / "plate.%04d.exr"), track=root / "plate.track", detector="known"
+    )
+    assert track.run(track_job, report=silent, settings=SETTINGS)["faces"] == FRAMES
+    train_job = TrainJob(
+        model=root / "m.model",
+        source_faceset=root / f"{names.source}.faceset",
+        destination_faceset=root / f"{names.destination}.faceset",
+        size=32,
+        width=8,
+        batch=2,
+        iterations=10,
+    )
+    loop.run(train_job, report=silent, settings=SETTINGS)
+    exported = export.run(ExportJob(model=root / "m.model"), report=silent, settings=SETTINGS)
+    return Shot(root, Path(exported["model"]))
+
+
+def run(job: SwapJob) -> tuple[dict[str, Any], list[Event]]:
+    events: list[Event] = []
+    return swap.run(job, report=events.append, settings=SETTINGS), events
+
+
+def test_the_face_changes_and_everything_else_is_the_plate_bit_for_bit(tmp_path: Path, shot: Shot) -> None:
+    result, _ = run(shot.job(tmp_path))
+    assert (result["written"], result["failed_frames"]) == (FRAMES, [])
+    plate, out = shot.plate(), read_image(tmp_path / "out.0001.exr")
+    face_pass = SwapJob.model_validate(shot.job(tmp_path / "pass").model_dump() | {"write": "face_pass"})
+    run(face_pass)
+    made = read_image(tmp_path / "pass" / "out.0001.exr")
+    matte = np.zeros(plate.pixels.shape[:2], np.float32)
+    rows, columns = made.data_window.slices(plate.data_window)
+    matte[rows, columns] = made.pixels[..., made.channels.index("matte_final.A")]
+    changed = (out.pixels != plate.pixels).any(axis=-1)
+    assert 0.02 < changed.mean() < 0.6
+    assert not changed[matte == 0].any()
+    assert (out.data_window, out.display_window) == (plate.data_window, plate.display_window)
+    assert (out.channels, out.storage) == (plate.channels, plate.storage)
+
+
+def test_opacity_0_gives_the_plate_back_bit_for_bit(tmp_path: Path, shot: Shot) -> None:
+    run(shot.job(tmp_path, opacity=0.0, frames="1"))
+    out = read_image(tmp_path / "out.0001.exr")
+    assert out.pixels.tobytes() == shot.plate().pixels.tobytes()
+
+
+def test_a_second_run_does_nothing_again_and_another_job_does(tmp_path: Path, shot: Shot) -> None:
+    assert run(shot.job(tmp_path))[0]["written"] == FRAMES
+    before = (tmp_path / "out.0001.exr").stat().st_mtime_ns
+    assert run(shot.job(tmp_path))[0] | {"provider": ""} == {
+        "output": str(tmp_path / "out.%04d.exr"),
+        "written": 0,
+        "unchanged": FRAMES,
+        "failed_frames": [],
+        "exit_code": 0,
+        "provider": "",
+    }
+    assert (tmp_path / "out.0001.exr").stat().st_mtime_ns == before
+    assert run(shot.job(tmp_path, sharpness=50.0))[0]["written"] == FRAMES
+
+
+def test_frames_carry_their_provenance(tmp_path: Path, shot: Shot) -> None:
+    run(shot.job(tmp_path, frames="1"))
+    metadata = read_metadata(tmp_path / "out.0001.exr")
+    assert metadata["understudy:source"] == "actor"
+    assert len(str(metadata["understudy:model"])) == 64
+
+
+def test_a_missing_frame_costs_only_itself(tmp_path: Path, shot: Shot) -> None:
+    result, events = run(shot.job(tmp_path, frames=f"1-{FRAMES + 1}"))
+    assert (result["written"], result["failed_frames"]) == (FRAMES, [FRAMES + 1])
+    assert result["exit_code"] == PlateError.exit_code
+    failed = [event for event in events if isinstance(event, Failed)]
+    assert [event.frame for event in failed] == [FRAMES + 1]
+
+
+def test_a_frame_without_a_face_passes_the_plate_through_with_a_warning(tmp_path: Path, shot: Shot) -> None:
+    for number in (1, 2, 3, 4):
+        plate = replace(shot.plate(min(number, FRAMES)), metadata={})
+        write_image(tmp_path / "plate" / f"p.{number:04d}.exr", plate)
+    result, events = run(shot.job(tmp_path, plate=str(tmp_path / "plate" / "p.%04d.exr")))
+    assert result["written"] == 4
+    assert any(isinstance(event, Warned) and "no face" in event.message for event in events)
+    out = read_image(tmp_path / "out.0004.exr")
+    assert out.pixels.tobytes() == shot.plate(FRAMES).pixels.tobytes()
+
+
+def test_nan_infinity_and_highlights_in_the_plate_survive_outside_the_face(
+    tmp_path: Path, shot: Shot
+) -> None:
+    plate = shot.plate()
+    pixels = plate.pixels.copy()
+    pixels[0, :4, 0] = (np.nan, np.inf, -np.inf, 30.0)
+    pixels[128, 128] = np.nan
+    write_image(tmp_path / "plate" / "p.0001.exr", replace(plate, pixels=pixels))
+    run(shot.job(tmp_path, plate=str(tmp_path / "plate" / "p.%04d.exr")))
+    out = read_image(tmp_path / "out.0001.exr")
+    assert out.pixels[0].tobytes() == pixels[0].tobytes()
+    assert np.isfinite(out.pixels[1:]).all()
+
+
+def test_overscan_and_extra_channels_survive(tmp_path: Path, shot: Shot) -> None:
+    plate = shot.plate()
+    depth = np.full((*plate.pixels.shape[:2], 1), 7.0, np.float32)
+    wide = replace(
+        plate,
+        pixels=np.concatenate([plate.pixels, depth], axis=-1),
+        channels=(*plate.channels, "depth.Z"),
+        display_window=Box(16, 16, 240, 240),
+        pixel_aspect=2.0,
+    )
+    write_image(tmp_path / "plate" / "p.0001.exr", wide)
+    run(shot.job(tmp_path, plate=str(tmp_path / "plate" / "p.%04d.exr")))
+    out = read_image(tmp_path / "out.0001.exr")
+    assert (out.channels, out.data_window, out.display_window) == (
+        wide.channels,
+        wide.data_window,
+        wide.display_window,
+    )
+    assert out.pixel_aspect == 2.0
+    assert (out.pixels[..., out.channels.index("depth.Z")] == 7.0).all()
+    assert (out.pixels[..., :3] != plate.pixels[..., :3]).any()
+
+
+def test_a_16_by_16_plate_gives_frames(tmp_path: Path, shot: Shot) -> None:
+    small = Frame.from_rgb(np.full((16, 16, 3), 0.2, np.float32), colour_space="ACEScg")
+    write_image(tmp_path / "plate" / "p.0001.exr", small)
+    result, _ = run(shot.job(tmp_path, plate=str(tmp_path / "plate" / "p.%04d.exr")))
+    assert result["written"] == 1
+    assert read_image(tmp_path / "out.0001.exr").pixels.shape == (16, 16, 3)
+
+
+def test_the_output_never_overwrites_the_plate(tmp_path: Path, shot: Shot) -> None:
+    before = Path(shot.frames("plate") % 1).read_bytes()
+    result, events = run(shot.job(tmp_path, output=shot.frames("plate")))
+    assert result["exit_code"] == JobError.exit_code
+    assert len([event for event in events if isinstance(event, Failed)]) == FRAMES
+    assert Path(shot.frames("plate") % 1).read_bytes() == before
+
+
+def test_a_model_with_one_byte_changed_is_refused(tmp_path: Path, shot: Shot) -> None:
+    data = bytearray(shot.model.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    broken = tmp_path / shot.model.name
+    broken.write_bytes(bytes(data))
+    card = shot.model.with_suffix("").with_suffix(".card.json")
+    (tmp_path / card.name).write_bytes(card.read_bytes())
+    with pytest.raises(ModelError):
+        run(shot.job(tmp_path, model=broken))
+
+
+def test_a_face_set_that_lost_crops_is_refused_before_training(tmp_path: Path, shot: Shot) -> None:
+    job = ExtractJob(
+        plate=shot.frames("plate"),
+        faceset=tmp_path / "x.faceset",
+        identity="x",
+        detector="known",
+        crop_size=64,
+    )
+    extract.run(job, report=silent, settings=SETTINGS)
+    next((tmp_path / "x.faceset" / "crops").glob("*.png")).unlink()
+    train_job = TrainJob(
+        model=tmp_path / "m.model",
+        source_faceset=tmp_path / "x.faceset",
+        destination_faceset=shot.root / "double.faceset",
+        size=32,
+        iterations=1,
+    )
+    with pytest.raises(FaceError):
+        loop.run(train_job, report=silent, settings=SETTINGS)
+    assert not (tmp_path / "m.model").exists()
+
+
+def test_a_plate_without_a_face_says_so_and_writes_no_track(tmp_path: Path, shot: Shot) -> None:
+    empty = Frame.from_rgb(np.full((64, 64, 3), 0.2, np.float32), colour_space="ACEScg")
+    write_image(tmp_path / "plate" / "p.0001.exr", empty)
+    (tmp_path / "plate" / "landmarks.json").write_text('{"schema_version": 1, "landmarks": {}}')
+    job = TrackJob(plate=str(tmp_path / "plate" / "p.%04d.exr"), track=tmp_path / "t.track", detector="known")
+    with pytest.raises(FaceError, match="No face was found"):
+        track.run(job, report=silent, settings=SETTINGS)
+    assert not (tmp_path / "t.track").exists()
