@@ -209,7 +209,7 @@ def test_weights_that_would_run_code_are_refused(tmp_path: Path) -> None:
             return os.mkdir, (str(marker),)
 
     for file in fan.FILES:
-        (tmp_path / file).write_bytes(pickle.dumps({"weight": Hostile()}))
+        (tmp_path / file).write_bytes(pickle.dumps({"weight": Hostile()}, protocol=2))
     with pytest.raises(FaceError, match="does not hold such weights"):
         detect.open_finder("fan", Settings(models=tmp_path, device="cpu"))
     assert not marker.exists()

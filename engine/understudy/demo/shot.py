@@ -12,13 +12,13 @@ Convention:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from understudy.demo.identity import Identity
-from understudy.demo.performance import Performance
+from understudy.demo.performance import Camera, Performance
 from understudy.demo.render import render
 from understudy.face.known import read_table, write_table
 from understudy.image.exr import write_image
@@ -28,6 +28,11 @@ from understudy.progress import Progress, Reporter
 COLOUR_SPACE = "Linear Rec.709 (sRGB)"
 FIRST_FRAME = 1
 FRAME_PX = (256, 256)
+# A close-up: the face fills two thirds of the frame's height.
+CAMERA = Camera(view_height_cm=24.0)
+# Faces to train on are taken seldom, so that they differ; the shot is played at double speed.
+TRAINING_STEP = 4
+SHOT_STEP = 2
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ def write(output: Path, *, seed: int, training_frames: int, shot_frames: int, re
         number = FIRST_FRAME + done
         if all(_path(output, name, number).exists() for name in names) and number in places:
             continue
-        moment = performance.at(done)
+        moment = replace(performance.at(done * SHOT_STEP), camera=CAMERA)
         plate = render(double, moment, size=FRAME_PX)
         places[number] = plate.landmarks
         _write(output, "plate", number, plate.pixels)
@@ -86,7 +91,8 @@ def _write_training(
         number = FIRST_FRAME + done
         if _path(output, name, number).exists() and number in places:
             continue
-        rendered = render(identity, performance.at(done), size=FRAME_PX)
+        moment = replace(performance.at(done * TRAINING_STEP), camera=CAMERA)
+        rendered = render(identity, moment, size=FRAME_PX)
         _write(output, name, number, rendered.pixels)
         places[number] = rendered.landmarks
     write_table(known, places)

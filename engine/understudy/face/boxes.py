@@ -98,14 +98,17 @@ class YuNet:
 
     def _at(self, bgr: NDArray[np.uint8], scale: float) -> Iterator[RoughFace]:
         height, width = bgr.shape[:2]
-        size = (max(16, round(width * scale)), max(16, round(height * scale)))
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         small = cv2.resize(bgr, size, interpolation=method)
-        self._net.setInputSize(size)
+        # The net's steps are 32 px: on slivers below two of them OpenCV gives chance numbers back.
+        right, below = (max(64, -(-edge // 32) * 32) - edge for edge in size)
+        small = cv2.copyMakeBorder(small, 0, below, 0, right, cv2.BORDER_CONSTANT)
+        self._net.setInputSize((size[0] + right, size[1] + below))
         _, rows = self._net.detect(small)
         ratio = np.array([width / size[0], height / size[1]])
         for row in () if rows is None else rows:
-            if not np.isfinite(row).all():
+            if not np.isfinite(row).all() or min(row[2:4]) < 2:
                 continue
             corner, extent = row[:2] * ratio, row[2:4] * ratio
             eyes = sorted(tuple(map(float, row[at : at + 2] * ratio)) for at in (4, 6))
@@ -162,6 +165,8 @@ class BlazeFace:
             eyes = sorted(
                 (float(x) + left, float(y) + top) for x, y in ((row[4:8].reshape(2, 2) + anchor) * edge)
             )
+            if not np.isfinite(row).all() or half.min() < 1:
+                continue
             low, high = centre - half, centre + half
             box = (float(low[0]) + left, float(low[1]) + top, float(high[0]) + left, float(high[1]) + top)
             yield RoughFace(box, float(score[index]), eyes[0], eyes[1])
