@@ -24,7 +24,7 @@ def test_the_hull_covers_the_face_and_a_forehead_above_the_brows():
     assert cover.dtype == np.float32
     assert cover[100, 100] == 1 and cover[150, 100] == 1
     brow = 100 - 0.35 * 60
-    rise = 0.3 * 1.25 * 60
+    rise = matte.FOREHEAD * 1.25 * 60
     assert cover[int(brow - 0.9 * rise), 100] == 1
     assert cover[int(brow - 1.3 * rise), 100] == 0
     assert matte.hull(face_landmarks(), 200, grow=0.0)[int(brow - 4), 100] == 0
