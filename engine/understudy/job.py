@@ -50,7 +50,7 @@ class PlateFields(Job):
     frames: str | None = None
     """Frames to process, such as 1001-1100, 1001-1100x2 or 1001,1005; all when left out."""
     colour_space: str | None = None
-    """Colour space of the plate by its OCIO name; by file type when left out."""
+    """Colour space of the plate by its OCIO name; by the file's header or type when left out."""
 
 
 class FindFields(Job):

@@ -16,6 +16,7 @@ import OpenImageIO as oiio
 import pytest
 
 from understudy.errors import PlateError
+from understudy.image import colour
 from understudy.image.exr import read_image, read_metadata, write_image
 from understudy.image.frame import Box, Frame
 
@@ -364,3 +365,14 @@ def test_a_full_disk_leaves_the_old_file(small_disk: Path, suffix: str) -> None:
     noise = np.random.default_rng(0).random((900, 900, 3), np.float32)
     with pytest.raises(PlateError, match="disk is full"):
         write_image(path, Frame.from_rgb(noise, colour_space="raw"))
+
+
+def test_an_exr_remembers_its_colour_space_unless_somebody_says_otherwise(tmp_path: Path) -> None:
+    frame = Frame.from_rgb(np.full((4, 4, 3), 0.5, np.float32), colour_space="sRGB - Texture")
+    write_image(tmp_path / "a.exr", frame)
+    read = read_image(tmp_path / "a.exr")
+    assert read.colour_space == "sRGB - Texture"
+    assert colour.SPACE_ATTRIBUTE not in read.metadata
+    assert read_image(tmp_path / "a.exr", colour_space="ACEScg").colour_space == "ACEScg"
+    write_image(tmp_path / "b.exr", replace(frame, colour_space="no such space"))
+    assert read_image(tmp_path / "b.exr").colour_space == "ACEScg"

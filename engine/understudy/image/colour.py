@@ -32,9 +32,21 @@ DISPLAY = "sRGB - Texture"
 _RAW = "raw"
 
 
+# Where our own EXR files say which space they are in; OpenEXR has no attribute of its own that all read.
+SPACE_ATTRIBUTE = "understudy:colour_space"
+
+
 def default_space(path: Path | str) -> str:
     """The colour space a file is taken to be in when nobody says: ACEScg for EXR, else sRGB."""
     return SCENE_LINEAR if Path(path).suffix.lower() == ".exr" else DISPLAY
+
+
+def said_space(value: object) -> str | None:
+    """The space that a file's header names, None where it names none that exists."""
+    try:
+        return check_space(value) if isinstance(value, str) and value else None
+    except ColourError:
+        return None
 
 
 def spaces() -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from understudy.atomic import replacing
 from understudy.errors import PlateError
 from understudy.image import header
-from understudy.image.colour import default_space
+from understudy.image.colour import SPACE_ATTRIBUTE, default_space, said_space
 from understudy.image.frame import FloatImage, Frame, MetadataValue
 from understudy.image.layout import file_layout
 from understudy.image.parts import Part, channel_names, check_parts, pixel_aspect, read_part, union
@@ -55,7 +55,7 @@ def read_image(path: Path, *, colour_space: str | None = None) -> Frame:
 
     Args:
         path: An .exr, .png, .tif, .dpx or .jpg file.
-        colour_space: The space the colours are in; by file type when left out.
+        colour_space: The space the colours are in; when left out, what the header says, else by file type.
 
     Raises:
         PlateError: the file is missing, unreadable, damaged, incomplete, too large or no picture.
@@ -65,6 +65,8 @@ def read_image(path: Path, *, colour_space: str | None = None) -> Frame:
         parts = _parts(source, path)
         pixels = _read_parts(source, parts, path)
     main = parts[0].spec
+    values = header.plain_values(main.extra_attribs)
+    said = said_space(values.pop(SPACE_ATTRIBUTE, None))
     names = channel_names(parts)
     storages = [kind for part in parts for kind in part.storages]
     return Frame(
@@ -72,10 +74,10 @@ def read_image(path: Path, *, colour_space: str | None = None) -> Frame:
         channels=names,
         data_window=union(parts),
         display_window=parts[0].display,
-        colour_space=colour_space or default_space(path),
+        colour_space=colour_space or said or default_space(path),
         premultiplied=not main.getattribute("oiio:UnassociatedAlpha"),
         pixel_aspect=pixel_aspect(parts[0]),
-        metadata=header.plain_values(main.extra_attribs),
+        metadata=values,
         storage=storages[0],
         channel_storage={n: kind for n, kind in zip(names, storages, strict=True) if kind != storages[0]},
     )
@@ -88,7 +90,9 @@ def read_metadata(path: Path) -> dict[str, MetadataValue]:
         PlateError: as `read_image`, as far as the header tells.
     """
     with _opened(Path(path)) as source:
-        return header.plain_values(source.spec().extra_attribs)
+        values = header.plain_values(source.spec().extra_attribs)
+    values.pop(SPACE_ATTRIBUTE, None)
+    return values
 
 
 def write_image(path: Path, frame: Frame, *, compression: str = "zips") -> None:
@@ -241,6 +245,7 @@ def _new_spec(frame: Frame, compression: str) -> tuple[Any, NDArray[Any]]:
     header.apply_values(spec, frame.metadata)
     spec.attribute("PixelAspectRatio", float(frame.pixel_aspect))
     if compression:
+        spec.attribute(SPACE_ATTRIBUTE, frame.colour_space)
         spec.attribute("compression", compression)
         _set_windows(spec, frame)
     if frame.storage in ("uint10", "uint12"):

@@ -45,7 +45,7 @@ def open_plate(text: str, *, colour_space: str | None = None) -> Plate:
 
     Args:
         text: What to open. A single image is frame 1, or the number in a name such as `plate.1017.exr`.
-        colour_space: Space of its colours; by file type when left out.
+        colour_space: Space of its colours; by header or file type when left out.
 
     Raises:
         PlateError: nothing is there, or it is a folder, a wildcard or no picture.
