@@ -189,9 +189,9 @@ class DemoJob(Job):
 
     output: Path = Path("demo-out")
     """Folder to write everything to."""
-    minutes: Annotated[float, Field(gt=0, le=600, json_schema_extra=_unit("minutes"))] = 7.0
+    minutes: Annotated[float, Field(gt=0, le=600, json_schema_extra=_unit("minutes"))] = 8.0
     """Training time."""
-    size: Annotated[int, Field(ge=32, le=512, multiple_of=16, json_schema_extra=_unit("pixels"))] = 96
+    size: Annotated[int, Field(ge=32, le=512, multiple_of=16, json_schema_extra=_unit("pixels"))] = 80
     """Edge of the face the network makes."""
     training_frames: Annotated[int, Field(ge=8, le=5000)] = 200
     """Frames rendered of each performer to train on."""

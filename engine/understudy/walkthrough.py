@@ -15,6 +15,7 @@ import numpy as np
 
 from understudy import atomic
 from understudy.demo import shot as demo_shot
+from understudy.face.faceset import FaceSet
 from understudy.image import colour
 from understudy.image.frame import FloatImage, Frame
 from understudy.image.plate import open_plate
@@ -53,7 +54,7 @@ class Layout:
 
 
 def run(job: DemoJob, *, report: Reporter, settings: Settings) -> dict[str, Any]:
-    """Do it all; what is finished already is not done again.
+    """Do it all; what is rendered and extracted already stays, and training goes on from where it was.
 
     Raises:
         UnderstudyError: a step failed; the same command goes on from there.
@@ -84,7 +85,7 @@ def run(job: DemoJob, *, report: Reporter, settings: Settings) -> dict[str, Any]
         "frames": where.frames("swap"),
         "contact_sheet": str(_sheet(job, where)),
         "model": exported["model"],
-        "score": _score(where, shot, steps),
+        "score": _score(where, steps),
         "failed_frames": swapped["failed_frames"],
     }
     atomic.write_text(job.output / "score.json", json.dumps(result, indent=1))
@@ -103,7 +104,7 @@ def _quiet(report: Reporter) -> Reporter:
 
 
 def _extract(job: DemoJob, where: Layout, name: str, report: Reporter, settings: Settings) -> None:
-    if where.faceset(name).exists():
+    if where.faceset(name).exists() and len(FaceSet.open(where.faceset(name))) >= job.training_frames:
         return
     extract_job = ExtractJob(
         plate=where.frames(name), faceset=where.faceset(name), identity=name, detector=job.detector
@@ -131,7 +132,7 @@ def _sheet(job: DemoJob, where: Layout) -> Path:
     return review.contact_sheet(job.output / "contact_sheet.png", rows, [int(n) for n in columns])
 
 
-def _score(where: Layout, shot: demo_shot.DemoShot, report: Reporter) -> dict[str, float | int]:
+def _score(where: Layout, report: Reporter) -> dict[str, float | int]:
     scorer = review.Scorer()
     names = ("plate", "truth", "swap", "region")
     plates = {name: open_plate(where.frames(name)) for name in names}
