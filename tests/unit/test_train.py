@@ -138,6 +138,22 @@ def test_a_killed_run_resumes_from_its_last_checkpoint(tmp_path: Path, sets: tup
     assert resumed.iteration == newest.iteration
 
 
+def test_sigterm_saves_and_ends_with_the_code_of_a_terminated_process(
+    tmp_path: Path, sets: tuple[Path, Path]
+) -> None:
+    model = tmp_path / "m.model"
+    document = tmp_path / "job.json"
+    document.write_text(job(model, sets, iterations=1_000_000, save_minutes=0.005).model_dump_json())
+    command = [sys.executable, "-m", "understudy.cli", "train", "--job", str(document), "--json"]
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    _wait_for_checkpoint(model, -1, child)
+    child.send_signal(signal.SIGTERM)
+    _, said = child.communicate(timeout=60)
+    assert child.returncode == 128 + signal.SIGTERM, said.decode()
+    newest = checkpoint.find(model / "checkpoints")[-1]
+    assert checkpoint.read_state(newest)["iteration"] == newest.iteration
+
+
 def _newest(model: Path) -> int:
     found = checkpoint.find(model / "checkpoints")
     return found[-1].iteration if found else -1
