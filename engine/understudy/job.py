@@ -18,7 +18,7 @@ from understudy.errors import JobError
 Detector = Literal["auto", "fan", "yunet", "known"]
 CoverageName = Literal["half", "full", "whole_face", "head"]
 MatteMode = Literal["learned", "hull", "product"]
-ColourMethod = Literal["none", "mean_std", "reinhard", "monge_kantorovich"]
+ColourMethod = Literal["none", "mean", "mean_std", "reinhard", "monge_kantorovich"]
 Precision = Literal["fp32", "fp16"]
 FACE = "percent of the aligned face's edge"
 
@@ -163,7 +163,7 @@ class SwapJob(PlateFields):
     """Width of the matte's soft edge, inwards."""
     opacity: Percent = 100.0
     """Opacity of the new face; at 0 the plate comes out bit for bit."""
-    colour_method: ColourMethod = "monge_kantorovich"
+    colour_method: ColourMethod = "mean"
     """How the face's colour is matched to the plate."""
     colour_strength: Percent = 100.0
     """How far the colour match goes."""

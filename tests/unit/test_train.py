@@ -258,6 +258,6 @@ def test_structural_loss_is_zero_for_equal_faces_and_agrees_with_pooling() -> No
 def test_gradients_reach_every_weight() -> None:
     network = nets.Comb(nets.Architecture(SIZE, 8, ("a", "b")))
     outputs = network(torch.rand(2, 3, SIZE, SIZE))
-    code = network.describe(torch.rand(2, 3, SIZE, SIZE))
+    code = network.describe(torch.rand(2, 3, SIZE, SIZE), 1)
     (sum(output.sum() for output in outputs) + network.landmarks(code).sum()).backward()
     assert all(parameter.grad is not None for parameter in network.parameters())

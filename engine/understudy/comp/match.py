@@ -124,7 +124,7 @@ def _statistics(means: Matrix) -> Statistics:
     return Statistics(mean, np.stack([r, g, b]) - np.outer(mean, mean))
 
 
-def _none(face: Statistics, plate: Statistics) -> Matrix:
+def _unchanged(face: Statistics, plate: Statistics) -> Matrix:
     return np.eye(3)
 
 
@@ -162,7 +162,8 @@ def _monge_kantorovich(face: Statistics, plate: Statistics) -> Matrix:
 
 
 METHODS: Mapping[str, Callable[[Statistics, Statistics], Matrix]] = {
-    "none": _none,
+    "none": _unchanged,
+    "mean": _unchanged,
     "mean_std": _mean_std,
     "reinhard": _reinhard,
     "monge_kantorovich": _monge_kantorovich,
@@ -195,8 +196,8 @@ def solve(
     pixels give the same bits on every run and thread count.
 
     Args:
-        method: "none"; "mean_std", each channel by itself; "reinhard", mean and deviation along lightness
-            and two opponent colours; "monge_kantorovich", the least movement that matches the covariance.
+        method: "none"; "mean", a shift alone; "mean_std", each channel by itself; "reinhard", mean and
+            deviation along lightness and two opponent colours; "monge_kantorovich", the least movement that matches the covariance.
         face: (H, W, 3) float32, encoded space, unpremultiplied.
         plate: The same shape and space.
         matte: (H, W) float32 in 0..1; pixels weigh by it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import warnings
 from pathlib import Path
@@ -35,7 +36,7 @@ class _Half(nn.Module):
 
     def forward(self, face: Tensor) -> tuple[Tensor, ...]:
         # Normalised values keep half's precision where skin lies; the encoded ones would waste it.
-        code = self.network.describe(nets.normalise(face).half())
+        code = self.network.describe(nets.normalise(face).half(), 0)
         outputs: list[Tensor] = []
         for identity in range(len(self.network.decoders)):
             drawn, logits = self.network.draw(code, identity)
@@ -57,7 +58,7 @@ def run(job: ExportJob, *, report: Reporter, settings: Settings) -> dict[str, An
     with atomic.replacing(output) as partial:
         _write_graph(network, description, partial, half=job.precision == "fp16")
         report(Progress("export", 2, 3, "compare with the network"))
-        parity = _parity(partial, load(job.model)[1], description.architecture)
+        parity = _parity(partial, network, description.architecture)
         if parity > PARITY_LIMIT:
             raise ModelError(
                 f"The exported graph differs from the network by {parity:.2g}, more than {PARITY_LIMIT}.",
@@ -98,7 +99,8 @@ def load(model: Path) -> tuple[folder.Description, nets.Comb, checkpoint.Checkpo
 
 def _write_graph(network: nets.Comb, description: folder.Description, path: Path, *, half: bool) -> None:
     size = description.architecture.size
-    module: nn.Module = _Half(network) if half else network
+    # Halving works in place, and the network is still needed to compare with.
+    module: nn.Module = _Half(copy.deepcopy(network)) if half else network
     names = [
         f"{kind}_{i}" for i in range(len(description.architecture.identities)) for kind in ("face", "matte")
     ]

@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.func import functional_call
+from torch.nn import functional
 
 from understudy.errors import JobError, TrainingError
 from understudy.face.faceset import FaceSet
@@ -23,6 +25,8 @@ from understudy.train.samples import Bank, Batch, draw_batch, load_bank, movemen
 WARM_UP_ITERATIONS = 200
 AVERAGE_DECAY = 0.999
 CLIP_NORM = 1.0
+# How far one batch moves the averages of the codes.
+CODE_SHARE = 0.02
 WEIGHTS = losses.Weights()
 
 
@@ -128,15 +132,19 @@ def step(study: Study) -> dict[str, Tensor]:
     batches = [_batch(study, index) for index in range(len(study.banks))]
     with torch.autocast(study.device.type, torch.bfloat16, enabled=_mixed(study)):
         distorted = torch.cat([batch.distorted for batch in batches])
-        code = network.describe(nets.normalise(distorted).contiguous(memory_format=torch.channels_last))
-        drawn = [network.draw(part, index) for index, part in enumerate(code.split(job.batch))]
-        read = network.landmarks(code)
+        raw = network.encoder(nets.normalise(distorted).contiguous(memory_format=torch.channels_last))
+        codes = _normalised(study, raw)
+        drawn = [network.draw(code, index) for index, code in enumerate(codes)]
+        read = network.landmarks(torch.cat(codes))
+        crossed = [_cross(study, codes, index) for index in range(len(codes))]
     figures = _losses(batches, drawn, read)
+    figures["expression"] = _expression(batches, crossed)
     total = (
         WEIGHTS.absolute * figures["absolute"]
         + WEIGHTS.structure * figures["structure"]
         + WEIGHTS.matte * figures["matte"]
         + WEIGHTS.landmarks * figures["landmarks"]
+        + WEIGHTS.expression * figures["expression"]
     )
     study.optimiser.zero_grad(set_to_none=True)
     total.backward()
@@ -158,7 +166,7 @@ def validate(study: Study) -> dict[str, float]:
     for index, bank in enumerate(study.banks):
         for chosen in bank.held_out.split(16):
             batch = still_batch(bank, chosen, size=size, scale=study.scale)
-            code = study.average.describe(nets.normalise(batch.truth))
+            code = study.average.describe(nets.normalise(batch.truth), index)
             drawn = study.average.draw(code, index)
             figures = _losses([batch], [drawn], study.average.landmarks(code))
             for name, value in figures.items():
@@ -182,6 +190,39 @@ def _batch(study: Study, index: int) -> Batch:
     )
 
 
+def _normalised(study: Study, raw: Tensor) -> list[Tensor]:
+    """Each identity's codes about its own average, which learns from them first."""
+    normaliser = study.network.normaliser
+    share = max(CODE_SHARE, 1.0 / (study.iteration + 1))
+    codes = []
+    for identity, code in enumerate(raw.split(study.job.batch)):
+        normaliser.learn(code, identity, share=share)
+        codes.append(normaliser(code, identity))
+    return codes
+
+
+def _cross(study: Study, codes: list[Tensor], index: int) -> Tensor:
+    """What the encoder reads from swapped faces: the landmarks' movement in another identity's drawing.
+
+    Only half of the batch, for its cost; and only the drawing learns from it: an encoder that learned too
+    would agree to read an open mouth from a shut one.
+    """
+    network = study.network
+    other = (index + 1) % len(codes)
+    face, _ = network.draw(codes[index][: max(1, study.job.batch // 2)], other)
+    frozen = {name: weight.detach() for name, weight in network.encoder.named_parameters()}
+    raw = functional_call(network.encoder, frozen, (face,))
+    weight, bias = frozen["landmarks.weight"], frozen["landmarks.bias"]
+    read = functional.linear(network.normaliser(raw, other), weight, bias)
+    return read.view(-1, nets.LANDMARK_COUNT, 2)
+
+
+def _expression(batches: list[Batch], crossed: list[Tensor]) -> Tensor:
+    """The swapped faces' movement against that of the faces they were made from."""
+    wanted = torch.cat([batch.movement[: len(read)] for batch, read in zip(batches, crossed, strict=True)])
+    return losses.landmark_loss(torch.cat(crossed).float(), wanted)
+
+
 def _losses(batches: list[Batch], drawn: list[tuple[Tensor, Tensor]], read: Tensor) -> dict[str, Tensor]:
     faces = torch.cat([face for face, _ in drawn]).float()
     logits = torch.cat([logit for _, logit in drawn]).float()
@@ -199,7 +240,9 @@ def _losses(batches: list[Batch], drawn: list[tuple[Tensor, Tensor]], read: Tens
 def _follow(study: Study) -> None:
     # A young average would remember the random start: the decay grows with the iterations.
     decay = min(AVERAGE_DECAY, (1 + study.iteration) / (10 + study.iteration))
-    for slow, fast in zip(study.average.parameters(), study.network.parameters(), strict=True):
+    slow_ones = [*study.average.parameters(), *study.average.buffers()]
+    fast_ones = [*study.network.parameters(), *study.network.buffers()]
+    for slow, fast in zip(slow_ones, fast_ones, strict=True):
         slow.lerp_(fast, 1.0 - decay)
 
 

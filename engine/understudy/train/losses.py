@@ -26,6 +26,7 @@ class Weights:
         absolute: L1 sets colour and light.
         structure: Multi-scale SSIM keeps edges that L1 alone would average away.
         matte: The matte is easy; a small weight is enough.
+        expression: A swapped face must move as the face it was made from; reconstruction never asks that.
         landmarks: Ties the shared code to expression and pose; without it the mouth is learned last.
     """
 
@@ -33,6 +34,7 @@ class Weights:
     structure: float = 1.0
     matte: float = 0.3
     landmarks: float = 0.1
+    expression: float = 0.5
 
 
 def weighted_absolute(drawn: Tensor, truth: Tensor, weight: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ def _half(network: nets.Comb, banks: list[Bank], *, of: int, other: int) -> np.n
     bank, size = banks[of], network.architecture.size
     every = torch.linspace(0, len(bank.faces) - 1, ROWS).round().long().to(bank.faces.device)
     batch = still_batch(bank, every, size=size, scale=torch.ones(()))
-    code = network.describe(nets.normalise(batch.truth))
+    code = network.describe(nets.normalise(batch.truth), of)
     own, _ = network.draw(code, of)
     swapped, logits = network.draw(code, other)
     # The encoded value of display white, so that a matte of 1 is white on the sheet.
