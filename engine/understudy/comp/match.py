@@ -197,7 +197,8 @@ def solve(
 
     Args:
         method: "none"; "mean", a shift alone; "mean_std", each channel by itself; "reinhard", mean and
-            deviation along lightness and two opponent colours; "monge_kantorovich", the least movement that matches the covariance.
+            deviation along lightness and two opponent colours; "monge_kantorovich", the least movement that
+            matches the covariance.
         face: (H, W, 3) float32, encoded space, unpremultiplied.
         plate: The same shape and space.
         matte: (H, W) float32 in 0..1; pixels weigh by it.
