@@ -105,9 +105,9 @@ class TrainJob(Job):
     """Iteration to stop at; 0 leaves it to the time."""
     minutes: Annotated[float, Field(ge=0, le=1_000_000, json_schema_extra=_unit("minutes"))] = 0.0
     """Time to train for in this run; 0 leaves it to the iterations."""
-    batch: Annotated[int, Field(ge=1, le=1024)] = 8
-    """Faces of each identity in one iteration."""
-    learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 5e-4
+    batch: Annotated[int, Field(ge=1, le=1024)] = 4
+    """Faces of each identity in one iteration; a GPU has room for more."""
+    learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 1e-3
     """Step size of the optimiser at its highest."""
     width: Annotated[int, Field(ge=8, le=256)] = 24
     """Channels of the network's finest level; the coarser levels multiply it."""

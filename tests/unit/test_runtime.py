@@ -16,18 +16,23 @@ from understudy.runtime.session import Session
 
 SIZE = 16
 NAMES = ["ada", "bo", "cy"]
+LANDMARKS = helper.make_tensor_value_info("landmarks", TensorProto.FLOAT, ["N", 68, 2])
 
 
 def graph(count=3, size=SIZE, scale=0.5):
-    """A model whose identity i returns scale·face + i, and the matte of 0.25·i."""
+    """A model whose identity i returns scale·face + the landmarks' mean + i, and the matte of 0.25·i."""
     nodes, outputs, weights = [], [], [numpy_helper.from_array(np.float32(scale), "scale")]
+    weights.append(numpy_helper.from_array(np.array([-1, 1, 1, 1], np.int64), "one_a_face"))
+    nodes.append(helper.make_node("ReduceMean", ["landmarks"], ["middle"], axes=[1, 2], keepdims=0))
+    nodes.append(helper.make_node("Reshape", ["middle", "one_a_face"], ["moved"]))
     nodes.append(helper.make_node("ReduceMean", ["face"], ["grey"], axes=[1], keepdims=1))
     nodes.append(helper.make_node("Sub", ["grey", "grey"], ["nothing"]))
     for index in range(count):
         weights.append(numpy_helper.from_array(np.float32(index), f"shift_{index}"))
         weights.append(numpy_helper.from_array(np.float32(0.25 * index), f"cover_{index}"))
         nodes.append(helper.make_node("Mul", ["face", "scale"], [f"scaled_{index}"]))
-        nodes.append(helper.make_node("Add", [f"scaled_{index}", f"shift_{index}"], [f"face_{index}"]))
+        nodes.append(helper.make_node("Add", [f"scaled_{index}", "moved"], [f"moved_{index}"]))
+        nodes.append(helper.make_node("Add", [f"moved_{index}", f"shift_{index}"], [f"face_{index}"]))
         nodes.append(helper.make_node("Add", ["nothing", f"cover_{index}"], [f"matte_{index}"]))
         shape = ["N", 3, size, size]
         outputs.append(helper.make_tensor_value_info(f"face_{index}", TensorProto.FLOAT, shape))
@@ -35,7 +40,7 @@ def graph(count=3, size=SIZE, scale=0.5):
             helper.make_tensor_value_info(f"matte_{index}", TensorProto.FLOAT, ["N", 1, size, size])
         )
     face = helper.make_tensor_value_info("face", TensorProto.FLOAT, ["N", 3, size, size])
-    built = helper.make_graph(nodes, "swap", [face], outputs, weights)
+    built = helper.make_graph(nodes, "swap", [face, LANDMARKS], outputs, weights)
     return helper.make_model(built, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
@@ -59,9 +64,25 @@ def faces(count=2):
     return np.random.default_rng(0).random((count, SIZE, SIZE, 3)).astype(np.float32)
 
 
+def landmarks(count=2, share=0.0):
+    """All landmarks of every face at one share of its edge, in pixels."""
+    return np.full((count, 68, 2), share * SIZE - 0.5, np.float32)
+
+
+def test_landmarks_reach_the_model_as_shares_of_the_edge(path):
+    face, _, _ = Model.open(path).swap(faces(), landmarks(share=0.75), source="ada")
+    np.testing.assert_allclose(face, faces() * 0.5 + 0.75, rtol=1e-6)
+
+
+@pytest.mark.parametrize("bad", [landmarks(1), landmarks()[:, :67], landmarks(share=np.nan)])
+def test_landmarks_that_do_not_fit_are_refused(path, bad):
+    with pytest.raises(ModelError, match="68 finite landmarks"):
+        Model.open(path).swap(faces(), bad)
+
+
 def test_a_swap_gives_the_face_and_both_mattes(path):
     model = Model.open(path, device="cpu", threads=1)
-    face, cover, own = model.swap(faces(), source="ada")
+    face, cover, own = model.swap(faces(), landmarks(), source="ada")
     np.testing.assert_allclose(face, faces() * 0.5, rtol=1e-6)
     assert face.dtype == cover.dtype == own.dtype == np.float32
     assert cover.shape == own.shape == (2, SIZE, SIZE)
@@ -69,35 +90,35 @@ def test_a_swap_gives_the_face_and_both_mattes(path):
 
 
 def test_the_card_names_the_source_when_the_caller_does_not(path):
-    face, cover, _ = Model.open(path).swap(faces())
+    face, cover, _ = Model.open(path).swap(faces(), landmarks())
     np.testing.assert_allclose(face, faces() * 0.5 + 1, rtol=1e-6)
     assert (cover == 0.25).all()
 
 
 def test_the_destination_itself_and_no_faces_at_all_are_fine(path):
     model = Model.open(path)
-    _, cover, own = model.swap(faces(1), source="cy")
+    _, cover, own = model.swap(faces(1), landmarks(1), source="cy")
     assert np.array_equal(cover, own)
-    assert [a.shape[0] for a in model.swap(faces(0))] == [0, 0, 0]
+    assert [a.shape[0] for a in model.swap(faces(0), landmarks(0))] == [0, 0, 0]
 
 
 def test_a_broken_pixel_spoils_no_swap(path):
     broken = faces()
     broken[0, 3, 3] = (np.nan, np.inf, -np.inf)
-    face, _, _ = Model.open(path).swap(broken)
+    face, _, _ = Model.open(path).swap(broken, landmarks())
     np.testing.assert_allclose(face[0, 3, 3], [1.0, 1.5, 1.0])
 
 
 def test_an_unknown_identity_lists_the_known_ones(path):
     with pytest.raises(ModelError, match="does not know the identity 'dee'") as caught:
-        Model.open(path).swap(faces(), source="dee")
+        Model.open(path).swap(faces(), landmarks(), source="dee")
     assert "ada, bo, cy" in caught.value.fix
 
 
 @pytest.mark.parametrize("shape", [(SIZE, SIZE, 3), (1, 8, 8, 3), (1, SIZE, SIZE, 4), (1, 3, SIZE, SIZE)])
 def test_a_face_of_another_shape_is_refused(path, shape):
     with pytest.raises(ModelError, match="takes faces of shape"):
-        Model.open(path).swap(np.zeros(shape, np.float32))
+        Model.open(path).swap(np.zeros(shape, np.float32), landmarks())
 
 
 def test_an_answer_that_is_not_finite_is_an_error(tmp_path):
@@ -105,7 +126,7 @@ def test_an_answer_that_is_not_finite_is_an_error(tmp_path):
     file.write_bytes(graph(scale=np.inf).SerializeToString())
     write_card(file, card_for(file))
     with pytest.raises(ModelError, match="face_1 is not finite"):
-        Model.open(file).swap(faces())
+        Model.open(file).swap(faces(), landmarks())
 
 
 def test_any_flipped_byte_is_found(path):
@@ -171,7 +192,7 @@ def test_a_session_says_what_it_runs_on_and_what_it_takes(path):
     opened = Session(path, "auto", 2)
     assert opened.provider == opened.providers[0]
     assert opened.provider in onnxruntime.get_available_providers()
-    assert opened.inputs == {"face": (None, 3, SIZE, SIZE)}
+    assert opened.inputs == {"face": (None, 3, SIZE, SIZE), "landmarks": (None, 68, 2)}
     assert list(opened.outputs)[:2] == ["face_0", "matte_0"]
 
 
@@ -203,23 +224,25 @@ def test_a_device_that_is_not_there_is_an_error_that_lists_those_that_are(path, 
 def test_a_run_checks_names_shapes_and_types(path):
     opened = Session(path)
     good = np.zeros((1, 3, SIZE, SIZE), np.float32)
-    assert list(opened.run(["matte_2"], face=good)) == ["matte_2"]
-    assert len(opened.run(face=good)) == 6
+    points = np.zeros((1, 68, 2), np.float32)
+    assert list(opened.run(["matte_2"], face=good, landmarks=points)) == ["matte_2"]
+    assert len(opened.run(face=good, landmarks=points)) == 6
     for only, arrays in [
-        (["nose"], {"face": good}),
-        (None, {"mouth": good}),
+        (["nose"], {"face": good, "landmarks": points}),
+        (None, {"mouth": good, "landmarks": points}),
         (None, {}),
-        (None, {"face": good[:, :2]}),
-        (None, {"face": good.astype(np.float64)}),
+        (None, {"face": good}),
+        (None, {"face": good[:, :2], "landmarks": points}),
+        (None, {"face": good.astype(np.float64), "landmarks": points}),
     ]:
         with pytest.raises(ModelError):
             opened.run(only, **arrays)
 
 
 def test_nothing_is_printed(path, capfd):
-    Model.open(path).swap(faces())
+    Model.open(path).swap(faces(), landmarks())
     with pytest.raises(ModelError):
-        Session(path).run(face=np.zeros((1, 2, 2, 2), np.float32))
+        Session(path).run(face=np.zeros((1, 2, 2, 2), np.float32), landmarks=landmarks())
     path.write_bytes(b"\x08\x09garbage" * 10)
     with pytest.raises(ModelError):
         Session(path)
@@ -227,7 +250,7 @@ def test_nothing_is_printed(path, capfd):
 
 
 def test_threads_do_not_change_the_answer(path):
-    first, second = (Model.open(path, device="cpu", threads=n).swap(faces())[0] for n in (1, 2))
+    first, second = (Model.open(path, device="cpu", threads=n).swap(faces(), landmarks())[0] for n in (1, 2))
     assert np.array_equal(first, second)
 
 
@@ -306,10 +329,10 @@ def test_a_half_precision_model_keeps_its_interface(tmp_path):
     halves += [helper.make_node("ReduceMean", ["face"], ["matte_0"], axes=[1], keepdims=1)]
     values = [("face", 3), ("face_0", 3), ("matte_0", 1)]
     infos = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["N", c, SIZE, SIZE]) for n, c in values]
-    built = helper.make_graph(halves, "swap", infos[:1], infos[1:])
+    built = helper.make_graph(halves, "swap", [infos[0], LANDMARKS], infos[1:])
     file = tmp_path / "swap_fp16.onnx"
     onnx.save(helper.make_model(built, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), file)
     write_card(file, card_for(file, identities=["ada"], source="ada", destination="ada", precision="fp16"))
-    face, _, _ = Model.open(file).swap(faces())
+    face, _, _ = Model.open(file).swap(faces(), landmarks())
     assert face.dtype == np.float32
     np.testing.assert_allclose(face, faces(), atol=1e-3)

@@ -8,21 +8,24 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from understudy.errors import JobError, TrainingError
 from understudy.face import canonical
 from understudy.face.faceset import FaceRecord, FaceSet
+from understudy.face.landmarks import MIRROR
 from understudy.job import ExportJob, TrainJob
 from understudy.progress import Cancelled, Event, Progress, Warned, silent
 from understudy.runtime.model import Model, read_card
 from understudy.settings import Settings
-from understudy.train import checkpoint, export, folder, loop, losses, nets
+from understudy.train import checkpoint, export, folder, loop, losses, nets, samples
 
 SIZE = 32
 
@@ -227,10 +230,13 @@ def test_an_export_agrees_with_the_network_for_any_batch(
     )
     opened = Model.open(Path(result["model"]), device="cpu")
     faces = np.random.default_rng(0).uniform(0.1, 0.5, (5, SIZE, SIZE, 3)).astype(np.float32)
-    drawn, matte, _ = opened.swap(faces, source="bert")
+    points = np.random.default_rng(1).uniform(0, SIZE, (5, 68, 2)).astype(np.float32)
+    drawn, matte, _ = opened.swap(faces, points, source="bert")
     network = export.load(model)[1]
     with torch.no_grad():
-        expected = network(torch.from_numpy(faces).permute(0, 3, 1, 2))
+        expected = network(
+            torch.from_numpy(faces).permute(0, 3, 1, 2), torch.from_numpy((points + 0.5) / SIZE)
+        )
     assert np.abs(drawn - expected[2].permute(0, 2, 3, 1).numpy()).max() < 1e-3
     assert np.abs(matte - expected[3][:, 0].numpy()).max() < 1e-3
     card = read_card(Path(result["model"]))
@@ -257,7 +263,54 @@ def test_structural_loss_is_zero_for_equal_faces_and_agrees_with_pooling() -> No
 
 def test_gradients_reach_every_weight() -> None:
     network = nets.Comb(nets.Architecture(SIZE, 8, ("a", "b")))
-    outputs = network(torch.rand(2, 3, SIZE, SIZE))
-    code = network.describe(torch.rand(2, 3, SIZE, SIZE), 1)
-    (sum(output.sum() for output in outputs) + network.landmarks(code).sum()).backward()
+    outputs = network(torch.rand(2, 3, SIZE, SIZE), torch.rand(2, 68, 2))
+    sum(output.sum() for output in outputs).backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+def test_a_dot_is_brightest_at_its_landmark() -> None:
+    points = torch.rand((2, 68, 2), generator=torch.Generator().manual_seed(0))
+    drawn = nets.dots(points, 24)
+    brightest = drawn.flatten(2).argmax(2)
+    assert torch.equal(brightest % 24, (points[..., 0] * 24).long())
+    assert torch.equal(brightest // 24, (points[..., 1] * 24).long())
+    assert float(drawn.max()) <= 1.0
+
+
+def test_several_decoders_at_once_draw_what_each_draws_alone() -> None:
+    network = nets.Comb(nets.Architecture(SIZE, 8, ("a", "b"))).eval()
+    code, points = torch.randn(4, network.architecture.code), torch.rand(4, 68, 2)
+    with torch.no_grad():
+        together = network.draw(code, points, [0, 1])
+        alone = [
+            network.draw(code[part], points[part], [i])[0] for i, part in enumerate((slice(2), slice(2, 4)))
+        ]
+    for many, one in zip(together, alone, strict=True):
+        assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(many, one, strict=True))
+
+
+def test_landmarks_of_a_batch_lie_on_what_they_mark(sets: tuple[Path, Path]) -> None:
+    """Pictures whose red and green are their own coordinates tell where each landmark came from."""
+    bank = samples.load_bank(FaceSet.open(sets[0]), size=SIZE)
+    edge = bank.faces.shape[-1]
+    ramp = (torch.arange(edge) + 0.5) / edge
+    pictures = torch.stack(
+        [ramp.expand(edge, edge), ramp[:, None].expand(edge, edge), torch.zeros(edge, edge)]
+    )
+    bank = replace(
+        bank, faces=pictures.expand(len(bank.faces), -1, -1, -1), landmarks=bank.landmarks * 0.6 + 0.2
+    )
+    seen = []
+    for seed in range(4):
+        generator = torch.Generator().manual_seed(seed)
+        batch = samples.draw_batch(
+            bank, count=4, size=SIZE, generator=generator, warp=0.5, jitter=0.0, flip=True
+        )
+        at = functional.grid_sample(batch.truth, 2 * batch.points[:, None] - 1, align_corners=False)
+        came_from = at[:, :2, 0].transpose(1, 2)
+        distance = torch.cdist(came_from.flatten(1)[:, None], bank.landmarks.flatten(1)[None])[:, 0]
+        mirrored = bank.landmarks[:, list(MIRROR)]
+        other = torch.cdist(came_from.flatten(1)[:, None], mirrored.flatten(1)[None])[:, 0]
+        assert (torch.minimum(distance.min(1).values, other.min(1).values) < 0.02).all()
+        seen += (distance.min(1).values < other.min(1).values).tolist()
+    assert any(seen) and not all(seen)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from understudy.atomic import write_text
@@ -15,6 +16,7 @@ from understudy.image.frame import FloatImage
 from understudy.runtime.session import Session
 
 SCHEMA_VERSION = 1
+LANDMARK_COUNT = 68
 _LARGEST_CARD = 2**20
 
 
@@ -159,10 +161,12 @@ class Model:
         """
         card = read_card(onnx_path)
         session = Session(onnx_path, device, threads, sha256=card.sha256)
-        edge = session.inputs.get("face", ())
-        if list(session.inputs) != ["face"] or len(edge) != 4 or edge[1:] != (3, card.size, card.size):
+        wanted = {"face": (3, card.size, card.size), "landmarks": (LANDMARK_COUNT, 2)}
+        if {name: shape[1:] for name, shape in session.inputs.items()} != wanted:
             raise ModelError(
-                f"The model's input is not one face of {card.size} by {card.size} pixels.", where=onnx_path
+                f"The model's inputs are not a face of {card.size} by {card.size} pixels and its landmarks.",
+                where=onnx_path,
+                fix="export the model again",
             )
         for index in range(len(card.identities)):
             for name in (f"face_{index}", f"matte_{index}"):
@@ -173,12 +177,13 @@ class Model:
         return cls(card, session)
 
     def swap(
-        self, faces: FloatImage, *, source: str | None = None
+        self, faces: FloatImage, landmarks: NDArray[np.float32], *, source: str | None = None
     ) -> tuple[FloatImage, FloatImage, FloatImage]:
         """Give every face the source's looks, its acting kept.
 
         Args:
             faces: (N, S, S, 3) float32, encoded RGB. NaN counts as black, infinity as white.
+            landmarks: (N, 68, 2) float32, pixels of the faces.
             source: Identity to put in; the card's own when left out.
 
         Returns:
@@ -194,13 +199,20 @@ class Model:
                 f"The model takes faces of shape (N, {size}, {size}, 3), not {faces.shape}.",
                 where=self.session.path,
             )
+        if landmarks.shape != (len(faces), LANDMARK_COUNT, 2) or not np.isfinite(landmarks).all():
+            raise ModelError(
+                f"The model takes {LANDMARK_COUNT} finite landmarks a face, not {landmarks.shape}.",
+                where=self.session.path,
+            )
         index = self._index(self.card.source if source is None else source)
         names = (f"face_{index}", f"matte_{index}", f"matte_{self._index(self.card.destination)}")
         if len(faces) == 0:
             empty = np.zeros((0, size, size), np.float32)
             return np.zeros((0, size, size, 3), np.float32), empty, empty.copy()
         clean = np.nan_to_num(np.asarray(faces, np.float32), nan=0.0, posinf=1.0, neginf=0.0)
-        results = self.session.run(tuple(dict.fromkeys(names)), face=clean.transpose(0, 3, 1, 2))
+        shares = (np.asarray(landmarks, np.float32) + np.float32(0.5)) / np.float32(size)
+        wanted = tuple(dict.fromkeys(names))
+        results = self.session.run(wanted, face=clean.transpose(0, 3, 1, 2), landmarks=shares)
         new, matte, own = (self._checked(name, results[name], len(faces)) for name in names)
         return (
             np.ascontiguousarray(new.transpose(0, 2, 3, 1)),

@@ -130,7 +130,8 @@ def swap_frame(job: SwapJob, frame: Frame, face: TrackedFace, model: Model) -> N
     if face_box(to_network, card.size, frame.data_window).empty:
         return None
     plate_face = cut(frame, to_network, card.size)
-    faces, learned_mattes, _ = model.swap(plate_face[None], source=job.source or card.source)
+    aligned = canonical.transform(face.landmarks, to_network).astype(np.float32)
+    faces, learned_mattes, _ = model.swap(plate_face[None], aligned[None], source=job.source or card.source)
 
     working = working_size(to_network, card.size)
     to_working = canonical.rescale(to_network, card.size, working)

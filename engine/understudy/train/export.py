@@ -34,14 +34,10 @@ class _Half(nn.Module):
         super().__init__()
         self.network = network.half()
 
-    def forward(self, face: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, face: Tensor, landmarks: Tensor) -> tuple[Tensor, ...]:
         # Normalised values keep half's precision where skin lies; the encoded ones would waste it.
         code = self.network.describe(nets.normalise(face).half(), 0)
-        outputs: list[Tensor] = []
-        for identity in range(len(self.network.decoders)):
-            drawn, logits = self.network.draw(code, identity)
-            outputs += [nets.denormalise(drawn.float()), torch.sigmoid(logits.float())]
-        return tuple(outputs)
+        return self.network.draw_all(code, landmarks)
 
 
 def run(job: ExportJob, *, report: Reporter, settings: Settings) -> dict[str, Any]:
@@ -104,17 +100,18 @@ def _write_graph(network: nets.Comb, description: folder.Description, path: Path
     names = [
         f"{kind}_{i}" for i in range(len(description.architecture.identities)) for kind in ("face", "matte")
     ]
+    batch = torch.export.Dim("batch", min=1, max=4096)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations
         program = torch.onnx.export(
             module.eval(),
-            (torch.zeros(2, 3, size, size),),
+            (torch.zeros(2, 3, size, size), torch.full((2, nets.LANDMARK_COUNT, 2), 0.5)),
             dynamo=True,
             verbose=False,
             opset_version=OPSET,
-            input_names=["face"],
+            input_names=["face", "landmarks"],
             output_names=names,
-            dynamic_shapes={"face": {0: torch.export.Dim("batch", min=1, max=4096)}},
+            dynamic_shapes={"face": {0: batch}, "landmarks": {0: batch}},
         )
     if program is None:
         raise ModelError("The exporter gave no graph.", where=path)
@@ -126,9 +123,11 @@ def _parity(path: Path, network: nets.Comb, architecture: nets.Architecture) -> 
     generator = torch.Generator().manual_seed(1)
     shape = (PARITY_FACES, 3, architecture.size, architecture.size)
     faces = torch.rand(shape, generator=generator) * 0.45 + 0.1
+    landmarks = torch.rand((PARITY_FACES, nets.LANDMARK_COUNT, 2), generator=generator)
     with torch.no_grad():
-        expected = network(faces)
-    outputs = list(Session(path, device="cpu").run(face=faces.numpy()).values())
+        expected = network(faces, landmarks)
+    session = Session(path, device="cpu")
+    outputs = list(session.run(face=faces.numpy(), landmarks=landmarks.numpy()).values())
     return max(float(np.abs(a.numpy() - b).max()) for a, b in zip(expected, outputs, strict=True))
 
 

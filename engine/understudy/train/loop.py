@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from contextlib import suppress
@@ -11,18 +12,18 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.func import functional_call
-from torch.nn import functional
 
 from understudy.errors import JobError, TrainingError
 from understudy.face.faceset import FaceSet
+from understudy.face.shape import identity_shapes
 from understudy.job import TrainJob
 from understudy.progress import Cancelled, Finished, Progress, Reporter, Warned
 from understudy.settings import Settings
 from understudy.train import checkpoint, folder, losses, nets, preview
-from understudy.train.samples import Bank, Batch, draw_batch, load_bank, movement_scale, still_batch
+from understudy.train.samples import Bank, Batch, draw_batch, load_bank, still_batch
 
 WARM_UP_ITERATIONS = 200
+LEVEL_ITERATIONS = 3000
 AVERAGE_DECAY = 0.999
 CLIP_NORM = 1.0
 # How far one batch moves the averages of the codes.
@@ -41,7 +42,6 @@ class Study:
     average: nets.Comb
     optimiser: torch.optim.Optimizer
     banks: list[Bank]
-    scale: Tensor
     iteration: int = 0
 
 
@@ -114,16 +114,21 @@ def prepare(job: TrainJob, *, report: Reporter, settings: Settings) -> Study:
         banks.append(load_bank(faceset, size=description.architecture.size).to(device))
     torch.manual_seed(job.seed)
     network = _on(nets.Comb(description.architecture), device)
+    network.shapes.copy_(_shapes(banks))
     average = _on(nets.Comb(description.architecture), device)
     average.load_state_dict(network.state_dict())
     average.requires_grad_(False)
     fused = device.type in ("cpu", "cuda")
     optimiser = torch.optim.Adam(network.parameters(), job.learning_rate, betas=(0.9, 0.99), fused=fused)
-    study = Study(
-        job, device, description, network, average, optimiser, banks, movement_scale(banks).to(device)
-    )
+    study = Study(job, device, description, network, average, optimiser, banks)
     _resume(study, report)
     return study
+
+
+def _shapes(banks: list[Bank]) -> Tensor:
+    """(identities, 68, 2): what of the landmarks is the performers' own."""
+    parts = [[bank.landmarks.cpu().numpy(), bank.poses.cpu().numpy()] for bank in banks]
+    return torch.from_numpy(identity_shapes([part[0] for part in parts], [part[1] for part in parts]))
 
 
 def step(study: Study) -> dict[str, Tensor]:
@@ -134,24 +139,19 @@ def step(study: Study) -> dict[str, Tensor]:
         distorted = torch.cat([batch.distorted for batch in batches])
         raw = network.encoder(nets.normalise(distorted).contiguous(memory_format=torch.channels_last))
         codes = _normalised(study, raw)
-        drawn = [network.draw(code, index) for index, code in enumerate(codes)]
-        read = network.landmarks(torch.cat(codes))
-        crossed = [_cross(study, codes, index) for index in range(len(codes))]
-    figures = _losses(batches, drawn, read)
-    figures["expression"] = _expression(batches, crossed)
+        points = torch.cat([batch.points for batch in batches])
+        drawn = network.draw(torch.cat(codes), points, list(range(len(batches))))
+    figures = _losses(batches, drawn)
     total = (
         WEIGHTS.absolute * figures["absolute"]
         + WEIGHTS.structure * figures["structure"]
         + WEIGHTS.matte * figures["matte"]
-        + WEIGHTS.landmarks * figures["landmarks"]
-        + WEIGHTS.expression * figures["expression"]
     )
     study.optimiser.zero_grad(set_to_none=True)
     total.backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), CLIP_NORM)
-    warm_up = min(1.0, (study.iteration + 1) / WARM_UP_ITERATIONS)
     for group in study.optimiser.param_groups:
-        group["lr"] = job.learning_rate * warm_up
+        group["lr"] = job.learning_rate * _pace(study.iteration)
     study.optimiser.step()
     _follow(study)
     study.iteration += 1
@@ -165,10 +165,10 @@ def validate(study: Study) -> dict[str, float]:
     size = study.description.architecture.size
     for index, bank in enumerate(study.banks):
         for chosen in bank.held_out.split(16):
-            batch = still_batch(bank, chosen, size=size, scale=study.scale)
+            batch = still_batch(bank, chosen, size=size)
             code = study.average.describe(nets.normalise(batch.truth), index)
-            drawn = study.average.draw(code, index)
-            figures = _losses([batch], [drawn], study.average.landmarks(code))
+            drawn = study.average.draw(code, batch.points, [index])
+            figures = _losses([batch], drawn)
             for name, value in figures.items():
                 share = len(chosen) / (len(bank.held_out) * len(study.banks))
                 sums[f"held_out/{name}"] = sums.get(f"held_out/{name}", 0.0) + float(value) * share
@@ -183,7 +183,6 @@ def _batch(study: Study, index: int) -> Batch:
         count=job.batch,
         size=study.description.architecture.size,
         generator=generator,
-        scale=study.scale,
         warp=job.warp / 100,
         jitter=job.jitter / 100,
         flip=job.flip,
@@ -201,29 +200,7 @@ def _normalised(study: Study, raw: Tensor) -> list[Tensor]:
     return codes
 
 
-def _cross(study: Study, codes: list[Tensor], index: int) -> Tensor:
-    """What the encoder reads from swapped faces: the landmarks' movement in another identity's drawing.
-
-    Only half of the batch, for its cost; and only the drawing learns from it: an encoder that learned too
-    would agree to read an open mouth from a shut one.
-    """
-    network = study.network
-    other = (index + 1) % len(codes)
-    face, _ = network.draw(codes[index][: max(1, study.job.batch // 2)], other)
-    frozen = {name: weight.detach() for name, weight in network.encoder.named_parameters()}
-    raw = functional_call(network.encoder, frozen, (face,))
-    weight, bias = frozen["landmarks.weight"], frozen["landmarks.bias"]
-    read = functional.linear(network.normaliser(raw, other), weight, bias)
-    return read.view(-1, nets.LANDMARK_COUNT, 2)
-
-
-def _expression(batches: list[Batch], crossed: list[Tensor]) -> Tensor:
-    """The swapped faces' movement against that of the faces they were made from."""
-    wanted = torch.cat([batch.movement[: len(read)] for batch, read in zip(batches, crossed, strict=True)])
-    return losses.landmark_loss(torch.cat(crossed).float(), wanted)
-
-
-def _losses(batches: list[Batch], drawn: list[tuple[Tensor, Tensor]], read: Tensor) -> dict[str, Tensor]:
+def _losses(batches: list[Batch], drawn: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
     faces = torch.cat([face for face, _ in drawn]).float()
     logits = torch.cat([logit for _, logit in drawn]).float()
     truth = nets.normalise(torch.cat([batch.truth for batch in batches]))
@@ -232,8 +209,15 @@ def _losses(batches: list[Batch], drawn: list[tuple[Tensor, Tensor]], read: Tens
         "absolute": losses.weighted_absolute(faces, truth, weight),
         "structure": losses.structural(faces, truth, weight),
         "matte": losses.matte_loss(logits, torch.cat([batch.matte for batch in batches])),
-        "landmarks": losses.landmark_loss(read.float(), torch.cat([batch.movement for batch in batches])),
     }
+
+
+def _pace(iteration: int) -> float:
+    """Share of the learning rate: up in a line, level, then down with the square root of the iterations.
+
+    It knows no end, so that a run can always go on from where another one stopped.
+    """
+    return min(1.0, (iteration + 1) / WARM_UP_ITERATIONS, math.sqrt(LEVEL_ITERATIONS / (iteration + 1)))
 
 
 @torch.no_grad()

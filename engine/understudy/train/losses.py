@@ -26,15 +26,11 @@ class Weights:
         absolute: L1 sets colour and light.
         structure: Multi-scale SSIM keeps edges that L1 alone would average away.
         matte: The matte is easy; a small weight is enough.
-        expression: A swapped face must move as the face it was made from; reconstruction never asks that.
-        landmarks: Ties the shared code to expression and pose; without it the mouth is learned last.
     """
 
     absolute: float = 1.0
     structure: float = 1.0
     matte: float = 0.3
-    landmarks: float = 0.1
-    expression: float = 0.5
 
 
 def weighted_absolute(drawn: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
@@ -85,8 +81,3 @@ def _window_matrix(size: int, window: int, like: Tensor) -> Tensor:
 def matte_loss(logits: Tensor, matte: Tensor) -> Tensor:
     """Binary cross entropy between matte logits and the matte, (N, 1, H, W)."""
     return functional.binary_cross_entropy_with_logits(logits, matte)
-
-
-def landmark_loss(read: Tensor, moved: Tensor) -> Tensor:
-    """Smooth L1 between the landmark movement read from the code and the true one, (N, 68, 2)."""
-    return functional.smooth_l1_loss(read, moved)

@@ -1,9 +1,11 @@
 """The comb autoencoder: one encoder that every identity shares, one decoder for each.
 
-The encoder must describe a face without saying whose it is; only then can another identity's decoder
-draw the same expression, pose and light. Three things push it there: the code is narrow, the colour of
-its input is jittered, and a small head has to read the landmarks' movement from it, measured from each
-identity's own mean, so that "mouth open" means the same number for everybody.
+A decoder is told two things: where the landmarks are to lie, and a code of everything else, light, gaze,
+what the mouth shows. The landmarks come from the track, moved by what sets the two performers' shapes apart
+(face/shape.py), so pose and expression are carried over by geometry and need not be learned through the code;
+without them a mouth that the encoder has rarely seen open stays shut. The code must then say nothing of whose
+face it is: it is narrow, its input is warped and its colours are jittered, and each identity's codes are
+normalised by themselves.
 
 Convention:
     Faces are (N, 3, S, S) RGB in the encoded space (ACEScct), mattes (N, 1, S, S) in 0..1.
@@ -26,6 +28,9 @@ from torch.nn import functional
 CENTRE = 0.40
 SPAN = 0.11
 LANDMARK_COUNT = 68
+# Between the code and the coarsest level the channels go through a waist this many times narrower: a full
+# matrix there would hold most of the weights and cost a quarter of an iteration.
+NARROW = 4
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class Architecture:
     size: int
     width: int
     identities: tuple[str, ...]
-    code: int = 320
+    code: int = 160
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -100,8 +105,8 @@ class Encoder(nn.Module):
             for fine, coarse in pairwise(steps)
         )
         self.residual = Residual(steps[-2])
-        self.code = nn.Linear(steps[-1] * architecture.coarsest**2, architecture.code)
-        self.landmarks = nn.Linear(architecture.code, LANDMARK_COUNT * 2)
+        self.narrow = nn.Conv2d(steps[-1], steps[-1] // NARROW, 1)
+        self.code = nn.Linear(steps[-1] // NARROW * architecture.coarsest**2, architecture.code)
 
     def forward(self, face: Tensor) -> Tensor:
         """Describe normalised faces."""
@@ -110,8 +115,17 @@ class Encoder(nn.Module):
             value = _activation(convolution(value))
             if index == len(self.down) - 2:
                 value = self.residual(value)
-        code: Tensor = self.code(value.flatten(1))
+        code: Tensor = self.code(_activation(self.narrow(value)).flatten(1))
         return code
+
+
+def dots(points: Tensor, edge: int) -> Tensor:
+    """Landmarks (N, 68, 2), shares of the edge, as soft dots (N, 68, edge, edge) a pixel in deviation."""
+    centres = torch.arange(edge, device=points.device, dtype=points.dtype) + 0.5
+    profile = torch.exp(-0.5 * (centres - points[..., None] * edge).square())
+    across, down = profile[:, :, 0], profile[:, :, 1]
+    drawn = down.transpose(1, 2)[:, :, None] * across.transpose(1, 2)[:, None]  # (N, y, x, 68)
+    return drawn.permute(0, 3, 1, 2)
 
 
 class Decoder(nn.Module):
@@ -120,16 +134,21 @@ class Decoder(nn.Module):
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         channels = architecture.channels
+        self.points = nn.ModuleList(
+            nn.Conv2d(LANDMARK_COUNT, count, 1, bias=False) for count in channels[1:-1]
+        )
         self.enter = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for coarse, fine in pairwise(channels))
         self.mix = nn.ModuleList(nn.Conv2d(count, count, 3, padding=1) for count in channels[1:])
         self.residual = nn.ModuleList(Residual(count) for count in channels[1:-1])
         self.output = nn.Conv2d(channels[-1], 4, 3, padding=1)
 
-    def forward(self, value: Tensor) -> Tensor:
+    def forward(self, value: Tensor, points: Tensor) -> Tensor:
         """Draw the identity."""
         for level, (enter, mix) in enumerate(zip(self.enter, self.mix, strict=True)):
             # The 1×1 goes before the upsampling: the same result for a quarter of the work.
             value = functional.interpolate(_activation(enter(value)), scale_factor=2.0, mode="nearest")
+            if level < len(self.points):
+                value = value + self.points[level](dots(points, value.shape[-1]).to(value.dtype))
             value = _activation(mix(value))
             if level < len(self.residual):
                 value = self.residual[level](value)
@@ -172,13 +191,19 @@ class CodeNormaliser(nn.Module):
 class Comb(nn.Module):
     """The encoder, the shared expansion of its code, and a decoder for each identity."""
 
+    shapes: Tensor
+
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = architecture
+        self.register_buffer("shapes", torch.zeros(len(architecture.identities), LANDMARK_COUNT, 2))
         self.encoder = Encoder(architecture)
         coarse = architecture.channels[0]
         self.normaliser = CodeNormaliser(len(architecture.identities), architecture.code)
-        self.expand = nn.Linear(architecture.code, coarse * architecture.coarsest**2)
+        self.expand = nn.Linear(
+            architecture.code + LANDMARK_COUNT * 2, coarse // NARROW * architecture.coarsest**2
+        )
+        self.widen = nn.Conv2d(coarse // NARROW, coarse, 1)
         self.shared = Residual(coarse)
         self.decoders = nn.ModuleList(Decoder(architecture) for _ in architecture.identities)
 
@@ -187,26 +212,35 @@ class Comb(nn.Module):
         code: Tensor = self.normaliser(self.encoder(face), identity)
         return code
 
-    def draw(self, code: Tensor, identity: int) -> tuple[Tensor, Tensor]:
-        """Codes to one identity's normalised faces (N, 3, S, S) and matte logits (N, 1, S, S)."""
+    def draw(self, code: Tensor, points: Tensor, identities: list[int]) -> list[tuple[Tensor, Tensor]]:
+        """Codes and landmarks to normalised faces (N, 3, S, S) and matte logits (N, 1, S, S), a pair a part.
+
+        The batch falls into equal parts, the first drawn by the first of `identities`, and so on. `points`
+        (N, 68, 2), shares of the face's edge, say where the landmarks are to lie.
+        """
         edge = self.architecture.coarsest
-        value = _activation(self.expand(code)).unflatten(1, (-1, edge, edge))
-        drawn = self.decoders[identity](self.shared(value))
-        return drawn[:, :3], drawn[:, 3:]
+        entered = torch.cat([code, ((points.flatten(1) - 0.5) * 4.0).to(code.dtype)], dim=1)
+        expanded = _activation(self.expand(entered)).unflatten(1, (-1, edge, edge))
+        value = self.shared(_activation(self.widen(expanded)))
+        parts = [(value, points)]
+        if len(identities) > 1:  # an exported graph draws one at a time, and a split would fix its batch
+            parts = list(zip(value.chunk(len(identities)), points.chunk(len(identities)), strict=True))
+        drawn = [self.decoders[index](*part) for index, part in zip(identities, parts, strict=True)]
+        return [(face[:, :3], face[:, 3:]) for face in drawn]
 
-    def landmarks(self, code: Tensor) -> Tensor:
-        """Landmark movement (N, 68, 2) read from the code, in standard deviations."""
-        read: Tensor = self.encoder.landmarks(code)
-        return read.view(-1, LANDMARK_COUNT, 2)
-
-    def forward(self, face: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, face: Tensor, landmarks: Tensor) -> tuple[Tensor, ...]:
         """Encoded faces of the first identity to every identity's face and matte in turn.
 
-        The exported graph is this: the first identity is the destination, who acts in the plate.
+        The exported graph is this: the first identity is the destination, who acts in the plate, and
+        `landmarks` (N, 68, 2) are that face's, in shares of its edge.
         """
-        code = self.describe(normalise(face), 0)
+        return self.draw_all(self.describe(normalise(face), 0), landmarks)
+
+    def draw_all(self, code: Tensor, landmarks: Tensor) -> tuple[Tensor, ...]:
+        """Codes and landmarks of the first identity to every identity's encoded face and matte in turn."""
         outputs: list[Tensor] = []
         for identity in range(len(self.decoders)):
-            drawn, logits = self.draw(code, identity)
-            outputs += [denormalise(drawn), torch.sigmoid(logits)]
+            points = landmarks + (self.shapes[identity] - self.shapes[0])
+            ((drawn, logits),) = self.draw(code, points, [identity])
+            outputs += [denormalise(drawn.float()), torch.sigmoid(logits.float())]
         return tuple(outputs)

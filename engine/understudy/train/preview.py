@@ -33,10 +33,11 @@ def write_sheet(path: Path, network: nets.Comb, banks: list[Bank], *, source: in
 def _half(network: nets.Comb, banks: list[Bank], *, of: int, other: int) -> np.ndarray:
     bank, size = banks[of], network.architecture.size
     every = torch.linspace(0, len(bank.faces) - 1, ROWS).round().long().to(bank.faces.device)
-    batch = still_batch(bank, every, size=size, scale=torch.ones(()))
+    batch = still_batch(bank, every, size=size)
     code = network.describe(nets.normalise(batch.truth), of)
-    own, _ = network.draw(code, of)
-    swapped, logits = network.draw(code, other)
+    ((own, _),) = network.draw(code, batch.points, [of])
+    shape = network.shapes[other] - network.shapes[of]
+    ((swapped, logits),) = network.draw(code, batch.points + shape, [other])
     # The encoded value of display white, so that a matte of 1 is white on the sheet.
     matte = (torch.sigmoid(logits) * 0.5548).expand(-1, 3, -1, -1)
     columns = [batch.truth, nets.denormalise(own), nets.denormalise(swapped), matte]

@@ -22,6 +22,7 @@ from torch.nn import functional
 from understudy.comp.matte import hull
 from understudy.errors import TrainingError
 from understudy.face.faceset import FaceRecord, FaceSet
+from understudy.face.landmarks import MIRROR
 
 # A stored face is this much larger than the network's.
 OVERSAMPLE = 1.34
@@ -40,14 +41,14 @@ class Batch:
         truth: (B, 3, S, S) what the decoder should draw.
         matte: (B, 1, S, S) landmark hull.
         weight: (B, 1, S, S) how much a pixel counts.
-        movement: (B, 68, 2) landmarks minus the identity's mean, in standard deviations of both identities.
+        points: (B, 68, 2) landmarks of `truth`, shares of its edge.
     """
 
     distorted: Tensor
     truth: Tensor
     matte: Tensor
     weight: Tensor
-    movement: Tensor
+    points: Tensor
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Bank:
         faces: (N, 3, E, E) encoded.
         planes: (N, 2, E, E) landmark hull, and the eyes and mouth.
         landmarks: (N, 68, 2) shares of the edge.
+        poses: (N, 2) yaw and pitch in radians.
         training, held_out: Indices into the above.
     """
 
@@ -65,12 +67,13 @@ class Bank:
     faces: Tensor
     planes: Tensor
     landmarks: Tensor
+    poses: Tensor
     training: Tensor
     held_out: Tensor
 
     def to(self, device: torch.device) -> Bank:
         """The bank on another device."""
-        tensors = (self.faces, self.planes, self.landmarks, self.training, self.held_out)
+        tensors = (self.faces, self.planes, self.landmarks, self.poses, self.training, self.held_out)
         return Bank(self.name, *(tensor.to(device) for tensor in tensors))
 
 
@@ -104,6 +107,7 @@ def load_bank(faceset: FaceSet, *, size: int) -> Bank:
         torch.from_numpy(faces).permute(0, 3, 1, 2).contiguous(),
         torch.from_numpy(planes).permute(0, 3, 1, 2).contiguous(),
         torch.from_numpy(landmarks),
+        torch.tensor([[record.yaw, record.pitch] for record in records], dtype=torch.float32),
         torch.from_numpy(everything[~held_out]),
         torch.from_numpy(everything[held_out]),
     )
@@ -127,19 +131,12 @@ def _held_out(records: list[FaceRecord]) -> np.ndarray:
     return chosen
 
 
-def movement_scale(banks: list[Bank]) -> Tensor:
-    """The landmarks' standard deviation about each identity's mean, over all identities: one number."""
-    residuals = [bank.landmarks - bank.landmarks.mean(0, keepdim=True) for bank in banks]
-    return torch.cat(residuals).std().clamp(min=1e-4)
-
-
 def draw_batch(
     bank: Bank,
     *,
     count: int,
     size: int,
     generator: torch.Generator,
-    scale: Tensor,
     warp: float,
     jitter: float,
     flip: bool,
@@ -154,19 +151,18 @@ def draw_batch(
     truth = _sample(faces, grid)
     planes = functional.grid_sample(bank.planes[picked], grid, align_corners=False, padding_mode="zeros")
     distorted = _recolour(_sample(faces, bent, mode="bilinear"), generator, amount=jitter)
-    movement = (bank.landmarks - bank.landmarks.mean(0, keepdim=True))[picked] / scale.to(device)
-    return Batch(distorted, truth, planes[:, :1], pixel_weight(planes), movement)
+    points = _moved(bank.landmarks[picked], affine)
+    return Batch(distorted, truth, planes[:, :1], pixel_weight(planes), points)
 
 
-def still_batch(bank: Bank, indices: Tensor, *, size: int, scale: Tensor) -> Batch:
+def still_batch(bank: Bank, indices: Tensor, *, size: int) -> Batch:
     """The faces as they are, for previews and validation."""
     count = len(indices)
     straight = torch.eye(2, 3, device=bank.faces.device).expand(count, 2, 3)
     grid = functional.affine_grid(straight, [count, 3, size, size], align_corners=False)
     truth = _sample(bank.faces[indices], grid)
     planes = functional.grid_sample(bank.planes[indices], grid, align_corners=False)
-    movement = (bank.landmarks - bank.landmarks.mean(0, keepdim=True))[indices] / scale.to(truth.device)
-    return Batch(truth, truth, planes[:, :1], pixel_weight(planes), movement)
+    return Batch(truth, truth, planes[:, :1], pixel_weight(planes), bank.landmarks[indices])
 
 
 def pixel_weight(planes: Tensor) -> Tensor:
@@ -194,6 +190,16 @@ def _random_affine(count: int, generator: torch.Generator, *, flip: bool) -> Ten
         mirror = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
     rows = [cosine * mirror, -sine, shift[:, 0], sine * mirror, cosine, shift[:, 1]]
     return torch.stack(rows, dim=1).view(count, 2, 3)
+
+
+def _moved(landmarks: Tensor, affine: Tensor) -> Tensor:
+    """Where landmarks (N, 68, 2) lie in pictures sampled by `affine`; a mirror swaps their names."""
+    linear, shift = affine[:, :, :2], affine[:, :, 2:]
+    # The matrix leads from the picture to the face, in grid units: -1 to 1 over the edge.
+    moved = torch.linalg.solve(linear, (2.0 * landmarks - 1.0).transpose(1, 2) - shift).transpose(1, 2)
+    mirrored = torch.linalg.det(linear) < 0
+    moved = torch.where(mirrored[:, None, None], moved[:, list(MIRROR)], moved)
+    return (moved + 1.0) / 2.0
 
 
 def _random_bend(count: int, size: int, generator: torch.Generator, *, amount: float) -> Tensor:
