@@ -22,7 +22,7 @@ from understudy.progress import Event, Finished, Reporter
 from understudy.settings import Settings
 
 Warm = dict[str, Any]
-"""What a long-lived process keeps between two runs; `shot.swap` fills it with sessions and frames."""
+"""What a long-lived process keeps between two runs, by verb."""
 
 
 def run(job: Job, *, report: Reporter, settings: Settings, warm: Warm | None = None) -> dict[str, Any]:
@@ -72,8 +72,10 @@ def _dispatch(job: Job, report: Reporter, settings: Settings, warm: Warm | None)
             return export.run(job, report=report, settings=settings)
         case SwapJob():
             from understudy.shot import swap
+            from understudy.shot.warm import Warm as Kept
 
-            return swap.run(job, report=report, settings=settings, warm=warm)
+            kept = None if warm is None else warm.setdefault("swap", Kept())
+            return swap.run(job, report=report, settings=settings, warm=kept)
         case ModelsJob():
             return _models(job, report, settings)
         case DemoJob():

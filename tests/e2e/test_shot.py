@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from understudy import release
 from understudy.demo import shot as demo_shot
-from understudy.errors import FaceError, JobError, ModelError, PlateError
+from understudy.errors import FaceError, JobError, ModelError, PlateError, ReleaseError
 from understudy.image.exr import read_image, read_metadata, write_image
 from understudy.image.frame import Box, Frame
+from understudy.image.plate import Plate
 from understudy.job import ExportJob, ExtractJob, SwapJob, TrackJob, TrainJob
 from understudy.progress import Event, Failed, Warned, silent
 from understudy.settings import Settings
 from understudy.shot import extract, swap, track
+from understudy.shot.warm import Warm
 from understudy.train import export, loop
 
 SETTINGS = Settings(models=Path("unused"), device="cpu", threads=1)
@@ -46,6 +50,22 @@ class Shot:
         return read_image(Path(self.frames("plate") % number))
 
 
+def released(root: Path, performer: str, until: str = "2999-12-31") -> Path:
+    """A performer's release to train and to swap."""
+    document = {
+        "performer": performer,
+        "granted_to": "Example Pictures",
+        "production": "The Example",
+        "valid_from": "2020-01-01",
+        "valid_until": until,
+        "uses": ["train", "swap"],
+        "signed": {"by": performer, "on": "2020-01-01"},
+    }
+    path = root / f"{performer}-{until}.release.json"
+    path.write_text(json.dumps(document))
+    return path
+
+
 @pytest.fixture(scope="module")
 def shot(tmp_path_factory: pytest.TempPathFactory) -> Shot:
     root = tmp_path_factory.mktemp("shot")
@@ -53,7 +73,12 @@ def shot(tmp_path_factory: pytest.TempPathFactory) -> Shot:
     for name in (names.destination, names.source):
         plate = str(root / name / f"{name}.%04d.exr")
         extract_job = ExtractJob(
-            plate=plate, faceset=root / f"{name}.faceset", identity=name, detector="known", crop_size=64
+            plate=plate,
+            faceset=root / f"{name}.faceset",
+            identity=name,
+            detector="known",
+            crop_size=64,
+            release=released(root, name),
         )
         found = extract.run(extract_job, report=silent, settings=SETTINGS)
         assert found["faces"] == 10
@@ -122,7 +147,42 @@ def test_frames_carry_their_provenance(tmp_path: Path, shot: Shot) -> None:
     run(shot.job(tmp_path, frames="1"))
     metadata = read_metadata(tmp_path / "out.0001.exr")
     assert metadata["understudy:source"] == "actor"
+    assert metadata["understudy:release"] == release.load(released(tmp_path, "actor")).digest
     assert len(str(metadata["understudy:model"])) == 64
+
+
+def test_a_release_that_has_run_out_is_refused_before_anything_is_written(tmp_path: Path, shot: Shot) -> None:
+    job = ExtractJob(
+        plate=shot.frames("plate"),
+        faceset=tmp_path / "late.faceset",
+        identity="late",
+        detector="known",
+        release=released(tmp_path, "late", until="2020-12-31"),
+    )
+    with pytest.raises(ReleaseError, match="holds from 2020-01-01 to 2020-12-31"):
+        extract.run(job, report=silent, settings=SETTINGS)
+    assert not job.faceset.exists()
+
+
+def test_a_warm_process_makes_the_same_frames_and_reads_them_once(
+    tmp_path: Path, shot: Shot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warm, read, real = Warm(), [], Warm.frame
+
+    def counted(self: Warm, plate: Plate, number: int, space: str | None) -> Frame:
+        before = self.frame_bytes
+        frame = real(self, plate, number, space)
+        read.extend([number] if self.frame_bytes != before else [])
+        return frame
+
+    monkeypatch.setattr(Warm, "frame", counted)
+    for feather in (5.0, 9.0):
+        job = shot.job(tmp_path / f"{feather:g}", feather_percent=feather)
+        swap.run(job, report=silent, settings=SETTINGS, warm=warm)
+    assert read == [1, 2, 3]
+    run(shot.job(tmp_path / "cold", feather_percent=9.0))
+    kept, cold = (read_image(tmp_path / name / "out.0002.exr") for name in ("9", "cold"))
+    assert np.array_equal(kept.pixels, cold.pixels)
 
 
 def test_a_missing_frame_costs_only_itself(tmp_path: Path, shot: Shot) -> None:

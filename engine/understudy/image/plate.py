@@ -36,6 +36,9 @@ class Plate(Protocol):
     def where(self, frame: int) -> str:
         """Where a frame comes from, for messages."""
 
+    def file(self, frame: int) -> Path:
+        """The file that holds a frame."""
+
     def close(self) -> None:
         """Let go of open files."""
 
@@ -104,7 +107,10 @@ class _Sequence:
         return read_image(path, colour_space=self._space)
 
     def where(self, frame: int) -> str:
-        return str(self._pattern.path(frame))
+        return str(self.file(frame))
+
+    def file(self, frame: int) -> Path:
+        return self._pattern.path(frame)
 
     def close(self) -> None:
         return None
@@ -141,6 +147,9 @@ class _Single:
     def where(self, frame: int) -> str:
         return str(self._path)
 
+    def file(self, frame: int) -> Path:
+        return self._path
+
     def close(self) -> None:
         return None
 
@@ -158,6 +167,9 @@ class _Movie:
 
     def where(self, frame: int) -> str:
         return f"{self._video.path} frame {frame}"
+
+    def file(self, frame: int) -> Path:
+        return self._video.path
 
     def close(self) -> None:
         self._video.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -31,9 +32,9 @@ def run(job: ExtractJob, *, report: Reporter, settings: Settings) -> dict[str, A
     Raises:
         PlateError: the plate cannot be opened.
         FaceError: no face is in it, or the set holds another identity or coverage.
-        ReleaseError: the release is unreadable.
+        ReleaseError: the release is unreadable, or does not allow training today.
     """
-    permission = release.load(job.release).digest if job.release else ""
+    permission = _permission(job)
     with closing(open_plate(job.plate, colour_space=job.colour_space)) as plate:
         frames = chosen_frames(plate, job.frames)
         found = find_performer(job, plate, frames, report=report, settings=settings)
@@ -81,3 +82,12 @@ def add_face(faceset: FaceSet, plate: Plate, number: int, face: TrackedFace) -> 
         pitch=pitch,
     )
     faceset.add(record, crop)
+
+
+def _permission(job: ExtractJob) -> str:
+    """Digest of the performer's release, none without one; a face set is there to be trained on."""
+    if job.release is None:
+        return ""
+    granted = release.load(job.release)
+    granted.require("train", date.today())
+    return granted.digest

@@ -82,7 +82,7 @@ def find_performer(
 
 def known_table(plate: Plate, frames: FrameRange) -> Path:
     """Where a renderer that knows its landmarks leaves them: landmarks.json beside the frames."""
-    return Path(plate.where(frames.first)).parent / "landmarks.json"
+    return plate.file(frames.first).parent / "landmarks.json"
 
 
 def _moved(face: DetectedFace, offset: np.ndarray) -> DetectedFace:

@@ -38,6 +38,7 @@ from understudy.runtime.model import Model
 from understudy.settings import Settings
 from understudy.shot.crop import cut, face_box, shifted
 from understudy.shot.find import chosen_frames
+from understudy.shot.warm import Warm, stamp_of
 
 DIGEST = "understudy:digest"
 LARGEST_WORKING_PX = 1024
@@ -63,13 +64,11 @@ class NewFace:
     plate_to_aligned: np.ndarray
 
 
-def run(
-    job: SwapJob, *, report: Reporter, settings: Settings, warm: dict[str, Any] | None = None
-) -> dict[str, Any]:
+def run(job: SwapJob, *, report: Reporter, settings: Settings, warm: Warm | None = None) -> dict[str, Any]:
     """Swap the job's frames; one bad frame never loses the others, and finished ones are not done again.
 
     Args:
-        warm: A dictionary that keeps the model open between runs in one process.
+        warm: Keeps the model and the frames between runs in one process.
 
     Raises:
         PlateError: the plate cannot be opened.
@@ -77,7 +76,10 @@ def run(
         ModelError: the model cannot be opened.
         JobError: the output would overwrite the plate.
     """
-    model = _model(job, settings, {} if warm is None else warm)
+    kept_warm = Warm(frame_bytes=0) if warm is None else warm
+    model = kept_warm.model(
+        job.model, settings.device if job.device == "auto" else job.device, settings.threads
+    )
     track, output = Track.open(job.track), Pattern.parse(job.output)
     written: list[int] = []
     kept: list[int] = []
@@ -93,12 +95,14 @@ def run(
                     kept.append(number)
                     continue
                 _refuse_overwriting(path, plate, number)
-                frame = process(job, plate.read(number), track.faces.get(number), model, report=report)
+                read = kept_warm.frame(plate, number, job.colour_space)
+                frame = process(job, read, track.faces.get(number), model, report=report)
                 write_image(path, _stamped(frame, job, model, digest))
                 written.append(number)
             except UnderstudyError as exc:
                 failed[number] = exc
                 report(Failed(exc.as_dict(), number))
+        report(Progress("swap", len(frames), len(frames)))
     result = {
         "output": job.output,
         "written": len(written),
@@ -267,25 +271,10 @@ def _at_origin(box: Box) -> Box:
     return Box(0, 0, box.width, box.height)
 
 
-def _model(job: SwapJob, settings: Settings, warm: dict[str, Any]) -> Model:
-    try:
-        stamp = job.model.stat().st_mtime_ns
-    except OSError:
-        stamp = 0  # Model.open says what is wrong
-    key = f"{job.model.absolute()}|{stamp}|{job.device}"
-    if key not in warm:
-        warm.clear()  # one model at a time: they are large
-        warm[key] = Model.open(job.model, device=job.device)
-    model: Model = warm[key]
-    return model
-
-
 def _digest(job: SwapJob, plate: Plate, face: TrackedFace | None, model: Model, number: int) -> str:
     """Digest of everything the frame depends on: plate file, landmarks, model, the job's own fields."""
-    where = Path(plate.where(number).split(" frame ")[0])
-    stat = where.stat() if where.exists() else None
     inputs = {
-        "plate": [str(where), stat.st_size, stat.st_mtime_ns] if stat else [str(where)],
+        "plate": stamp_of(plate.file(number)),
         "face": "" if face is None else hashlib.sha256(face.landmarks.tobytes()).hexdigest(),
         "model": model.card.sha256,
         "job": job.model_dump(mode="json", exclude={"frames", "output", "device", "track", "model"}),
@@ -304,7 +293,7 @@ def _is_done(path: Path, digest: str) -> bool:
 
 
 def _refuse_overwriting(path: Path, plate: Plate, number: int) -> None:
-    if path.absolute() == Path(plate.where(number).split(" frame ")[0]).absolute():
+    if path.absolute() == plate.file(number).absolute():
         raise JobError("The output would overwrite the plate.", where=path, fix="choose another output")
 
 
