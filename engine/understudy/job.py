@@ -7,27 +7,39 @@ where it has one a unit.
 
 from __future__ import annotations
 
+import json
+import math
+from bisect import bisect_right
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic.fields import FieldInfo
 
 from understudy.errors import JobError
 
 Detector = Literal["auto", "fan", "yunet", "known"]
 CoverageName = Literal["half", "full", "whole_face", "head"]
 MatteMode = Literal["learned", "hull", "product"]
-ColourMethod = Literal["none", "mean", "mean_std", "reinhard", "monge_kantorovich"]
+ColourMethod = Literal["none", "mean", "mean_std", "reinhard", "linear", "monge_kantorovich"]
+MergeMode = Literal["over", "multiband", "gradient"]
 Precision = Literal["fp32", "fp16"]
 FACE = "percent of the aligned face's edge"
 
 
-def _unit(name: str) -> dict[str, Any]:
-    return {"unit": name}
+def _unit(name: str, *, animated: bool = False) -> dict[str, Any]:
+    return {"unit": name, "animated": True} if animated else {"unit": name}
 
 
 Percent = Annotated[float, Field(ge=0, le=100, json_schema_extra=_unit("percent"))]
+# Fields that a keyframe may move: what the artist sees at once.
+Share = Annotated[float, Field(ge=0, le=100, json_schema_extra=_unit("percent", animated=True))]
+Signed = Annotated[float, Field(ge=-100, le=100, json_schema_extra=_unit("percent", animated=True))]
+OfFace = Annotated[float, Field(ge=0, le=50, json_schema_extra=_unit(FACE, animated=True))]
+SignedOfFace = Annotated[float, Field(ge=-50, le=50, json_schema_extra=_unit(FACE, animated=True))]
+Turn = Annotated[float, Field(ge=-45, le=45, json_schema_extra=_unit("degrees", animated=True))]
+Scale = Annotated[float, Field(ge=50, le=200, json_schema_extra=_unit("percent", animated=True))]
 
 
 class Job(BaseModel):
@@ -157,20 +169,78 @@ class SwapJob(PlateFields):
     """Identity to put in; the model's first source when left out."""
     matte: MatteMode = "product"
     """Where the new face covers the plate: the learned matte, the landmark hull, or their product."""
-    erode_percent: Annotated[float, Field(ge=-50, le=50, json_schema_extra=_unit(FACE))] = -2.0
+    erode_percent: SignedOfFace = -2.0
     """Shrinks the matte; negative values grow it."""
-    feather_percent: Annotated[float, Field(ge=0, le=50, json_schema_extra=_unit(FACE))] = 5.0
+    feather_percent: OfFace = 5.0
     """Width of the matte's soft edge, inwards."""
-    opacity: Percent = 100.0
+    opacity: Share = 100.0
     """Opacity of the new face; at 0 the plate comes out bit for bit."""
     colour_method: ColourMethod = "mean"
     """How the face's colour is matched to the plate."""
-    colour_strength: Percent = 100.0
+    colour_strength: Share = 100.0
     """How far the colour match goes."""
-    sharpness: Annotated[float, Field(ge=-100, le=100, json_schema_extra=_unit("percent"))] = 0.0
+    light_strength: Share = 0.0
+    """How far the plate's broad light and shade replace the new face's own."""
+    light_radius_percent: Annotated[
+        float, Field(ge=1, le=50, json_schema_extra=_unit(FACE, animated=True))
+    ] = 12.0
+    """What counts as broad: the deviation of the blur that tells light from detail."""
+    sharpness: Signed = 0.0
     """Sharpens the new face; negative values soften it."""
+    merge: MergeMode = "over"
+    """How the face joins the plate: over, its bands blended apart, or its gradients with the plate's edge."""
+    face_scale_percent: Scale = 100.0
+    """Size of the new face about its centre."""
+    face_shift_x_percent: SignedOfFace = 0.0
+    """Moves the new face to the right."""
+    face_shift_y_percent: SignedOfFace = 0.0
+    """Moves the new face down."""
+    face_turn_degrees: Turn = 0.0
+    """Turns the new face clockwise about its centre."""
+    keyframes: dict[str, dict[int, float]] = Field(default_factory=dict)
+    """Values by frame for options that can move, as {"opacity": {"1001": 0, "1009": 100}}, linear between."""
     device: Literal["auto", "cpu", "cuda", "tensorrt", "coreml", "directml"] = "auto"
     """Where inference runs; auto takes the fastest provider there is."""
+
+    @field_validator("keyframes", mode="before")
+    @classmethod
+    def _parse_keyframes(cls, value: Any) -> Any:
+        return json.loads(value) if isinstance(value, str) else value  # a command line has only text
+
+    @field_validator("keyframes")
+    @classmethod
+    def _check_keyframes(cls, keyframes: dict[str, dict[int, float]]) -> dict[str, dict[int, float]]:
+        for name, keys in keyframes.items():
+            field = cls.model_fields.get(name)
+            if field is None or not animated(field):
+                raise ValueError(f"{name!r} is no option that keyframes can move")
+            if not keys:
+                raise ValueError(f"{name!r} has no keyframe")
+            adapter: TypeAdapter[float] = TypeAdapter(Annotated[float, *field.metadata])
+            for value in keys.values():
+                adapter.validate_python(value)
+        return keyframes
+
+    def at(self, frame: int) -> Self:
+        """The job as its keyframes have it on one frame; before the first and after the last they hold."""
+        if not self.keyframes:
+            return self
+        values = {name: _between(sorted(keys.items()), frame) for name, keys in self.keyframes.items()}
+        return self.model_copy(update={**values, "keyframes": {}})
+
+
+def animated(field: FieldInfo) -> bool:
+    """Whether keyframes can move a field."""
+    extra = field.json_schema_extra
+    return isinstance(extra, dict) and bool(extra.get("animated"))
+
+
+def _between(keys: list[tuple[int, float]], frame: int) -> float:
+    after = bisect_right(keys, (frame, math.inf))
+    if after == 0 or after == len(keys):
+        return keys[max(after - 1, 0)][1]
+    (first, start), (last, end) = keys[after - 1], keys[after]
+    return start + (end - start) * (frame - first) / (last - first)
 
 
 class ModelsJob(Job):

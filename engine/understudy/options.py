@@ -20,7 +20,7 @@ class Option:
     Attributes:
         name: The field's name in the job table and in JSON.
         sentence: What it does.
-        kind: `text`, `path`, `whole number`, `number`, `switch`, `choice` or `numbers`.
+        kind: `text`, `path`, `whole number`, `number`, `switch`, `choice`, `numbers` or `JSON`.
         required: There is no default.
         default: The default as a person would type it; empty when it is left out.
         choices: The words of a choice.
@@ -106,7 +106,7 @@ def _metavar(option: Option) -> str | tuple[str, ...] | None:
         return None
     if option.count > 1:
         return ("LEFT", "TOP", "RIGHT", "BOTTOM") if option.count == 4 else ("N",) * option.count
-    return {"text": "TEXT", "path": "PATH", "whole number": "N", "number": "X"}[option.kind]
+    return {"text": "TEXT", "path": "PATH", "whole number": "N", "number": "X", "JSON": "JSON"}[option.kind]
 
 
 def _sole_type(field: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -141,6 +141,7 @@ def _kind(field: Mapping[str, Any]) -> str:
     if field.get("type") == "string":
         return "path" if field.get("format") == "path" else "text"
     kinds = {"boolean": "switch", "integer": "whole number", "number": "number", "array": "numbers"}
+    kinds["object"] = "JSON"
     return kinds[field["type"]]
 
 

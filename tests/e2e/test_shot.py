@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from understudy import release
+from understudy.comp.match import ColourMatch
 from understudy.demo import shot as demo_shot
 from understudy.errors import FaceError, JobError, ModelError, PlateError, ReleaseError
+from understudy.image import colour
 from understudy.image.exr import read_image, read_metadata, write_image
 from understudy.image.frame import Box, Frame
 from understudy.image.plate import Plate
@@ -120,6 +122,59 @@ def test_the_face_changes_and_everything_else_is_the_plate_bit_for_bit(tmp_path:
     assert not changed[matte == 0].any()
     assert (out.data_window, out.display_window) == (plate.data_window, plate.display_window)
     assert (out.channels, out.storage) == (plate.channels, plate.storage)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"merge": "multiband"},
+        {"merge": "gradient"},
+        {"light_strength": 100.0},
+        {"face_scale_percent": 80.0, "face_turn_degrees": 10.0, "face_shift_x_percent": 10.0},
+        {"colour_method": "linear", "keyframes": {"sharpness": {1: 50}}},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_every_control_changes_the_face_and_nothing_else(
+    tmp_path: Path, shot: Shot, change: dict[str, Any]
+) -> None:
+    run(shot.job(tmp_path / "plain", frames="1"))
+    run(shot.job(tmp_path / "changed", frames="1", **change))
+    run(shot.job(tmp_path / "pass", frames="1", **change, write="face_pass"))
+    plain, out = (read_image(tmp_path / name / "out.0001.exr") for name in ("plain", "changed"))
+    assert not np.array_equal(plain.pixels, out.pixels)
+    made, plate = read_image(tmp_path / "pass" / "out.0001.exr"), shot.plate()
+    matte = np.zeros(plate.pixels.shape[:2], np.float32)
+    rows, columns = made.data_window.slices(plate.data_window)
+    matte[rows, columns] = made.pixels[..., made.channels.index("matte_final.A")]
+    assert np.array_equal(out.pixels[matte == 0], plate.pixels[matte == 0])
+
+
+def test_a_face_pass_holds_what_the_host_needs_to_finish_it(tmp_path: Path, shot: Shot) -> None:
+    change = {"light_strength": 70.0, "colour_method": "reinhard", "opacity": 60.0, "frames": "1"}
+    run(shot.job(tmp_path / "frame", **change))
+    run(shot.job(tmp_path / "pass", **change, write="face_pass"))
+    out, plate = read_image(tmp_path / "frame" / "out.0001.exr"), shot.plate()
+    made = read_image(tmp_path / "pass" / "out.0001.exr")
+    layer = {name: made.pixels[..., index] for index, name in enumerate(made.channels)}
+    inside = layer["A"] > 0.999
+    colour_match = ColourMatch.from_metadata(made.metadata["understudy:colour_match"])
+    rgb = np.stack([layer[name] for name in "RGB"], axis=-1)
+    lit = np.stack([layer[f"light.{name}"] for name in "RGB"], axis=-1)
+    face = colour.decode(colour_match.apply(colour.encode(rgb, plate.colour_space)) + lit, plate.colour_space)
+    rows, columns = made.data_window.slices(plate.data_window)
+    below = plate.pixels[rows, columns][..., list(plate.rgb_index)]
+    finished = below + layer["matte_final.A"][..., None] * (face - below)
+    wanted = out.pixels[rows, columns][..., list(out.rgb_index)]
+    np.testing.assert_allclose(finished[inside], wanted[inside], atol=2e-3)
+
+
+def test_a_keyframe_moved_remakes_only_the_frames_it_reaches(tmp_path: Path, shot: Shot) -> None:
+    first = {"opacity": {1: 100, 2: 100, 3: 0}}
+    assert run(shot.job(tmp_path, keyframes=first))[0]["written"] == FRAMES
+    assert run(shot.job(tmp_path, keyframes={"opacity": {1: 100, 2: 100, 3: 50}}))[0]["written"] == 1
+    out = read_image(tmp_path / "out.0003.exr")
+    assert not np.array_equal(out.pixels, shot.plate(3).pixels)
 
 
 def test_opacity_0_gives_the_plate_back_bit_for_bit(tmp_path: Path, shot: Shot) -> None:

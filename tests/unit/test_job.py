@@ -96,3 +96,35 @@ def test_any_values_give_a_job_or_a_job_error(values: dict[str, Any]) -> None:
         parse_job("train", values)
     except JobError as error:
         assert error.fix
+
+
+KEYED = {"opacity": {1009: 100.0, 1001: 0.0}, "sharpness": {1005: -20.0}}
+
+
+@pytest.mark.parametrize(
+    ("frame", "opacity"), [(900, 0.0), (1001, 0.0), (1003, 25.0), (1009, 100.0), (2000, 100.0)]
+)
+def test_keyframes_move_in_straight_lines_and_hold_at_both_ends(frame: int, opacity: float) -> None:
+    job = SwapJob.model_validate({**SWAP, "keyframes": KEYED}).at(frame)
+    assert (job.opacity, job.sharpness) == (opacity, -20.0)
+
+
+def test_keyframes_may_come_as_the_json_of_a_command_line() -> None:
+    job = parse_job("swap", {**SWAP, "keyframes": '{"opacity": {"1": 10}}'})
+    assert isinstance(job, SwapJob)
+    assert job.at(7).opacity == 10.0
+    assert SwapJob.model_validate_json(job.model_dump_json()) == job
+
+
+def test_a_job_without_keyframes_is_the_same_on_every_frame() -> None:
+    job = SwapJob.model_validate(SWAP)
+    assert job.at(5) is job
+
+
+@pytest.mark.parametrize(
+    "keyframes",
+    [{"opacity": {1: 101}}, {"opacity": {}}, {"matte": {1: 0}}, {"nose": {1: 1}}, "{", {"opacity": {"x": 1}}],
+)
+def test_keyframes_that_cannot_be_are_refused(keyframes: Any) -> None:
+    with pytest.raises(JobError, match="keyframes"):
+        parse_job("swap", {**SWAP, "keyframes": keyframes})

@@ -164,3 +164,37 @@ def resample_linear(image: FloatImage, inverse: NDArray[np.float64], out: FloatI
                     b = image[row, left + 1] if left + 1 < width else zero
                     value += (s if j else np.float32(1.0) - s) * (a + t * (b - a))
             out[y, x] = value
+
+
+@numba.njit(cache=True, nogil=True)
+def relax(values: FloatImage, data: FloatImage, weight: FloatImage, sweeps: int, beyond: np.float32) -> None:
+    """Over-relaxation of Σ|∇v|² + Σ weight·|v − data|², in place; nothing flows across the border.
+
+    Args:
+        values: (H, W, 3) float32, the first guess; the result.
+        data: (H, W, 3) float32, what values are drawn to.
+        weight: (H, W) float32 of at least 0, how strongly.
+        sweeps: Times every pixel is visited, rows in turn downwards and upwards.
+        beyond: 1 goes to each pixel's own best value, up to 2 goes past it and so gets there sooner.
+    """
+    height, width = weight.shape
+    for sweep in range(sweeps):
+        for row in range(height):
+            y = row if sweep % 2 == 0 else height - 1 - row
+            for column in range(width):
+                x = column if sweep % 2 == 0 else width - 1 - column
+                pull = weight[y, x]
+                red, green, blue = pull * data[y, x, 0], pull * data[y, x, 1], pull * data[y, x, 2]
+                count = pull
+                for step in range(4):
+                    v = y + (step == 0) - (step == 1)
+                    u = x + (step == 2) - (step == 3)
+                    if 0 <= v < height and 0 <= u < width:
+                        red += values[v, u, 0]
+                        green += values[v, u, 1]
+                        blue += values[v, u, 2]
+                        count += np.float32(1.0)
+                if count > 0:
+                    values[y, x, 0] += beyond * (red / count - values[y, x, 0])
+                    values[y, x, 1] += beyond * (green / count - values[y, x, 1])
+                    values[y, x, 2] += beyond * (blue / count - values[y, x, 2])

@@ -161,11 +161,20 @@ def _monge_kantorovich(face: Statistics, plate: Statistics) -> Matrix:
     return np.asarray((vectors * np.clip(values, _GAIN_LOW, _GAIN_HIGH)) @ vectors.T, np.float64)
 
 
+def _linear(face: Statistics, plate: Statistics) -> Matrix:
+    floor = _VARIANCE_FLOOR * np.eye(3)
+    _, whiten = _root(face.covariance + floor)
+    colour, _ = _root(plate.covariance + floor)
+    left, gains, right = np.linalg.svd(colour @ whiten)
+    return np.asarray((left * np.clip(gains, _GAIN_LOW, _GAIN_HIGH)) @ right, np.float64)
+
+
 METHODS: Mapping[str, Callable[[Statistics, Statistics], Matrix]] = {
     "none": _unchanged,
     "mean": _unchanged,
     "mean_std": _mean_std,
     "reinhard": _reinhard,
+    "linear": _linear,
     "monge_kantorovich": _monge_kantorovich,
 }
 
@@ -197,8 +206,8 @@ def solve(
 
     Args:
         method: "none"; "mean", a shift alone; "mean_std", each channel by itself; "reinhard", mean and
-            deviation along lightness and two opponent colours; "monge_kantorovich", the least movement that
-            matches the covariance.
+            deviation along lightness and two opponent colours; "linear", the face whitened and coloured along
+            principal axes; "monge_kantorovich", the least movement that matches the covariance.
         face: (H, W, 3) float32, encoded space, unpremultiplied.
         plate: The same shape and space.
         matte: (H, W) float32 in 0..1; pixels weigh by it.
@@ -213,7 +222,8 @@ def solve(
     Source:
         Reinhard et al. 2001, Color Transfer between Images: its l-alpha-beta is a rotation of a logarithm,
         and the encoded space is a logarithm already, so the rotation alone remains and the method is a
-        matrix. Pitié & Kokaram 2007, The Linear Monge-Kantorovitch Linear Colour Mapping.
+        matrix. Pitié & Kokaram 2007, The Linear Monge-Kantorovitch Linear Colour Mapping, which compares it
+        with the principal axes' Σp^½ Σf^−½ ("linear").
     """
     if method not in METHODS or method == "none":
         nothing = Statistics(np.zeros(3), np.zeros((3, 3)))

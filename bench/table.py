@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""Score every colour method, merge and light strength against a known answer, with one model.
+
+    bench/table.py --model bench-out/truth/model.model/export/swap_fp32.onnx
+
+The plate, its track and the truth are those of bench/truth.py, which has to run first. Prints a Markdown
+table and writes a picture of the same rows, two frames each, beside the frames.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from truth import SHARED, score, tell
+
+from understudy.job import SwapJob
+from understudy.settings import Settings
+from understudy.shot import review, swap
+from understudy.shot.warm import Warm
+
+ROWS: tuple[dict[str, Any], ...] = (
+    *(
+        {"colour_method": method}
+        for method in ("none", "mean", "mean_std", "reinhard", "linear", "monge_kantorovich")
+    ),
+    {"light_strength": 50.0},
+    {"light_strength": 100.0},
+    {"light_strength": 100.0, "light_radius_percent": 20.0},
+    {"merge": "multiband"},
+    {"merge": "gradient"},
+    {"merge": "multiband", "light_strength": 50.0},
+)
+COLUMNS = ("look_psnr", "look_ssim", "progress", "flicker")
+SHEET_FRAMES = (1, 26, 51, 76)
+
+
+def label(row: dict[str, Any]) -> str:
+    """A row's name."""
+    return ", ".join(f"{name} {value}" for name, value in row.items())
+
+
+def main() -> None:
+    """Swap, score and print, row by row."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--track", type=Path, default=Path("bench-out/truth/testA.track"))
+    parser.add_argument("--frames", default="1-100")
+    parser.add_argument("--out", type=Path, default=Path("bench-out/table"))
+    parser.add_argument("--footage", type=Path, default=SHARED / "footage" / "performers")
+    parser.add_argument("--scorer", type=Path, default=SHARED / "bench" / "score_swap.py")
+    options = parser.parse_args()
+    settings, warm = Settings.from_environment(), Warm()
+    plate, sheet = str(options.footage / "testA.mp4"), {}
+    print("| changed from the defaults | " + " | ".join(COLUMNS) + " |")
+    print("|---" * (len(COLUMNS) + 1) + "|")
+    for index, row in enumerate(ROWS):
+        pattern = str(options.out / f"{index:02d}" / "swap.%04d.exr")
+        values = {"plate": plate, "track": options.track, "model": options.model, "output": pattern}
+        job = SwapJob.model_validate({**values, "frames": options.frames, **row})
+        swap.run(job, report=tell, settings=settings, warm=warm)
+        told = score(options.footage, options.scorer, pattern)
+        figures = [
+            f"{told[name]:.2f}" if name in ("look_psnr", "flicker") else f"{told[name]:.3f}"
+            for name in COLUMNS
+        ]
+        print(f"| {label(row)} | " + " | ".join(figures) + " |", flush=True)
+        (options.out / f"{index:02d}" / "score.json").write_text(json.dumps({**row, **told}, indent=1))
+        sheet[label(row)] = pattern
+    sheet["truth"] = str(options.footage / "testAB.mp4")
+    print(review.contact_sheet(options.out / "table.png", sheet, SHEET_FRAMES, cell_px=256))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Light: the plate's broad light and shade on the new face, the new face's own detail.
+
+A network draws the light it was taught. What the plate's light does on the face, a warm side, a shadow that
+crosses it, lies in low frequencies, and so does little of what makes a face somebody's.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+
+from understudy.errors import JobError, PlateError
+from understudy.image.frame import FloatImage
+
+
+def difference(face: FloatImage, plate: FloatImage, matte: FloatImage, *, radius_px: float) -> FloatImage:
+    """What to add to the face so that its low frequencies are the plate's.
+
+    Both are blurred over the matte alone, so that neither hair nor background bleeds in; where the matte is
+    thin the nearest covered pixels speak.
+
+    Args:
+        face: (H, W, 3) float32, encoded space, unpremultiplied.
+        plate: The same shape and space.
+        matte: (H, W) float32 in 0..1.
+        radius_px: Standard deviation of the Gaussian that tells light from detail, in pixels, above 0.
+
+    Returns:
+        (H, W, 3) float32, encoded units; zeros where nothing lies under the matte.
+
+    Raises:
+        JobError: the radius is not a number above 0.
+        PlateError: the shapes differ.
+    Source:
+        Naruniec et al. 2020, High-Resolution Neural Face Swapping for Visual Effects: contrast- and
+        light-preserving compositing. Weighted by coverage: Knutsson & Westin 1993, Normalized Convolution.
+    """
+    if face.shape != plate.shape or face.ndim != 3 or matte.shape != face.shape[:2]:
+        raise PlateError(
+            f"Face {face.shape}, plate {plate.shape} and matte {matte.shape} do not fit each other."
+        )
+    if not math.isfinite(radius_px) or radius_px <= 0:
+        raise JobError(f"A light radius of {radius_px} pixels is out of range.", fix="give more than 0")
+    apart = np.asarray(plate, np.float32) - np.asarray(face, np.float32)
+    finite = np.asarray(np.isfinite(apart).all(axis=2))
+    weight = np.where(finite & (matte > 0), matte, 0).astype(np.float32)
+    if not weight.any():
+        return np.zeros_like(apart)
+    values = np.where(finite[..., None], apart, 0) * weight[..., None]
+    # A wider blur, faint as it is, decides where the narrow one has nothing to say.
+    total, norm = np.zeros_like(values), np.zeros_like(weight)
+    for widening, say in ((1.0, 1.0), (3.0, 1e-3)):
+        total += np.float32(say) * _blur(values, radius_px * widening)
+        norm += np.float32(say) * _blur(weight, radius_px * widening)
+    return np.asarray(total / np.maximum(norm, 1e-8)[..., None], np.float32)
+
+
+def _blur(image: FloatImage, sigma: float) -> FloatImage:
+    reach = min(math.ceil(3 * sigma), max(image.shape[:2]))
+    window = (2 * reach + 1, 2 * reach + 1)
+    blurred = cv2.GaussianBlur(image, window, sigma, borderType=cv2.BORDER_CONSTANT)
+    return np.asarray(blurred, np.float32).reshape(image.shape)

@@ -1,0 +1,68 @@
+"""What a written frame carries in its header: what it was made of, by which model, under which release."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from understudy.errors import JobError, PlateError
+from understudy.face.track import TrackedFace
+from understudy.image.exr import read_metadata
+from understudy.image.frame import Frame
+from understudy.image.plate import Plate
+from understudy.job import SwapJob
+from understudy.runtime.model import ModelCard
+from understudy.shot.warm import stamp_of
+
+DIGEST = "understudy:digest"
+# What changes where or by whom a frame is made, but not the frame.
+_NOT_OF_THE_FRAME = {"frames", "output", "device", "track", "model", "keyframes"}
+
+
+def digest(job: SwapJob, plate: Plate, face: TrackedFace | None, model: str, number: int) -> str:
+    """Digest of everything a frame depends on: plate file, landmarks, model, the job's values on it."""
+    inputs = {
+        "plate": stamp_of(plate.file(number)),
+        "face": "" if face is None else hashlib.sha256(face.landmarks.tobytes()).hexdigest(),
+        "model": model,
+        "job": job.at(number).model_dump(mode="json", exclude=_NOT_OF_THE_FRAME),
+        "frame": number,
+    }
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+
+def is_done(path: Path, wanted: str) -> bool:
+    """Whether a file holds the frame of that digest."""
+    if not path.exists():
+        return False
+    try:
+        return read_metadata(path).get(DIGEST) == wanted
+    except PlateError:
+        return False  # half a file from elsewhere: it is written again
+
+
+def refuse_overwriting(path: Path, plate: Plate, number: int) -> None:
+    """Stop before a frame would be written over the plate.
+
+    Raises:
+        JobError: the path is the plate's own file.
+    """
+    if path.absolute() == plate.file(number).absolute():
+        raise JobError("The output would overwrite the plate.", where=path, fix="choose another output")
+
+
+def stamped(frame: Frame, job: SwapJob, card: ModelCard, wanted: str) -> Frame:
+    """The frame with its provenance in the header: which model, which identity, under which release."""
+    source = job.source or card.source
+    stamp = {
+        DIGEST: wanted,
+        "understudy:model": card.sha256,
+        "understudy:source": source,
+        "understudy:release": card.releases.get(source, ""),
+    }
+    storage = frame.storage
+    if Path(job.output).suffix.lower() == ".exr" and storage not in ("half", "float"):
+        storage = "float"  # half would round an 8-bit value
+    return replace(frame, metadata={**frame.metadata, **stamp}, storage=storage)
