@@ -21,7 +21,7 @@ from understudy.errors import JobError
 
 Detector = Literal["auto", "fan", "yunet", "known"]
 CoverageName = Literal["half", "full", "whole_face", "head"]
-MatteMode = Literal["learned", "hull", "product"]
+MatteMode = Literal["product", "minimum", "maximum", "difference"]
 ColourMethod = Literal["none", "mean", "mean_std", "reinhard", "linear", "monge_kantorovich"]
 MergeMode = Literal["over", "multiband", "gradient"]
 Precision = Literal["fp32", "fp16"]
@@ -167,10 +167,26 @@ class SwapJob(PlateFields):
     """Write the finished frame, or the face pass to composite in the host."""
     source: str | None = None
     """Identity to put in; the model's first source when left out."""
-    matte: MatteMode = "product"
-    """Where the new face covers the plate: the learned matte, the landmark hull, or their product."""
+    matte_learned: bool = True
+    """Covers the plate where the model says the new face is."""
+    matte_destination: bool = False
+    """Covers the plate where the model says the plate's own face is."""
+    matte_hull: bool = True
+    """Covers the plate inside the landmarks' outline."""
+    matte_external: str | None = None
+    """Your own matte in the plate's raster, such as roto.%04d.exr: alpha or first channel, used as drawn."""
+    matte_combine: MatteMode = "product"
+    """How the chosen mattes become one; difference takes the later ones out of the first."""
     erode_percent: SignedOfFace = -2.0
     """Shrinks the matte; negative values grow it."""
+    erode_top_percent: SignedOfFace = 0.0
+    """Shrinks the matte from the forehead; negative values grow it."""
+    erode_bottom_percent: SignedOfFace = 0.0
+    """Shrinks the matte from the chin; negative values grow it."""
+    erode_left_percent: SignedOfFace = 0.0
+    """Shrinks the matte from the picture's left side of the face; negative values grow it."""
+    erode_right_percent: SignedOfFace = 0.0
+    """Shrinks the matte from the picture's right side of the face; negative values grow it."""
     feather_percent: OfFace = 5.0
     """Width of the matte's soft edge, inwards."""
     opacity: Share = 100.0
@@ -187,6 +203,22 @@ class SwapJob(PlateFields):
     """What counts as broad: the deviation of the blur that tells light from detail."""
     sharpness: Signed = 0.0
     """Sharpens the new face; negative values soften it."""
+    sharpness_radius_percent: Annotated[
+        float, Field(ge=0.1, le=10, json_schema_extra=_unit(FACE, animated=True))
+    ] = 1.0
+    """How fine the detail is that sharpness changes."""
+    match_sharpness: Share = 0.0
+    """How far the new face takes on the plate's own sharpness, as measured on its face."""
+    degrade: Share = 0.0
+    """Throws resolution of the new face away, for soft plates."""
+    denoise: Share = 0.0
+    """Smooths small differences in the new face and keeps its edges."""
+    grain: Annotated[float, Field(ge=0, le=200, json_schema_extra=_unit("percent", animated=True))] = 0.0
+    """Gives the new face the grain measured in the plate; 100 is as much as the plate has."""
+    motion_blur: Share = 0.0
+    """Blurs the new face along its track, by the share of a frame that the shutter is open."""
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
+    """Seed of the grain's pattern; the same seed gives the same frames."""
     merge: MergeMode = "over"
     """How the face joins the plate: over, its bands blended apart, or its gradients with the plate's edge."""
     face_scale_percent: Scale = 100.0

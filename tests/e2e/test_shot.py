@@ -130,6 +130,12 @@ def test_the_face_changes_and_everything_else_is_the_plate_bit_for_bit(tmp_path:
         {"merge": "multiband"},
         {"merge": "gradient"},
         {"light_strength": 100.0},
+        {"match_sharpness": 100.0},
+        {"grain": 100.0},
+        {"motion_blur": 100.0},
+        {"degrade": 60.0, "denoise": 50.0},
+        {"matte_destination": True, "matte_hull": False, "matte_combine": "minimum"},
+        {"erode_top_percent": 10.0},
         {"face_scale_percent": 80.0, "face_turn_degrees": 10.0, "face_shift_x_percent": 10.0},
         {"colour_method": "linear", "keyframes": {"sharpness": {1: 50}}},
     ],
@@ -167,6 +173,32 @@ def test_a_face_pass_holds_what_the_host_needs_to_finish_it(tmp_path: Path, shot
     finished = below + layer["matte_final.A"][..., None] * (face - below)
     wanted = out.pixels[rows, columns][..., list(out.rgb_index)]
     np.testing.assert_allclose(finished[inside], wanted[inside], atol=2e-3)
+
+
+def test_the_artists_own_matte_holds_the_face_out(tmp_path: Path, shot: Shot) -> None:
+    plate = shot.plate()
+    height, width = plate.pixels.shape[:2]
+    roto = np.zeros((height, width, 3), np.float32)
+    roto[:, : width // 2] = 1.0
+    for number in range(1, FRAMES + 1):
+        write_image(tmp_path / f"roto.{number:04d}.exr", Frame.from_rgb(roto, colour_space="Raw"))
+    run(shot.job(tmp_path, matte_external=str(tmp_path / "roto.%04d.exr"), matte_hull=False, frames="1"))
+    changed = (read_image(tmp_path / "out.0001.exr").pixels != plate.pixels).any(axis=-1)
+    assert changed[:, : width // 2 - 2].any()
+    assert not changed[:, width // 2 + 2 :].any()
+
+
+def test_a_missing_matte_frame_costs_only_itself(tmp_path: Path, shot: Shot) -> None:
+    roto = np.ones((8, 8, 3), np.float32)
+    write_image(tmp_path / "roto.0002.exr", Frame.from_rgb(roto, colour_space="Raw"))
+    result, _ = run(shot.job(tmp_path, matte_external=str(tmp_path / "roto.%04d.exr")))
+    assert (result["written"], result["failed_frames"]) == (1, [1, 3])
+
+
+def test_no_matte_at_all_is_an_error_and_not_a_plate(tmp_path: Path, shot: Shot) -> None:
+    result, events = run(shot.job(tmp_path, matte_learned=False, matte_hull=False))
+    assert result["failed_frames"] == [1, 2, 3]
+    assert "no matte to combine" in next(e for e in events if isinstance(e, Failed)).error["what"]
 
 
 def test_a_keyframe_moved_remakes_only_the_frames_it_reaches(tmp_path: Path, shot: Shot) -> None:

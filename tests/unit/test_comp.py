@@ -105,20 +105,39 @@ def test_a_matte_that_is_not_a_number_counts_as_nothing():
 
 
 def test_mattes_combine_by_mode():
-    learned, hull = np.full((2, 2), 0.5, np.float32), np.full((2, 2), 0.6, np.float32)
-    got = {m: float(matte.combine(m, learned, hull)[0, 0]) for m in ("learned", "hull", "product", "minimum")}
-    assert got == pytest.approx({"learned": 0.5, "hull": 0.6, "product": 0.3, "minimum": 0.5})
-    assert matte.combine("hull", None, hull) is not hull
+    one, two = np.full((2, 2), 0.5, np.float32), np.full((2, 2), 0.6, np.float32)
+    modes = ("product", "minimum", "maximum", "difference")
+    got = {mode: float(matte.combine(mode, [one, two])[0, 0]) for mode in modes}
+    assert got == pytest.approx({"product": 0.3, "minimum": 0.5, "maximum": 0.6, "difference": 0.2})
+    assert matte.combine("product", [one]) is not one
 
 
 def test_combining_says_what_is_wrong():
     one = np.ones((2, 2), np.float32)
     with pytest.raises(JobError):
-        matte.combine("sum", one, one)
+        matte.combine("sum", [one, one])
+    with pytest.raises(JobError):
+        matte.combine("product", [])
     with pytest.raises(PlateError):
-        matte.combine("product", one, None)
-    with pytest.raises(PlateError):
-        matte.combine("product", one, np.ones((3, 2), np.float32))
+        matte.combine("product", [one, np.ones((3, 2), np.float32)])
+
+
+@pytest.mark.parametrize("side", ["top", "bottom", "left", "right"])
+@pytest.mark.parametrize("px", [3.0, 2.5, -3.0, -2.5])
+def test_a_trimmed_side_moves_alone_and_by_as_much(side, px):
+    square = np.zeros((40, 40), np.float32)
+    square[10:30, 10:30] = 1
+    out = matte.trim(
+        square, **{name: px if name == side else 0.0 for name in ("top", "bottom", "left", "right")}
+    )
+    profile = {
+        "top": out[:20, 20],
+        "bottom": out[20:, 20][::-1],
+        "left": out[20, :20],
+        "right": out[20, 20:][::-1],
+    }
+    for name, edge in profile.items():
+        assert edge.sum() == pytest.approx(10 - (px if name == side else 0), abs=1e-4), name
 
 
 @pytest.mark.parametrize(

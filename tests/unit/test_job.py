@@ -59,7 +59,7 @@ def test_a_job_is_frozen() -> None:
         ({"opacity": 101}, "opacity"),
         ({"opacity": "nan"}, "opacity"),
         ({"erode_percent": float("inf")}, "erode_percent"),
-        ({"matte": "everything"}, "matte"),
+        ({"matte_combine": "everything"}, "matte_combine"),
         ({"oppacity": 3}, "oppacity"),
         ({"plate": None}, "plate"),
     ],
@@ -123,7 +123,7 @@ def test_a_job_without_keyframes_is_the_same_on_every_frame() -> None:
 
 @pytest.mark.parametrize(
     "keyframes",
-    [{"opacity": {1: 101}}, {"opacity": {}}, {"matte": {1: 0}}, {"nose": {1: 1}}, "{", {"opacity": {"x": 1}}],
+    [{"opacity": {1: 101}}, {"opacity": {}}, {"merge": {1: 0}}, {"nose": {1: 1}}, "{", {"opacity": {"x": 1}}],
 )
 def test_keyframes_that_cannot_be_are_refused(keyframes: Any) -> None:
     with pytest.raises(JobError, match="keyframes"):

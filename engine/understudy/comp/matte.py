@@ -9,6 +9,7 @@ Convention:
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -194,37 +195,80 @@ def _raised_cosine(radius: float) -> FloatImage:
     return np.asarray(weights / weights.sum(), np.float32)
 
 
-def combine(mode: str, learned: FloatImage | None, hull: FloatImage | None) -> FloatImage:
-    """Make one matte of the model's and the landmarks'.
+def combine(mode: str, mattes: Sequence[FloatImage]) -> FloatImage:
+    """Make one matte of several.
 
     Args:
-        mode: "learned", "hull", "product", "minimum" or "maximum".
-        learned: (H, W) float32; only needed where the mode uses it.
-        hull: The same.
+        mode: "product", "minimum", "maximum", or "difference", the first without the others.
+        mattes: One or more (H, W) float32; NaN counts as 0.
 
     Returns:
         (H, W) float32 in 0..1, a new array.
 
     Raises:
-        JobError: the mode is unknown.
-        PlateError: a matte that the mode needs is missing, or the shapes differ.
+        JobError: the mode is unknown, or there is no matte.
+        PlateError: the shapes differ.
     """
-    if mode not in ("learned", "hull", "product", "minimum", "maximum"):
-        raise JobError(
-            f"There is no matte mode {mode!r}.", fix="use learned, hull, product, minimum or maximum"
-        )
-    first = None if learned is None or mode == "hull" else _clean(learned)
-    second = None if hull is None or mode == "learned" else _clean(hull)
-    if (first is None and mode != "hull") or (second is None and mode != "learned"):
-        raise PlateError(f"A matte that the mode {mode!r} needs is missing.", fix="choose another matte mode")
-    if first is None or second is None:
-        only = second if first is None else first
-        assert only is not None
-        return only.copy()
-    if first.shape != second.shape:
-        raise PlateError(f"Two mattes differ in size: {first.shape} and {second.shape}.")
-    operation = {"product": np.multiply, "minimum": np.minimum, "maximum": np.maximum}[mode]
-    return np.asarray(operation(first, second), np.float32)
+    operations: dict[str, Callable[[FloatImage, FloatImage], FloatImage]] = {
+        "product": np.multiply,
+        "minimum": np.minimum,
+        "maximum": np.maximum,
+        "difference": lambda first, second: first * (1 - second),
+    }
+    if mode not in operations:
+        raise JobError(f"There is no matte mode {mode!r}.", fix=f"use one of {', '.join(operations)}")
+    if not mattes:
+        raise JobError("There is no matte to combine.", fix="use the learned matte, the hull or your own")
+    first, *others = (_clean(one) for one in mattes)
+    out = first.copy()
+    for other in others:
+        if other.shape != out.shape:
+            raise PlateError(f"Two mattes differ in size: {out.shape} and {other.shape}.")
+        out = np.asarray(operations[mode](out, other), np.float32)
+    return out
+
+
+def trim(matte: FloatImage, *, top: float, bottom: float, left: float, right: float) -> FloatImage:
+    """Shrink a matte from single sides; negative values grow it there.
+
+    Args:
+        matte: (H, W) float32; NaN counts as 0.
+        top, bottom, left, right: Pixels of the raster, continuous as for `erode`.
+
+    Returns:
+        (H, W) float32 in 0..1.
+
+    Raises:
+        JobError: a value is not finite.
+    """
+    out = _clean(matte)
+    for px, axis, direction in ((top, 0, 1), (bottom, 0, -1), (left, 1, 1), (right, 1, -1)):
+        if not math.isfinite(px):
+            raise JobError(f"A matte cannot be trimmed by {px} pixels.", fix="give a number of pixels")
+        whole = int(min(abs(px), out.shape[axis]))
+        near = _one_sided(out, whole, axis, direction, shrink=px > 0)
+        share = min(abs(px), out.shape[axis]) - whole
+        if share:
+            far = _one_sided(out, whole + 1, axis, direction, shrink=px > 0)
+            near = np.asarray(near + np.float32(share) * (far - near), np.float32)
+        out = near
+    return out
+
+
+def _one_sided(matte: FloatImage, px: int, axis: int, direction: int, *, shrink: bool) -> FloatImage:
+    """The least (or greatest) value among a pixel and `px` neighbours on one side of it."""
+    if px == 0:
+        return matte.copy()
+    # A matte shrinks from the side its nothing comes in from, and grows to where its own values go.
+    towards = direction if shrink else -direction
+    window = np.ones((px + 1, 1) if axis == 0 else (1, px + 1), np.uint8)
+    at = px if towards > 0 else 0
+    anchor = (0, at) if axis == 0 else (at, 0)
+    operation = cv2.MORPH_ERODE if shrink else cv2.MORPH_DILATE
+    out = cv2.morphologyEx(
+        matte, operation, window, anchor=anchor, borderType=cv2.BORDER_CONSTANT, borderValue=(0.0,)
+    )
+    return np.asarray(out, np.float32)
 
 
 def _clean(matte: FloatImage) -> FloatImage:

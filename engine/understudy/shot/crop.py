@@ -72,3 +72,15 @@ def cut(frame: Frame, plate_to_aligned: Matrix, size: int) -> FloatImage:
     encoded = colour.encode(finite(part), frame.colour_space)
     to_part = shifted(plate_to_aligned, box.x0, box.y0)
     return canonical.warp(encoded, to_part, size, interpolation=cv2.INTER_CUBIC)
+
+
+def cut_matte(frame: Frame, plate_to_aligned: Matrix, size: int) -> FloatImage:
+    """The aligned part (size, size) of a matte in the plate's raster: its alpha, or its first channel."""
+    box = face_box(plate_to_aligned, size, frame.data_window)
+    if box.empty:
+        return np.zeros((size, size), np.float32)
+    rows, columns = box.slices(frame.data_window)
+    channel = frame.channels.index("A") if "A" in frame.channels else 0
+    part = np.ascontiguousarray(np.clip(finite(frame.pixels[rows, columns, channel]), 0, 1))
+    cropped = canonical.warp(part, shifted(plate_to_aligned, box.x0, box.y0), size)
+    return np.asarray(np.clip(cropped, 0, 1), np.float32)

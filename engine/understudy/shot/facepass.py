@@ -15,11 +15,9 @@ _ALWAYS = ("R", "G", "B", "A", "matte_final.A", "matte_learned.A", "matte_hull.A
 
 def layers(frame: Frame, made: NewFace) -> Frame:
     """The face before its colour match and merge; `light`, in encoded units, is there where any is added."""
-    box, warped = made.warp_colours(
-        frame.data_window, made.rgb, *([] if made.light is None else [made.light])
-    )
+    box = made.box(frame.data_window)
     inside = made.warp_matte(np.ones((made.size, made.size), np.float32), box)
-    rgb = colour.decode(warped[0], frame.colour_space) * inside[..., None]
+    rgb = colour.decode(made.warp_colours(made.rgb, box), frame.colour_space) * inside[..., None]
     planes = {
         "R": rgb[..., 0],
         "G": rgb[..., 1],
@@ -31,7 +29,7 @@ def layers(frame: Frame, made: NewFace) -> Frame:
         **_uv(shifted(made.plate_to_aligned, box.x0, box.y0), box, made.size),
     }
     if made.light is not None:
-        lit = warped[1] * inside[..., None]
+        lit = made.warp_colours(made.light, box) * inside[..., None]
         planes |= {f"light.{name}": lit[..., index] for index, name in enumerate("RGB")}
     metadata: dict[str, str | int | float | tuple[float, ...] | tuple[int, ...]] = {
         "understudy:colour_match": made.match.as_metadata(),

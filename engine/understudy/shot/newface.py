@@ -23,6 +23,7 @@ class NewFace:
         matte: (W, W) the final matte, without the opacity.
         opacity: 0..1.
         plate_to_aligned: (2, 3) matrix at W, the artist's own move included.
+        path: The same at even steps while the shutter is open; empty where it does not blur.
     """
 
     rgb: FloatImage
@@ -33,6 +34,7 @@ class NewFace:
     matte: FloatImage
     opacity: float
     plate_to_aligned: np.ndarray
+    path: tuple[np.ndarray, ...] = ()
 
     @property
     def size(self) -> int:
@@ -44,12 +46,31 @@ class NewFace:
         matched = self.match.apply(self.rgb)
         return matched if self.light is None else np.asarray(matched + self.light, np.float32)
 
-    def warp_colours(self, window: Box, *encoded: FloatImage) -> tuple[Box, list[FloatImage]]:
-        """The face's rectangle of the plate within `window`, and aligned pictures warped into it."""
-        to_plate = canonical.invert(self.plate_to_aligned)
-        box = merge.paste_box(to_plate, self.size, window)
-        return box, [merge.warp_to_box(one, to_plate, box, "cubic") for one in encoded]
+    def box(self, window: Box) -> Box:
+        """The face's rectangle of the plate within `window`."""
+        boxes = [merge.paste_box(to_plate, self.size, window) for to_plate in self._to_plate()]
+        present = [box for box in boxes if not box.empty] or boxes[:1]
+        return Box(
+            min(box.x0 for box in present),
+            min(box.y0 for box in present),
+            max(box.x1 for box in present),
+            max(box.y1 for box in present),
+        )
+
+    def warp_colours(self, encoded: FloatImage, box: Box) -> FloatImage:
+        """An aligned picture warped into the rectangle."""
+        return self._warp(encoded, box, "cubic")
 
     def warp_matte(self, aligned: FloatImage, box: Box) -> FloatImage:
         """An aligned matte warped into the rectangle."""
-        return merge.warp_to_box(aligned, canonical.invert(self.plate_to_aligned), box, "linear")
+        return self._warp(aligned, box, "linear")
+
+    def _to_plate(self) -> list[np.ndarray]:
+        return [canonical.invert(matrix) for matrix in self.path or (self.plate_to_aligned,)]
+
+    def _warp(self, aligned: FloatImage, box: Box, interpolation: str) -> FloatImage:
+        places = self._to_plate()
+        total = merge.warp_to_box(aligned, places[0], box, interpolation)
+        for to_plate in places[1:]:
+            total += merge.warp_to_box(aligned, to_plate, box, interpolation)
+        return np.asarray(total / np.float32(len(places)), np.float32)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from understudy.errors import JobError, PlateError
-from understudy.face.track import TrackedFace
+from understudy.face.track import Track
 from understudy.image.exr import read_metadata
 from understudy.image.frame import Frame
 from understudy.image.plate import Plate
@@ -21,13 +22,19 @@ DIGEST = "understudy:digest"
 _NOT_OF_THE_FRAME = {"frames", "output", "device", "track", "model", "keyframes"}
 
 
-def digest(job: SwapJob, plate: Plate, face: TrackedFace | None, model: str, number: int) -> str:
-    """Digest of everything a frame depends on: plate file, landmarks, model, the job's values on it."""
+def digest(job: SwapJob, plate: Plate, roto: Plate | None, track: Track, model: str, number: int) -> str:
+    """Digest of everything a frame depends on: pictures, landmarks, model, the job's values on it."""
+    values = job.at(number)
+    near = (number - 1, number, number + 1) if values.motion_blur else (number,)
+    faces = [track.faces.get(frame) for frame in near]
     inputs = {
         "plate": stamp_of(plate.file(number)),
-        "face": "" if face is None else hashlib.sha256(face.landmarks.tobytes()).hexdigest(),
+        "roto": None if roto is None else stamp_of(roto.file(number)),
+        "faces": [
+            "" if one is None else hashlib.sha256(one.landmarks.tobytes()).hexdigest() for one in faces
+        ],
         "model": model,
-        "job": job.at(number).model_dump(mode="json", exclude=_NOT_OF_THE_FRAME),
+        "job": values.model_dump(mode="json", exclude=_NOT_OF_THE_FRAME),
         "frame": number,
     }
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
@@ -43,14 +50,16 @@ def is_done(path: Path, wanted: str) -> bool:
         return False  # half a file from elsewhere: it is written again
 
 
-def refuse_overwriting(path: Path, plate: Plate, number: int) -> None:
-    """Stop before a frame would be written over the plate.
+def refuse_overwriting(path: Path, inputs: Sequence[Plate | None], number: int) -> None:
+    """Stop before a frame would be written over what it is made from.
 
     Raises:
-        JobError: the path is the plate's own file.
+        JobError: the path is the plate's or the matte's own file.
     """
-    if path.absolute() == plate.file(number).absolute():
-        raise JobError("The output would overwrite the plate.", where=path, fix="choose another output")
+    for read in inputs:
+        if read is not None and path.absolute() == read.file(number).absolute():
+            what = "plate" if read is inputs[0] else "matte"
+            raise JobError(f"The output would overwrite the {what}.", where=path, fix="choose another output")
 
 
 def stamped(frame: Frame, job: SwapJob, card: ModelCard, wanted: str) -> Frame:

@@ -13,14 +13,14 @@ Convention:
 
 from __future__ import annotations
 
-from contextlib import closing
-from dataclasses import replace
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
 import numpy as np
 
-from understudy.comp import bands, detail, light, match, matte, membrane, merge
+from understudy.comp import bands, detail, grain, light, match, matte, membrane, merge
 from understudy.errors import UnderstudyError
 from understudy.face import canonical
 from understudy.face.track import Track, TrackedFace
@@ -34,13 +34,14 @@ from understudy.progress import Failed, Finished, Progress, Reporter, Warned
 from understudy.runtime.model import Model
 from understudy.settings import Settings
 from understudy.shot import facepass
-from understudy.shot.crop import cut, face_box, finite, moved
+from understudy.shot.crop import Matrix, cut, cut_matte, face_box, finite, moved
 from understudy.shot.find import chosen_frames
 from understudy.shot.newface import NewFace
 from understudy.shot.output import digest, is_done, refuse_overwriting, stamped
 from understudy.shot.warm import Warm
 
 LARGEST_WORKING_PX = 1024
+LARGEST_SHUTTER_STEPS = 24
 
 
 def run(job: SwapJob, *, report: Reporter, settings: Settings, warm: Warm | None = None) -> dict[str, Any]:
@@ -63,20 +64,27 @@ def run(job: SwapJob, *, report: Reporter, settings: Settings, warm: Warm | None
     written: list[int] = []
     kept: list[int] = []
     failed: dict[int, UnderstudyError] = {}
-    with closing(open_plate(job.plate, colour_space=job.colour_space)) as plate:
+    with ExitStack() as opened:
+        plate = opened.enter_context(closing(open_plate(job.plate, colour_space=job.colour_space)))
+        roto = opened.enter_context(closing(open_plate(job.matte_external))) if job.matte_external else None
         frames = chosen_frames(plate, job.frames)
         for done, number in enumerate(frames):
             report(Progress("swap", done, len(frames), f"frame {number}"))
             path = output.path(number)
             try:
-                face = track.faces.get(number)
-                wanted = digest(job, plate, face, model.card.sha256, number)
+                wanted = digest(job, plate, roto, track, model.card.sha256, number)
                 if is_done(path, wanted):
                     kept.append(number)
                     continue
-                refuse_overwriting(path, plate, number)
-                read = kept_warm.frame(plate, number, job.colour_space)
-                frame = process(job.at(number), read, face, model, report=report)
+                refuse_overwriting(path, (plate, roto), number)
+                moment = Moment(
+                    kept_warm.frame(plate, number, job.colour_space),
+                    track.faces.get(number),
+                    track.faces.get(number - 1),
+                    track.faces.get(number + 1),
+                    None if roto is None else kept_warm.frame(roto, number, None),
+                )
+                frame = process(job.at(number), moment, model, report=report)
                 write_image(path, stamped(frame, job, model.card, wanted))
                 written.append(number)
             except UnderstudyError as exc:
@@ -95,41 +103,55 @@ def run(job: SwapJob, *, report: Reporter, settings: Settings, warm: Warm | None
     return result
 
 
-def process(job: SwapJob, frame: Frame, face: TrackedFace | None, model: Model, *, report: Reporter) -> Frame:
+@dataclass(frozen=True)
+class Moment:
+    """What one frame is made from.
+
+    Attributes:
+        frame: The plate's frame.
+        face: Its face by the track; None where there is none.
+        before, after: The face on the neighbouring frames.
+        roto: The artist's own matte.
+    """
+
+    frame: Frame
+    face: TrackedFace | None
+    before: TrackedFace | None = None
+    after: TrackedFace | None = None
+    roto: Frame | None = None
+
+
+def process(job: SwapJob, moment: Moment, model: Model, *, report: Reporter) -> Frame:
     """One frame in memory: the finished frame or the face pass, the plate itself where there is no face."""
-    if face is None:
-        report(Warned("The track has no face here; the plate goes through unchanged."))
-        return frame if job.write == "frame" else facepass.empty(frame)
-    made = swap_frame(job, frame, face, model)
-    if made is None:
-        report(Warned("The face lies outside the frame; the plate goes through unchanged.", face.frame))
-        return frame if job.write == "frame" else facepass.empty(frame)
-    return finish(job, frame, made) if job.write == "frame" else facepass.layers(frame, made)
+    frame, face = moment.frame, moment.face
+    made = None if face is None else swap_frame(job, moment, face, model)
+    if made is not None:
+        return finish(job, moment, made) if job.write == "frame" else facepass.layers(frame, made)
+    what = "The track has no face here" if face is None else "The face lies outside the frame"
+    report(Warned(f"{what}; the plate goes through unchanged.", face.frame if face else None))
+    return frame if job.write == "frame" else facepass.empty(frame)
 
 
-def swap_frame(job: SwapJob, frame: Frame, face: TrackedFace, model: Model) -> NewFace | None:
+def swap_frame(job: SwapJob, moment: Moment, face: TrackedFace, model: Model) -> NewFace | None:
     """The recipe: cut, infer, matte, match, sharpen. None where the face misses the frame."""
-    card = model.card
+    card, frame = model.card, moment.frame
     to_network = canonical.plate_to_aligned(face.landmarks, coverage=card.coverage, size=card.size)
     if face_box(to_network, card.size, frame.data_window).empty:
         return None
     plate_face = cut(frame, to_network, card.size)
     aligned = canonical.transform(face.landmarks, to_network).astype(np.float32)
-    faces, learned_mattes, _ = model.swap(plate_face[None], aligned[None], source=job.source or card.source)
+    faces, *mattes = model.swap(plate_face[None], aligned[None], source=job.source or card.source)
 
     working = working_size(to_network, card.size)
     to_working = canonical.rescale(to_network, card.size, working)
-    landmarks = canonical.transform(face.landmarks, to_working).astype(np.float32)
-    learned = resize(learned_mattes[0], working)
-    hull = matte.hull(landmarks, working)
-    shape = matte.combine(job.matte, learned, hull)
-    shape = matte.erode(shape, job.erode_percent / 100 * working)
-    shape = matte.feather(shape, job.feather_percent / 100 * working)
+    learned, destination = (resize(one[0], working) for one in mattes)
+    hull = matte.hull(canonical.transform(face.landmarks, to_working).astype(np.float32), working)
+    chosen = {"learned": learned, "destination": destination, "hull": hull}
+    shape = shape_matte(job, moment, chosen, to_working, working)
 
     solved, lit = solve_colour(job, faces[0], plate_face, resize(shape, card.size))
-    rgb = detail.sharpen(resize(faces[0], working), job.sharpness, radius_px=working / card.size)
     return NewFace(
-        rgb,
+        sharpen(job, moment, resize(faces[0], working), to_working, shape),
         solved,
         resize(lit, working) if lit.any() else None,
         learned,
@@ -137,7 +159,67 @@ def swap_frame(job: SwapJob, frame: Frame, face: TrackedFace, model: Model) -> N
         shape,
         job.opacity / 100,
         replaced(job, to_working, working),
+        shutter_path(job, moment, card.coverage, working),
     )
+
+
+def shape_matte(
+    job: SwapJob, moment: Moment, made: dict[str, FloatImage], to_working: Matrix, working: int
+) -> FloatImage:
+    """The chosen mattes as one, eroded and feathered by shares of the aligned face.
+
+    The artist's own matte joins last: a drawn edge is meant as it is.
+    """
+    own = [] if moment.roto is None else [cut_matte(moment.roto, to_working, working)]
+    chosen = [made[name] for name in made if getattr(job, f"matte_{name}")]
+    if not chosen:
+        return matte.combine(job.matte_combine, own)
+    shape, percent = matte.combine(job.matte_combine, chosen), working / 100
+    shape = matte.erode(shape, job.erode_percent * percent)
+    shape = matte.trim(
+        shape,
+        top=job.erode_top_percent * percent,
+        bottom=job.erode_bottom_percent * percent,
+        left=job.erode_left_percent * percent,
+        right=job.erode_right_percent * percent,
+    )
+    return matte.combine(job.matte_combine, [matte.feather(shape, job.feather_percent * percent), *own])
+
+
+def sharpen(
+    job: SwapJob, moment: Moment, rgb: FloatImage, to_working: Matrix, shape: FloatImage
+) -> FloatImage:
+    """The new face with its detail changed: denoised, sharpened or softened, degraded."""
+    radius = job.sharpness_radius_percent / 100 * rgb.shape[0]
+    amount = job.sharpness
+    if job.match_sharpness > 0:
+        plate = cut(moment.frame, to_working, rgb.shape[0])
+        seen = grain.measure(plate, shape)
+        wanted = detail.matching_sharpness(rgb, plate, shape, radius, grain=seen.mean)
+        amount = float(np.clip(amount + job.match_sharpness / 100 * wanted, -100, 100))
+    rgb = detail.denoise(rgb, job.denoise, radius)
+    return detail.degrade(detail.sharpen(rgb, amount, radius), job.degrade)
+
+
+def shutter_path(job: SwapJob, moment: Moment, coverage: str, working: int) -> tuple[Matrix, ...]:
+    """Where the face lies at even steps while the shutter is open, about a step a pixel of movement."""
+    near = [one for one in (moment.before, moment.face, moment.after) if one is not None]
+    if job.motion_blur == 0 or moment.face is None or len(near) == 1:
+        return ()
+    places = [canonical.plate_to_aligned(one.landmarks, coverage=coverage, size=working) for one in near]
+    to_plate = [canonical.invert(replaced(job, place, working)) for place in places]
+    times = [float(one.frame - moment.face.frame) for one in near]
+    half = job.motion_blur / 200
+    corners = np.array([[0, 0], [working, 0], [working, working], [0, working]], np.float64)
+    ends = [canonical.transform(corners, _between(times, to_plate, end)) for end in (-half, half)]
+    steps = int(np.clip(np.ceil(np.hypot(*(ends[1] - ends[0]).T).max()), 1, LARGEST_SHUTTER_STEPS))
+    moments = (np.arange(steps) + 0.5) / steps * 2 * half - half
+    return tuple(canonical.invert(_between(times, to_plate, float(time))) for time in moments)
+
+
+def _between(times: list[float], matrices: list[Matrix], time: float) -> Matrix:
+    flat = np.stack([matrix.ravel() for matrix in matrices])
+    return np.array([np.interp(time, times, column) for column in flat.T]).reshape(2, 3)
 
 
 def solve_colour(
@@ -157,7 +239,7 @@ def solve_colour(
     return solved, lit * np.float32(job.light_strength / 100)
 
 
-def replaced(job: SwapJob, plate_to_aligned: np.ndarray, size: int) -> np.ndarray:
+def replaced(job: SwapJob, plate_to_aligned: Matrix, size: int) -> Matrix:
     """The placement with the artist's own scale, turn and shift of the new face."""
     return moved(
         plate_to_aligned,
@@ -168,15 +250,20 @@ def replaced(job: SwapJob, plate_to_aligned: np.ndarray, size: int) -> np.ndarra
     )
 
 
-def finish(job: SwapJob, frame: Frame, made: NewFace) -> Frame:
+def finish(job: SwapJob, moment: Moment, made: NewFace) -> Frame:
     """The face over the plate, in the plate's own colour space, within the face's rectangle only."""
-    box, (encoded,) = made.warp_colours(frame.data_window, made.finished())
-    coverage = made.warp_matte(made.matte, box)
+    frame = moment.frame
+    box = made.box(frame.data_window)
     rows, columns = box.slices(frame.data_window)
     pixels = frame.pixels.copy()
     channels = list(frame.rgb_index)
     plate_rgb = np.ascontiguousarray(pixels[rows, columns][..., channels])
+    encoded, coverage = made.warp_colours(made.finished(), box), made.warp_matte(made.matte, box)
     encoded, coverage = join(job, frame, plate_rgb, encoded, coverage)
+    if job.grain > 0:
+        seen = grain.measure(colour.encode(finite(plate_rgb), frame.colour_space), coverage)
+        number = moment.face.frame if moment.face else 0
+        encoded = grain.add(encoded, seen, amount=job.grain / 100, seed=job.seed, frame=number)
     rgb = colour.decode(encoded, frame.colour_space)
     alpha = alpha_of(frame, rows, columns)
     # A premultiplied plate holds colour × alpha: the face is multiplied alike before it goes over.
