@@ -12,20 +12,17 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from truth import SHARED, score, tell
 
-from understudy.job import SwapJob
+from understudy.job import ColourMethod, SwapJob
 from understudy.settings import Settings
 from understudy.shot import review, swap
 from understudy.shot.warm import Warm
 
 ROWS: tuple[dict[str, Any], ...] = (
-    *(
-        {"colour_method": method}
-        for method in ("none", "mean", "mean_std", "reinhard", "linear", "monge_kantorovich")
-    ),
+    *({"colour_method": method} for method in get_args(ColourMethod)),
     {"light_strength": 50.0},
     {"light_strength": 100.0},
     {"light_strength": 100.0, "light_radius_percent": 20.0},

@@ -22,7 +22,17 @@ from understudy.errors import JobError
 Detector = Literal["auto", "fan", "yunet", "known"]
 CoverageName = Literal["half", "full", "whole_face", "head"]
 MatteMode = Literal["product", "minimum", "maximum", "difference"]
-ColourMethod = Literal["none", "mean", "mean_std", "reinhard", "linear", "monge_kantorovich"]
+ColourMethod = Literal[
+    "none",
+    "mean",
+    "mean_std",
+    "reinhard",
+    "linear",
+    "monge_kantorovich",
+    "histogram",
+    "iterative",
+    "sliced",
+]
 MergeMode = Literal["over", "multiband", "gradient"]
 Precision = Literal["fp32", "fp16"]
 FACE = "percent of the aligned face's edge"
@@ -218,7 +228,7 @@ class SwapJob(PlateFields):
     motion_blur: Share = 0.0
     """Blurs the new face along its track, by the share of a frame that the shutter is open."""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
-    """Seed of the grain's pattern; the same seed gives the same frames."""
+    """Seed of the grain's pattern and of random axes in colour; the same seed gives the same frames."""
     merge: MergeMode = "over"
     """How the face joins the plate: over, its bands blended apart, or its gradients with the plate's edge."""
     face_scale_percent: Scale = 100.0
@@ -249,8 +259,11 @@ class SwapJob(PlateFields):
             if not keys:
                 raise ValueError(f"{name!r} has no keyframe")
             adapter: TypeAdapter[float] = TypeAdapter(Annotated[float, *field.metadata])
-            for value in keys.values():
-                adapter.validate_python(value)
+            for frame, value in keys.items():
+                try:
+                    adapter.validate_python(value)
+                except ValidationError as exc:
+                    raise ValueError(f"{name} at frame {frame}: {exc.errors()[0]['msg']}") from exc
         return keyframes
 
     def at(self, frame: int) -> Self:

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from understudy.comp import detail, match, matte, merge
-from understudy.errors import PlateError
+from understudy.comp import detail, match, matte, merge, transport
+from understudy.errors import JobError, PlateError
 
 METHODS = ["mean", "mean_std", "reinhard", "linear", "monge_kantorovich"]
 any_float = st.floats(width=32, allow_nan=True, allow_infinity=True)
@@ -256,3 +256,60 @@ def test_results_do_not_depend_on_the_thread_count():
 def test_an_empty_matte_is_an_error_that_says_so(method):
     with pytest.raises(PlateError, match="matte is empty"):
         match.solve(method, picture(1), picture(2), np.zeros((32, 28), np.float32))
+
+
+@quick
+@given(st.integers(0, 10_000), st.sampled_from(list(transport.METHODS)))
+def test_moving_a_picture_onto_itself_is_the_identity(seed, method):
+    image = picture(seed)
+    solved = transport.solve(method, image, image, soft_matte(seed))
+    np.testing.assert_allclose(solved.apply(image), image, atol=1e-5)
+
+
+@quick
+@given(st.integers(0, 10_000), st.sampled_from(list(transport.METHODS)))
+def test_transport_brings_the_distribution_closer_than_a_matrix(seed, method):
+    """A tone curve and a twist of hue that no matrix makes; judged by the channels' quantiles."""
+    face = picture(seed, (64, 64))
+    plate = face + 0.06 * np.sin((face - 0.4) * 12) + 0.03 * np.roll(face - 0.4, 1, axis=2) ** 2 * 20
+    weight = np.ones((64, 64), np.float32)
+
+    def apart(matched):
+        shares = np.linspace(0.02, 0.98, 49)
+        return np.abs(
+            np.quantile(matched, shares, axis=(0, 1)) - np.quantile(plate, shares, axis=(0, 1))
+        ).mean()
+
+    plate = plate.astype(np.float32)
+    straight = match.solve("monge_kantorovich", face, plate, weight).apply(face)
+    assert apart(transport.solve(method, face, plate, weight).apply(face)) < 0.75 * apart(straight)
+
+
+@quick
+@given(st.integers(0, 10_000), st.sampled_from(list(transport.METHODS)), any_float)
+def test_transport_is_repeatable_deaf_to_the_outside_and_finite(seed, method, outside):
+    face, plate, weight = picture(seed), picture(seed + 1), soft_matte(seed)
+    before = transport.solve(method, face, plate, weight).apply(face)
+    loud, bright = face.copy(), plate.copy()
+    loud[weight == 0] = outside
+    bright[weight == 0] = 40.0
+    again = transport.solve(method, loud, bright, weight)
+    assert np.array_equal(again.apply(face), before)
+    assert np.isfinite(before).all()
+    assert np.array_equal(transport.solve(method, face, plate, weight, strength=0).apply(face), face)
+
+
+@quick
+@given(st.integers(0, 10_000), st.sampled_from(list(transport.METHODS)))
+def test_transport_tears_no_neighbours_apart(seed, method):
+    face, plate, weight = picture(seed), picture(seed + 1), soft_matte(seed)
+    solved = transport.solve(method, face, plate, weight)
+    step = np.float32(1e-3)
+    assert np.abs(solved.apply(face + step) - solved.apply(face)).max() < 12 * step
+
+
+def test_transport_with_nothing_under_the_matte_is_an_error():
+    with pytest.raises(PlateError, match="empty"):
+        transport.solve("sliced", picture(1), picture(2), np.zeros((32, 28), np.float32))
+    with pytest.raises(JobError, match="colour method"):
+        transport.solve("mean", picture(1), picture(2), soft_matte(1))

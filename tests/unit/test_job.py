@@ -128,3 +128,8 @@ def test_a_job_without_keyframes_is_the_same_on_every_frame() -> None:
 def test_keyframes_that_cannot_be_are_refused(keyframes: Any) -> None:
     with pytest.raises(JobError, match="keyframes"):
         parse_job("swap", {**SWAP, "keyframes": keyframes})
+
+
+def test_a_keyframe_out_of_range_is_named() -> None:
+    with pytest.raises(JobError, match="opacity at frame 5: Input should be less than or equal to 100"):
+        parse_job("swap", {**SWAP, "keyframes": {"opacity": {1: 0, 5: 200}}})

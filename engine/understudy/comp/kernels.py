@@ -198,3 +198,38 @@ def relax(values: FloatImage, data: FloatImage, weight: FloatImage, sweeps: int,
                     values[y, x, 0] += beyond * (red / count - values[y, x, 0])
                     values[y, x, 1] += beyond * (green / count - values[y, x, 1])
                     values[y, x, 2] += beyond * (blue / count - values[y, x, 2])
+
+
+@numba.njit(cache=True, nogil=True)
+def add_from_table(
+    out: FloatImage,
+    places: FloatImage,
+    values: FloatImage,
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+) -> None:
+    """Add to (N, 1, 3) `out` what a table (E, E, E, 3) holds at each of `places`, trilinear, faces repeated.
+
+    A place that is not finite adds nothing.
+    """
+    last = values.shape[0] - 1
+    cell, share = np.zeros(3, np.int64), np.zeros(3)
+    for n in range(out.shape[0]):
+        finite = True
+        for c in range(3):
+            finite = finite and math.isfinite(places[n, 0, c])
+        if not finite:
+            continue
+        for c in range(3):
+            at = (places[n, 0, c] - low[c]) / (high[c] - low[c]) * last
+            at = min(max(at, 0.0), np.float64(last))
+            cell[c] = min(int(at), last - 1)
+            share[c] = at - cell[c]
+        for corner in range(8):
+            weight = 1.0
+            for c in range(3):
+                weight *= share[c] if (corner >> c) & 1 else 1.0 - share[c]
+            if weight > 0.0:
+                entry = values[cell[0] + (corner & 1), cell[1] + ((corner >> 1) & 1), cell[2] + (corner >> 2)]
+                for c in range(3):
+                    out[n, 0, c] += np.float32(weight) * entry[c]

@@ -7,7 +7,7 @@ matrix can be written into a frame's metadata, smoothed over time, held and anim
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -31,14 +31,36 @@ _OPPONENT /= np.linalg.norm(_OPPONENT, axis=1, keepdims=True)
 
 
 @dataclass(frozen=True, eq=False)
+class Table:
+    """What a match adds to its matrix: a vector for every colour, from a table read in straight lines.
+
+    Attributes:
+        values: (E, E, E, 3) float32, encoded units.
+        low, high: (3,) the colours of the table's first and last corner; beyond them its faces go on.
+        index: (3, 4) matrix that leads from a face's colour to a place in the table.
+    """
+
+    values: FloatImage
+    low: Matrix
+    high: Matrix
+    index: Matrix
+
+    def scaled(self, strength: float) -> Table:
+        """A share of what it adds."""
+        return replace(self, values=np.asarray(self.values * np.float32(strength), np.float32))
+
+
+@dataclass(frozen=True, eq=False)
 class ColourMatch:
-    """A solved colour match: encoded RGB out = matrix[:, :3] · encoded RGB in + matrix[:, 3].
+    """A solved colour match: encoded RGB out = matrix[:, :3] · encoded RGB in + matrix[:, 3] (+ table).
 
     Attributes:
         matrix: (3, 4) float64.
+        table: What no matrix can do; None for most methods.
     """
 
     matrix: Matrix
+    table: Table | None = None
 
     @classmethod
     def identity(cls) -> ColourMatch:
@@ -60,10 +82,14 @@ class ColourMatch:
     def apply(self, rgb: FloatImage) -> FloatImage:
         """Change (..., 3) float32 encoded colours; nothing is clipped, and the identity keeps every bit."""
         colours = np.ascontiguousarray(rgb, np.float32)
-        if colours.size == 0 or np.array_equal(self.matrix, np.eye(3, 4)):
+        if colours.size == 0 or (self.table is None and np.array_equal(self.matrix, np.eye(3, 4))):
             return colours.copy()
-        moved = cv2.transform(colours.reshape(-1, 1, 3), self.matrix)
-        return np.asarray(moved, np.float32).reshape(colours.shape)
+        flat = colours.reshape(-1, 1, 3)
+        moved = np.asarray(cv2.transform(flat, self.matrix), np.float32)
+        if self.table is not None:
+            places = np.asarray(cv2.transform(flat, self.table.index), np.float32)
+            kernels.add_from_table(moved, places, self.table.values, self.table.low, self.table.high)
+        return moved.reshape(colours.shape)
 
     def at_strength(self, strength: float) -> ColourMatch:
         """Blend with the identity: 0 changes nothing, 1 matches fully.
@@ -75,7 +101,8 @@ class ColourMatch:
             raise JobError(f"A colour match's strength is {strength}.", fix="set it between 0 and 1")
         if strength == 1.0:
             return self
-        return ColourMatch(np.eye(3, 4) + strength * (self.matrix - np.eye(3, 4)))
+        table = None if self.table is None else self.table.scaled(strength)
+        return ColourMatch(np.eye(3, 4) + strength * (self.matrix - np.eye(3, 4)), table)
 
     def as_metadata(self) -> tuple[float, ...]:
         """The matrix's 12 numbers, row by row."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from understudy.comp import match
 from understudy.face import canonical
 from understudy.image import colour
 from understudy.image.frame import Box, FloatImage, Frame
@@ -17,7 +18,11 @@ def layers(frame: Frame, made: NewFace) -> Frame:
     """The face before its colour match and merge; `light`, in encoded units, is there where any is added."""
     box = made.box(frame.data_window)
     inside = made.warp_matte(np.ones((made.size, made.size), np.float32), box)
-    rgb = colour.decode(made.warp_colours(made.rgb, box), frame.colour_space) * inside[..., None]
+    # A matrix is left to the host; a table, which its nodes cannot read, is baked.
+    baked = made.match.table is not None
+    unmatched = made.match.apply(made.rgb) if baked else made.rgb
+    left = match.ColourMatch.identity() if baked else made.match
+    rgb = colour.decode(made.warp_colours(unmatched, box), frame.colour_space) * inside[..., None]
     planes = {
         "R": rgb[..., 0],
         "G": rgb[..., 1],
@@ -32,7 +37,7 @@ def layers(frame: Frame, made: NewFace) -> Frame:
         lit = made.warp_colours(made.light, box) * inside[..., None]
         planes |= {f"light.{name}": lit[..., index] for index, name in enumerate("RGB")}
     metadata: dict[str, str | int | float | tuple[float, ...] | tuple[int, ...]] = {
-        "understudy:colour_match": made.match.as_metadata(),
+        "understudy:colour_match": left.as_metadata(),
         "understudy:plate_to_aligned": tuple(float(v) for v in made.plate_to_aligned.ravel()),
         "understudy:aligned_size": made.size,
         "understudy:encoding": colour.ENCODED,

@@ -20,7 +20,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from understudy.comp import bands, detail, grain, light, match, matte, membrane, merge
+from understudy.comp import bands, detail, grain, light, match, matte, membrane, merge, transport
 from understudy.errors import UnderstudyError
 from understudy.face import canonical
 from understudy.face.track import Track, TrackedFace
@@ -231,7 +231,11 @@ def solve_colour(
     """
     if float(shape.sum()) < 1.0:
         return match.ColourMatch.identity(), np.zeros_like(face)
-    solved = match.solve(job.colour_method, face, plate, shape, strength=job.colour_strength / 100)
+    strength = job.colour_strength / 100
+    if job.colour_method in transport.METHODS:
+        solved = transport.solve(job.colour_method, face, plate, shape, strength=strength, seed=job.seed)
+    else:
+        solved = match.solve(job.colour_method, face, plate, shape, strength=strength)
     if job.light_strength == 0:
         return solved, np.zeros_like(face)
     radius = job.light_radius_percent / 100 * face.shape[0]

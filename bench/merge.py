@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""Time what compositing one frame costs, without the network: best of several, milliseconds.
+
+    bench/merge.py
+
+A stub stands for the model. Frames are scene-linear float32 in memory; the face is 512 pixels wide in a
+1080p and in a 4K frame, so that a difference between the two is what the frame costs and not the face. Only
+ratios within one run mean anything: the first column is a plain copy of the frame on the same machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
+
+import cv2
+import numpy as np
+
+from understudy.comp import match
+from understudy.face.smooth import TrackedFace
+from understudy.face.template import BASE
+from understudy.image.frame import Frame
+from understudy.job import SwapJob
+from understudy.runtime.model import Model
+from understudy.shot import swap
+
+FACE_PX, NETWORK_PX = 512, 256
+COMMON: dict[str, Any] = {
+    "plate": "a.%04d.exr",
+    "track": "a.track",
+    "model": "a.onnx",
+    "output": "b.%04d.exr",
+}
+RECIPES: dict[str, dict[str, Any]] = {
+    "matte, Monge-Kantorovich, sharpen, over": {},
+    "the same, light from the plate": {"light_strength": 100.0},
+    "the same, multiband": {"merge": "multiband"},
+    "the same, gradient": {"merge": "gradient"},
+    "the same, grain": {"grain": 100.0},
+    "the same, matched sharpness": {"match_sharpness": 100.0},
+    "erode 5%, feather 20%": {"erode_percent": 5.0, "feather_percent": 20.0},
+}
+
+
+def stub() -> Model:
+    """A model that answers at once."""
+    random = np.random.default_rng(0)
+    face = cv2.GaussianBlur(
+        random.normal(0.4, 0.3, (NETWORK_PX, NETWORK_PX, 3)).astype(np.float32), (0, 0), 3
+    )
+    matte = np.ones((1, NETWORK_PX, NETWORK_PX), np.float32)
+    card = SimpleNamespace(size=NETWORK_PX, coverage="full", source="a", destination="b")
+    return cast(Model, SimpleNamespace(card=card, swap=lambda *_, **__: (face[None], matte, matte)))
+
+
+def moment(width: int, height: int) -> swap.Moment:
+    """A frame with a face in its middle."""
+    random = np.random.default_rng(1)
+    pixels = cv2.GaussianBlur(random.gamma(2, 0.1, (height, width, 3)).astype(np.float32), (0, 0), 2)
+    # BASE spans the square from brow to lip, which is some 0.63 of the aligned face.
+    landmarks = (BASE - BASE.mean(axis=0)) * FACE_PX * 0.63 + [width / 2, height / 2]
+    frame = Frame.from_rgb(pixels, colour_space="ACEScg")
+    face = TrackedFace(1, landmarks.astype(np.float32), 1.0, by_hand=False, box=(0.0, 0.0, 1.0, 1.0))
+    return swap.Moment(frame, face)
+
+
+def best(call: Callable[[], object], repeats: int) -> float:
+    """Shortest of several calls, milliseconds; the first one compiles and is not counted."""
+    call()
+    times = []
+    for _ in range(repeats):
+        begun = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - begun)
+    return 1000 * min(times)
+
+
+def main() -> None:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--repeats", type=int, default=12)
+    options = parser.parse_args()
+    model = stub()
+    moments = {"1080p": moment(1920, 1080), "4K": moment(4096, 2160)}
+    copies = {name: best(one.frame.pixels.copy, options.repeats) for name, one in moments.items()}
+    print("a copy of the frame: " + ", ".join(f"{name} {ms:.1f} ms" for name, ms in copies.items()))
+    print("| recipe | " + " | ".join(moments) + " |")
+    print("|---" * (len(moments) + 1) + "|")
+    for name, change in RECIPES.items():
+        values = {**COMMON, "colour_method": "monge_kantorovich", "sharpness": 30.0, **change}
+        job = SwapJob.model_validate(values)
+        cells = []
+        for one in moments.values():
+            ms = best(lambda job=job, one=one: swap.process(job, one, model, report=print), options.repeats)
+            cells.append(f"{ms:.1f} ms")
+        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+    random = np.random.default_rng(2)
+    face, plate = (random.random((512, 512, 3), np.float32) for _ in range(2))
+    weight = np.ones((512, 512), np.float32)
+    print("| colour match at 512² | solve and apply |\n|---|---|")
+    for method in match.METHODS:
+        ms = best(lambda method=method: match.solve(method, face, plate, weight).apply(face), options.repeats)
+        print(f"| {method} | {ms:.1f} ms |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
