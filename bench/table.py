@@ -23,12 +23,13 @@ from understudy.shot.warm import Warm
 
 ROWS: tuple[dict[str, Any], ...] = (
     *({"colour_method": method} for method in get_args(ColourMethod)),
+    {"light_strength": 0.0},
     {"light_strength": 50.0},
-    {"light_strength": 100.0},
-    {"light_strength": 100.0, "light_radius_percent": 20.0},
+    {"light_radius_percent": 10.0},
+    {"light_radius_percent": 30.0},
+    {"matte_destination": True},
     {"merge": "multiband"},
     {"merge": "gradient"},
-    {"merge": "multiband", "light_strength": 50.0},
 )
 COLUMNS = ("look_psnr", "look_ssim", "progress", "flicker")
 SHEET_FRAMES = (1, 26, 51, 76)

@@ -205,11 +205,11 @@ class SwapJob(PlateFields):
     """How the face's colour is matched to the plate."""
     colour_strength: Share = 100.0
     """How far the colour match goes."""
-    light_strength: Share = 0.0
+    light_strength: Share = 100.0
     """How far the plate's broad light and shade replace the new face's own."""
     light_radius_percent: Annotated[
         float, Field(ge=1, le=50, json_schema_extra=_unit(FACE, animated=True))
-    ] = 12.0
+    ] = 20.0
     """What counts as broad: the deviation of the blur that tells light from detail."""
     sharpness: Signed = 0.0
     """Sharpens the new face; negative values soften it."""

@@ -50,7 +50,7 @@ def test_the_oldest_frames_go_when_the_room_is_full(plate: str) -> None:
         one = opened.read(1).pixels.nbytes
         warm = Warm(frame_bytes=2 * one)
         kept = [warm.frame(opened, number, None) for number in (1, 2, 1, 3)]
-        assert warm.frame_bytes == 2 * one
+        assert warm.frames.nbytes == 2 * one
         assert warm.frame(opened, 1, None) is kept[0]
         assert warm.frame(opened, 2, None) is not kept[1]
 

@@ -12,6 +12,36 @@ from understudy.image.frame import Box, FloatImage
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """What the network made of one frame: all that compositing needs of it, at the network's size S.
+
+    Attributes:
+        face: (S, S, 3) the new face, encoded.
+        learned, destination: (S, S) the mattes of the new face and of the plate's own.
+        plate: (S, S, 3) the plate's own face, encoded.
+        landmarks: (68, 2) pixels of the plate.
+        plate_to_aligned: (2, 3) matrix at S.
+    """
+
+    face: FloatImage
+    learned: FloatImage
+    destination: FloatImage
+    plate: FloatImage
+    landmarks: FloatImage
+    plate_to_aligned: np.ndarray
+
+    @property
+    def size(self) -> int:
+        """S."""
+        return int(self.face.shape[0])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes it holds."""
+        return sum(one.nbytes for one in (self.face, self.learned, self.destination, self.plate))
+
+
+@dataclass(frozen=True)
 class NewFace:
     """A new face, aligned, at its working size W.
 

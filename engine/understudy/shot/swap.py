@@ -1,4 +1,4 @@
-"""`understudy swap`: the frame recipe. Read `swap_frame` from top to bottom.
+"""`understudy swap`: the frame recipe. Read from `draw` to `finish`.
 
     plate frame ── cut ──> aligned face ── network ──> new face, learned matte
                                              │ matte: learned × hull, eroded, feathered
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import cv2
@@ -36,7 +37,7 @@ from understudy.settings import Settings
 from understudy.shot import facepass
 from understudy.shot.crop import Matrix, cut, cut_matte, face_box, finite, moved
 from understudy.shot.find import chosen_frames
-from understudy.shot.newface import NewFace
+from understudy.shot.newface import Drawn, NewFace
 from understudy.shot.output import digest, is_done, refuse_overwriting, stamped
 from understudy.shot.warm import Warm
 
@@ -56,7 +57,7 @@ def run(job: SwapJob, *, report: Reporter, settings: Settings, warm: Warm | None
         ModelError: the model cannot be opened.
         JobError: the output would overwrite the plate.
     """
-    kept_warm = Warm(frame_bytes=0) if warm is None else warm
+    kept_warm = Warm(frame_bytes=0, drawn_bytes=0) if warm is None else warm
     model = kept_warm.model(
         job.model, settings.device if job.device == "auto" else job.device, settings.threads
     )
@@ -77,14 +78,15 @@ def run(job: SwapJob, *, report: Reporter, settings: Settings, warm: Warm | None
                     kept.append(number)
                     continue
                 refuse_overwriting(path, (plate, roto), number)
-                moment = Moment(
-                    kept_warm.frame(plate, number, job.colour_space),
-                    track.faces.get(number),
-                    track.faces.get(number - 1),
-                    track.faces.get(number + 1),
-                    None if roto is None else kept_warm.frame(roto, number, None),
-                )
-                frame = process(job.at(number), moment, model, report=report)
+                read, face = kept_warm.frame(plate, number, job.colour_space), track.faces.get(number)
+                drawn = None
+                if face is not None:
+                    make = partial(draw, read, face, model, job.source)
+                    drawn = kept_warm.face(plate, number, job, face, model, make)
+                own = None if roto is None else kept_warm.frame(roto, number, None)
+                near = tuple(track.faces.get(number + step) for step in (-1, 0, 1))
+                moment = Moment(number, read, near, drawn, own)
+                frame = process(job.at(number), moment, report=report)
                 write_image(path, stamped(frame, job, model.card, wanted))
                 written.append(number)
             except UnderstudyError as exc:
@@ -108,58 +110,64 @@ class Moment:
     """What one frame is made from.
 
     Attributes:
+        number: The frame's number.
         frame: The plate's frame.
-        face: Its face by the track; None where there is none.
-        before, after: The face on the neighbouring frames.
+        near: The track's face on the frame before, on this one, and on the one after.
+        drawn: What the network made of it; None without a face in the frame.
         roto: The artist's own matte.
     """
 
+    number: int
     frame: Frame
-    face: TrackedFace | None
-    before: TrackedFace | None = None
-    after: TrackedFace | None = None
+    near: tuple[TrackedFace | None, ...]
+    drawn: Drawn | None
     roto: Frame | None = None
 
 
-def process(job: SwapJob, moment: Moment, model: Model, *, report: Reporter) -> Frame:
+def process(job: SwapJob, moment: Moment, *, report: Reporter) -> Frame:
     """One frame in memory: the finished frame or the face pass, the plate itself where there is no face."""
-    frame, face = moment.frame, moment.face
-    made = None if face is None else swap_frame(job, moment, face, model)
-    if made is not None:
+    frame = moment.frame
+    if moment.drawn is not None:
+        made = composite(job, moment, moment.drawn)
         return finish(job, moment, made) if job.write == "frame" else facepass.layers(frame, made)
-    what = "The track has no face here" if face is None else "The face lies outside the frame"
-    report(Warned(f"{what}; the plate goes through unchanged.", face.frame if face else None))
+    what = "The track has no face here" if moment.near[1] is None else "The face lies outside the frame"
+    report(Warned(f"{what}; the plate goes through unchanged.", moment.number))
     return frame if job.write == "frame" else facepass.empty(frame)
 
 
-def swap_frame(job: SwapJob, moment: Moment, face: TrackedFace, model: Model) -> NewFace | None:
-    """The recipe: cut, infer, matte, match, sharpen. None where the face misses the frame."""
-    card, frame = model.card, moment.frame
+def draw(frame: Frame, face: TrackedFace, model: Model, source: str | None) -> Drawn | None:
+    """What needs the network: cut the face out, swap it. None where the face misses the frame."""
+    card = model.card
     to_network = canonical.plate_to_aligned(face.landmarks, coverage=card.coverage, size=card.size)
     if face_box(to_network, card.size, frame.data_window).empty:
         return None
     plate_face = cut(frame, to_network, card.size)
     aligned = canonical.transform(face.landmarks, to_network).astype(np.float32)
-    faces, *mattes = model.swap(plate_face[None], aligned[None], source=job.source or card.source)
+    faces, learned, own = model.swap(plate_face[None], aligned[None], source=source or card.source)
+    return Drawn(faces[0], learned[0], own[0], plate_face, face.landmarks, to_network)
 
-    working = working_size(to_network, card.size)
-    to_working = canonical.rescale(to_network, card.size, working)
-    learned, destination = (resize(one[0], working) for one in mattes)
-    hull = matte.hull(canonical.transform(face.landmarks, to_working).astype(np.float32), working)
-    chosen = {"learned": learned, "destination": destination, "hull": hull}
-    shape = shape_matte(job, moment, chosen, to_working, working)
 
-    solved, lit = solve_colour(job, faces[0], plate_face, resize(shape, card.size))
+def composite(job: SwapJob, moment: Moment, drawn: Drawn) -> NewFace:
+    """The recipe: matte, colour, light, detail."""
+    working = working_size(drawn.plate_to_aligned, drawn.size)
+    to_working = canonical.rescale(drawn.plate_to_aligned, drawn.size, working)
+    mattes = {
+        "learned": resize(drawn.learned, working),
+        "destination": resize(drawn.destination, working),
+        "hull": matte.hull(canonical.transform(drawn.landmarks, to_working).astype(np.float32), working),
+    }
+    shape = shape_matte(job, moment, mattes, to_working, working)
+    solved, lit = solve_colour(job, drawn.face, drawn.plate, resize(shape, drawn.size))
     return NewFace(
-        sharpen(job, moment, resize(faces[0], working), to_working, shape),
+        sharpen(job, moment, resize(drawn.face, working), to_working, shape),
         solved,
         resize(lit, working) if lit.any() else None,
-        learned,
-        hull,
+        mattes["learned"],
+        mattes["hull"],
         shape,
         job.opacity / 100,
         replaced(job, to_working, working),
-        shutter_path(job, moment, card.coverage, working),
+        shutter_path(job, moment.near, to_working, working),
     )
 
 
@@ -201,14 +209,19 @@ def sharpen(
     return detail.degrade(detail.sharpen(rgb, amount, radius), job.degrade)
 
 
-def shutter_path(job: SwapJob, moment: Moment, coverage: str, working: int) -> tuple[Matrix, ...]:
+def shutter_path(
+    job: SwapJob, near: tuple[TrackedFace | None, ...], to_working: Matrix, working: int
+) -> tuple[Matrix, ...]:
     """Where the face lies at even steps while the shutter is open, about a step a pixel of movement."""
-    near = [one for one in (moment.before, moment.face, moment.after) if one is not None]
-    if job.motion_blur == 0 or moment.face is None or len(near) == 1:
+    times = [step - 1.0 for step, face in enumerate(near) if face is not None]
+    if job.motion_blur == 0 or len(times) < 2:
         return ()
-    places = [canonical.plate_to_aligned(one.landmarks, coverage=coverage, size=working) for one in near]
-    to_plate = [canonical.invert(replaced(job, place, working)) for place in places]
-    times = [float(one.frame - moment.face.frame) for one in near]
+    # How the neighbours' landmarks lie to this frame's moves the placement that was worked with.
+    now = near[1]
+    assert now is not None  # only frames with a face come here
+    moves = [canonical.similarity(now.landmarks, face.landmarks) for face in near if face is not None]
+    here = canonical.invert(replaced(job, to_working, working))
+    to_plate = [canonical.compose(move, here) for move in moves]
     half = job.motion_blur / 200
     corners = np.array([[0, 0], [working, 0], [working, working], [0, working]], np.float64)
     ends = [canonical.transform(corners, _between(times, to_plate, end)) for end in (-half, half)]
@@ -266,8 +279,7 @@ def finish(job: SwapJob, moment: Moment, made: NewFace) -> Frame:
     encoded, coverage = join(job, frame, plate_rgb, encoded, coverage)
     if job.grain > 0:
         seen = grain.measure(colour.encode(finite(plate_rgb), frame.colour_space), coverage)
-        number = moment.face.frame if moment.face else 0
-        encoded = grain.add(encoded, seen, amount=job.grain / 100, seed=job.seed, frame=number)
+        encoded = grain.add(encoded, seen, amount=job.grain / 100, seed=job.seed, frame=moment.number)
     rgb = colour.decode(encoded, frame.colour_space)
     alpha = alpha_of(frame, rows, columns)
     # A premultiplied plate holds colour × alpha: the face is multiplied alike before it goes over.

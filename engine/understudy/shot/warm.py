@@ -1,31 +1,63 @@
-"""What a process that runs many jobs keeps between them: the model that is open, and the frames read last."""
+"""What a process that runs many jobs keeps between them: the open model, the last frames, the last faces."""
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from pathlib import Path
+from typing import Generic, TypeVar
 
+from understudy.face.track import TrackedFace
 from understudy.image.frame import Frame
 from understudy.image.plate import Plate
+from understudy.job import SwapJob
 from understudy.runtime.model import Model
+from understudy.shot.newface import Drawn
 
-# Some twenty frames of 4K RGB, or eighty of HD: a knob is turned on one frame, or on a few.
+# Some twenty frames of 4K RGB, or eighty of HD, and some hundred faces of 512 pixels: a knob is turned on one
+# frame, or on a few.
 FRAME_BYTES = 2 * 2**30
+DRAWN_BYTES = 2**30
 
 Stamp = tuple[str, int, int]
+Kept = TypeVar("Kept")
+
+
+class Shelf(Generic[Kept]):
+    """The last things made, up to a number of bytes; the last one is always kept."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._things: OrderedDict[Hashable, tuple[Kept, int]] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], Kept], size: Callable[[Kept], int]) -> Kept:
+        """The thing of that key, made where it is not kept."""
+        if key not in self._things:
+            thing = make()
+            self._things[key] = (thing, size(thing))
+            while len(self._things) > 1 and self.nbytes > self._limit:
+                self._things.popitem(last=False)
+        self._things.move_to_end(key)
+        return self._things[key][0]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all that is kept."""
+        return sum(size for _, size in self._things.values())
 
 
 class Warm:
-    """One open model and the last frames, up to a number of bytes.
+    """One open model, the last frames and what the network last drew.
 
     A changed file is read again: everything is kept under its file's size and time. Kept frames cannot be
     written to, as every later run sees them.
     """
 
-    def __init__(self, frame_bytes: int = FRAME_BYTES) -> None:
-        self._frame_bytes = frame_bytes
+    def __init__(self, frame_bytes: int = FRAME_BYTES, drawn_bytes: int = DRAWN_BYTES) -> None:
         self._model: tuple[Stamp, str, Model] | None = None
-        self._frames: OrderedDict[tuple[Stamp, int, str | None], Frame] = OrderedDict()
+        self.frames: Shelf[Frame] = Shelf(frame_bytes)
+        self.drawn: Shelf[Drawn | None] = Shelf(drawn_bytes)
 
     def model(self, path: Path, device: str, threads: int) -> Model:
         """The model of an .onnx file, opened where it is not open yet.
@@ -50,21 +82,35 @@ class Warm:
         Raises:
             PlateError: it cannot be read.
         """
-        key = (stamp_of(plate.file(number)), number, colour_space)
-        if key in self._frames:
-            self._frames.move_to_end(key)
-            return self._frames[key]
-        frame = plate.read(number)
-        frame.pixels.flags.writeable = False
-        self._frames[key] = frame
-        while len(self._frames) > 1 and self.frame_bytes > self._frame_bytes:
-            self._frames.popitem(last=False)
-        return frame
 
-    @property
-    def frame_bytes(self) -> int:
-        """Size of the kept frames' pixels."""
-        return sum(frame.pixels.nbytes for frame in self._frames.values())
+        def read() -> Frame:
+            frame = plate.read(number)
+            frame.pixels.flags.writeable = False
+            return frame
+
+        key = (stamp_of(plate.file(number)), number, colour_space)
+        return self.frames.get(key, read, lambda frame: frame.pixels.nbytes)
+
+    def face(
+        self,
+        plate: Plate,
+        number: int,
+        job: SwapJob,
+        face: TrackedFace,
+        model: Model,
+        draw: Callable[[], Drawn | None],
+    ) -> Drawn | None:
+        """What the network made of a frame's face, drawn where it is not kept; None outside the frame."""
+        landmarks = hashlib.sha256(face.landmarks.tobytes()).hexdigest()
+        key = (
+            stamp_of(plate.file(number)),
+            number,
+            job.colour_space,
+            landmarks,
+            model.card.sha256,
+            job.source,
+        )
+        return self.drawn.get(key, draw, lambda drawn: drawn.nbytes if drawn else 0)
 
 
 def stamp_of(path: Path) -> Stamp:
