@@ -14,6 +14,8 @@ import numpy as np
 from understudy.errors import JobError, PlateError
 from understudy.image.frame import FloatImage
 
+_SMALL_RADIUS_PX = 5.0
+
 
 def difference(face: FloatImage, plate: FloatImage, matte: FloatImage, *, radius_px: float) -> FloatImage:
     """What to add to the face so that its low frequencies are the plate's.
@@ -49,12 +51,22 @@ def difference(face: FloatImage, plate: FloatImage, matte: FloatImage, *, radius
     if not weight.any():
         return np.zeros_like(apart)
     values = np.where(finite[..., None], apart, 0) * weight[..., None]
+    # What is blurred this much can be blurred small: a wide Gaussian costs more than all the rest of a frame.
+    height, width = weight.shape
+    shrink = max(1.0, radius_px / _SMALL_RADIUS_PX)
+    small = (max(1, round(width / shrink)), max(1, round(height / shrink)))
+    values, weight = (
+        np.asarray(cv2.resize(one, small, interpolation=cv2.INTER_AREA), np.float32)
+        for one in (values, weight)
+    )
+    radius = radius_px * small[0] / width
     # A wider blur, faint as it is, decides where the narrow one has nothing to say.
     total, norm = np.zeros_like(values), np.zeros_like(weight)
     for widening, say in ((1.0, 1.0), (3.0, 1e-3)):
-        total += np.float32(say) * _blur(values, radius_px * widening)
-        norm += np.float32(say) * _blur(weight, radius_px * widening)
-    return np.asarray(total / np.maximum(norm, 1e-8)[..., None], np.float32)
+        total += np.float32(say) * _blur(values, radius * widening)
+        norm += np.float32(say) * _blur(weight, radius * widening)
+    broad = np.asarray(total / np.maximum(norm, 1e-8)[..., None], np.float32)
+    return np.asarray(cv2.resize(broad, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def _blur(image: FloatImage, sigma: float) -> FloatImage:

@@ -27,7 +27,7 @@ from understudy.face import canonical
 from understudy.face.track import Track, TrackedFace
 from understudy.image import colour
 from understudy.image.exr import write_image
-from understudy.image.frame import FloatImage, Frame
+from understudy.image.frame import Box, FloatImage, Frame
 from understudy.image.plate import open_plate
 from understudy.image.sequence import Pattern
 from understudy.job import SwapJob
@@ -268,13 +268,22 @@ def replaced(job: SwapJob, plate_to_aligned: Matrix, size: int) -> Matrix:
 
 
 def finish(job: SwapJob, moment: Moment, made: NewFace) -> Frame:
+    """The plate's frame with the face in it."""
+    frame = moment.frame
+    box, merged = merged_box(job, moment, made)
+    rows, columns = box.slices(frame.data_window)
+    pixels = frame.pixels.copy()
+    for index, channel in enumerate(frame.rgb_index):
+        pixels[rows, columns, channel] = merged[..., index]
+    return replace(frame, pixels=pixels)
+
+
+def merged_box(job: SwapJob, moment: Moment, made: NewFace) -> tuple[Box, FloatImage]:
     """The face over the plate, in the plate's own colour space, within the face's rectangle only."""
     frame = moment.frame
     box = made.box(frame.data_window)
     rows, columns = box.slices(frame.data_window)
-    pixels = frame.pixels.copy()
-    channels = list(frame.rgb_index)
-    plate_rgb = np.ascontiguousarray(pixels[rows, columns][..., channels])
+    plate_rgb = np.ascontiguousarray(frame.pixels[rows, columns][..., list(frame.rgb_index)])
     encoded, coverage = made.warp_colours(made.finished(), box), made.warp_matte(made.matte, box)
     encoded, coverage = join(job, frame, plate_rgb, encoded, coverage)
     if job.grain > 0:
@@ -284,10 +293,7 @@ def finish(job: SwapJob, moment: Moment, made: NewFace) -> Frame:
     alpha = alpha_of(frame, rows, columns)
     # A premultiplied plate holds colour × alpha: the face is multiplied alike before it goes over.
     face_rgb = rgb if alpha is None else rgb * alpha[..., None]
-    merged = merge.over(plate_rgb, face_rgb, coverage * np.float32(made.opacity))
-    for index, channel in enumerate(channels):
-        pixels[rows, columns, channel] = merged[..., index]
-    return replace(frame, pixels=pixels)
+    return box, merge.over(plate_rgb, face_rgb, coverage * np.float32(made.opacity))
 
 
 def join(
