@@ -14,7 +14,7 @@ from understudy import release
 from understudy.comp.match import ColourMatch
 from understudy.demo import shot as demo_shot
 from understudy.errors import FaceError, JobError, ModelError, PlateError, ReleaseError
-from understudy.face.track import TrackedFace
+from understudy.face.track import Track, TrackedFace
 from understudy.image import colour
 from understudy.image.exr import read_image, read_metadata, write_image
 from understudy.image.frame import Box, Frame
@@ -269,6 +269,15 @@ def test_a_warm_process_makes_the_same_frames_and_reads_and_draws_them_once(
     run(shot.job(tmp_path / "cold", feather_percent=9.0))
     kept, cold = (read_image(tmp_path / name / "out.0002.exr") for name in ("9", "cold"))
     assert np.array_equal(kept.pixels, cold.pixels)
+
+
+def test_a_track_of_another_detector_is_warned_about(tmp_path: Path, shot: Shot) -> None:
+    assert not [e for e in run(shot.job(tmp_path, frames="1"))[1] if isinstance(e, Warned)]
+    found = Track.open(shot.root / "plate.track")
+    other = tmp_path / "other.track"
+    Track.create(other, plate=found.plate, faces=list(found.faces.values()), detector="fan")
+    warned = [e.message for e in run(shot.job(tmp_path, frames="1", track=other))[1] if isinstance(e, Warned)]
+    assert any("'fan'" in message and "'known'" in message for message in warned)
 
 
 def test_a_missing_frame_costs_only_itself(tmp_path: Path, shot: Shot) -> None:

@@ -30,13 +30,17 @@ from understudy.train import checkpoint, export, folder, loop, losses, nets, sam
 SIZE = 32
 
 
-def make_faceset(path: Path, identity: str, *, seed: int, count: int = 12) -> FaceSet:
+def make_faceset(
+    path: Path, identity: str, *, seed: int, count: int = 12, detector: str = "yunet"
+) -> FaceSet:
     """Smooth random pictures with the template's landmarks: enough to learn something from."""
     random = np.random.default_rng(seed)
     edge = 64
     matrix = canonical.plate_to_aligned(canonical.TEMPLATE * 200, coverage="full", size=edge)
     landmarks = canonical.transform(canonical.TEMPLATE * 200, matrix).astype(np.float32)
-    with FaceSet.create(path, identity=identity, coverage="full", crop_size=edge) as faceset:
+    with FaceSet.create(
+        path, identity=identity, coverage="full", crop_size=edge, detector=detector
+    ) as faceset:
         for frame in range(count):
             coarse = random.uniform(0.2, 0.5, (6, 6, 3)).astype(np.float32)
             record = FaceRecord(
@@ -207,6 +211,16 @@ def test_one_identity_on_both_sides_is_refused(
 ) -> None:
     with pytest.raises(JobError, match="Both face sets"):
         loop.run(job(tmp_path / "m.model", (sets[0], sets[0])), report=silent, settings=settings)
+
+
+def test_landmarks_of_two_kinds_are_refused(
+    tmp_path: Path, sets: tuple[Path, Path], settings: Settings
+) -> None:
+    make_faceset(tmp_path / "carl.faceset", "carl", seed=3, detector="fan").close()
+    with pytest.raises(JobError, match="two kinds: 'yunet' and 'fan'"):
+        loop.run(
+            job(tmp_path / "m.model", (sets[0], tmp_path / "carl.faceset")), report=silent, settings=settings
+        )
 
 
 def test_another_shape_does_not_touch_the_model_that_is_there(

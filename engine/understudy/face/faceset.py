@@ -27,7 +27,7 @@ __all__ = ["SCHEMA_VERSION", "FaceRecord", "FaceSet"]
 
 SCHEMA_VERSION = 1
 _BATCH = 64
-_ABOUT = ("identity", "coverage", "crop_size", "release_digest")
+_ABOUT = ("identity", "coverage", "crop_size", "release_digest", "detector")
 _TABLES = {"about": ("key", "value"), "faces": records.COLUMNS}
 _SCHEMA = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -50,6 +50,7 @@ class FaceSet:
         coverage: How much of the head a crop holds.
         crop_size: A crop's edge in pixels.
         release_digest: Digest of the performer's likeness release; empty without one.
+        detector: The back end whose landmarks these are; one set never mixes two.
     """
 
     path: Path
@@ -57,22 +58,31 @@ class FaceSet:
     coverage: str
     crop_size: int
     release_digest: str
+    detector: str
     _connection: sqlite3.Connection = field(repr=False)
     _replaced: list[str] = field(default_factory=list, repr=False)
     _pending: int = field(default=0, repr=False)
 
     @classmethod
     def create(
-        cls, path: Path, *, identity: str, coverage: str, crop_size: int, release_digest: str = ""
+        cls,
+        path: Path,
+        *,
+        identity: str,
+        coverage: str,
+        crop_size: int,
+        release_digest: str = "",
+        detector: str = "",
     ) -> FaceSet:
-        """Begin a face set, or go on with one that agrees in identity, coverage, crop size and release.
+        """Begin a face set, or go on with one that agrees in identity, coverage and all the rest.
 
         Raises:
             FaceError: a face set there disagrees or is damaged, or the folder cannot be written.
         """
         path = Path(path)
         canonical.template(coverage)  # its error names the coverages there are
-        about = dict(zip(_ABOUT, (identity, coverage, str(crop_size), release_digest), strict=True))
+        values = (identity, coverage, str(crop_size), release_digest, detector)
+        about = dict(zip(_ABOUT, values, strict=True))
         index = path / "faces.sqlite"
         if not index.exists():
             with database.guarded(path, "face set"):
@@ -104,12 +114,12 @@ class FaceSet:
         try:
             with database.guarded(path, "face set"):
                 about = dict(connection.execute("SELECT key, value FROM about").fetchall())
-            identity, coverage, digits, release = (str(about[key]) for key in _ABOUT)
+            identity, coverage, digits, release, detector = (str(about[key]) for key in _ABOUT)
             canonical.template(coverage)
             size = int(digits)
             if not 16 <= size <= 8192:
                 raise ValueError(size)
-            return cls(path, identity, coverage, size, release, connection)
+            return cls(path, identity, coverage, size, release, detector, connection)
         except (KeyError, ValueError, TypeError) as exc:
             connection.close()
             raise FaceError(

@@ -61,6 +61,8 @@ class ModelCard(BaseModel):
     """Largest difference between the exported and the trained model, in encoded units."""
     releases: dict[str, str] = Field(default_factory=dict)
     """Digest of each performer's likeness release."""
+    landmarks: str = ""
+    """The detector whose landmarks it was trained on; a track of another one puts features elsewhere."""
 
     @model_validator(mode="after")
     def _names_agree(self) -> ModelCard:

@@ -44,6 +44,7 @@ def run(job: ExtractJob, *, report: Reporter, settings: Settings) -> dict[str, A
             coverage=job.coverage,
             crop_size=job.crop_size,
             release_digest=permission,
+            detector=found.detector,
         )
         failed = list(found.failed_frames)
         with faceset:

@@ -62,6 +62,13 @@ def run(job: SwapJob, *, report: Reporter, settings: Settings, warm: Warm | None
         job.model, settings.device if job.device == "auto" else job.device, settings.threads
     )
     track, output = Track.open(job.track), Pattern.parse(job.output)
+    if model.card.landmarks not in ("", track.detector):
+        report(
+            Warned(
+                f"The track's landmarks are of {track.detector!r}, the model's of {model.card.landmarks!r}: "
+                "features will lie elsewhere. Track the shot with the model's detector."
+            )
+        )
     written: list[int] = []
     kept: list[int] = []
     failed: dict[int, UnderstudyError] = {}

@@ -152,4 +152,5 @@ def _card(
         | {"width": architecture.width, "facesets": description.facesets},
         parity=parity,
         releases=description.releases,
+        landmarks=description.landmarks,
     )

@@ -33,6 +33,7 @@ class Description:
         coverage: How much of the head a face holds.
         facesets: Digest of each identity's face set when the model was begun.
         releases: Digest of each identity's likeness release, "" where there is none.
+        landmarks: The detector whose landmarks it was trained on.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Description:
     coverage: str
     facesets: dict[str, str]
     releases: dict[str, str]
+    landmarks: str
 
     @property
     def destination(self) -> int:
@@ -66,6 +68,7 @@ def write(folder: Path, description: Description) -> None:
         "coverage": description.coverage,
         "facesets": description.facesets,
         "releases": description.releases,
+        "landmarks": description.landmarks,
     }
     atomic.write_text(folder / "model.json", json.dumps(document, indent=1))
 
@@ -106,6 +109,7 @@ def _description(document: dict[str, Any]) -> Description:
         str(document["coverage"]),
         {str(k): str(v) for k, v in document["facesets"].items()},
         {str(k): str(v) for k, v in document["releases"].items()},
+        str(document["landmarks"]),
     )
 
 

@@ -266,6 +266,12 @@ def _description(job: TrainJob, sets: list[FaceSet], report: Reporter) -> folder
             f"The face sets differ in coverage: {sets[0].coverage} and {sets[1].coverage}.",
             fix="extract both performers with the same --coverage",
         )
+    if sets[0].detector != sets[1].detector:
+        raise JobError(
+            f"The face sets' landmarks are of two kinds: {sets[0].detector!r} and {sets[1].detector!r}.",
+            where=f"{job.destination_faceset}, {job.source_faceset}",
+            fix="extract both performers with the same --detector",
+        )
     for faceset in sets:
         if not faceset.release_digest:
             report(Warned(f"The face set of {faceset.identity} names no likeness release."))
@@ -275,6 +281,7 @@ def _description(job: TrainJob, sets: list[FaceSet], report: Reporter) -> folder
         sets[0].coverage,
         {faceset.identity: faceset.digest() for faceset in sets},
         {faceset.identity: faceset.release_digest for faceset in sets},
+        sets[0].detector,
     )
     present = folder.read(job.model)
     if present is None:
