@@ -25,6 +25,7 @@ FOREHEAD = 0.2
 """How far the hull rises above the brows, as a share of the height from the chin to the nose bridge."""
 
 _CHIN, _BRIDGE = 8, 27
+_JAW_ENDS, _TEMPLE_SHARES = (0, 1, 2, 3), (0.10, 0.09, 0.06, 0.03)
 _JAW_AND_BROWS = slice(0, 27)
 _BROWS = slice(17, 27)
 # The share of square steps that makes a regular octagon of squares and diamonds: √2 − 1.
@@ -55,12 +56,22 @@ def hull(landmarks: FloatImage, size: int | tuple[int, int], *, grow: float = FO
             fix="track the face in this frame again, or set its landmarks by hand",
         )
     height, width = (size, size) if isinstance(size, int) else size
+    points = _without_temples(points)
     outline = cv2.convexHull(np.concatenate([points, _forehead(points, grow)]).astype(np.float32))[:, 0]
     matte = np.zeros((height, width), np.float32)
     edges = _half_planes(_rounded(outline.astype(np.float64)))
     if len(edges):
         kernels.fill_convex(edges, matte)
     return matte
+
+
+def _without_temples(points: Points) -> Points:
+    """The jaw's upper ends drawn in towards the nose: there begin ears and sideburns, which are hair."""
+    inner = points.copy()
+    for ends in (_JAW_ENDS, tuple(16 - end for end in _JAW_ENDS)):
+        for index, share in zip(ends, _TEMPLE_SHARES, strict=True):
+            inner[index] += share * (points[_BRIDGE] - points[index])
+    return inner
 
 
 def _forehead(points: Points, grow: float) -> Points:
