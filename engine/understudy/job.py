@@ -211,6 +211,26 @@ class SwapJob(PlateFields):
         float, Field(ge=1, le=50, json_schema_extra=_unit(FACE, animated=True))
     ] = 20.0
     """What counts as broad: the deviation of the blur that tells light from detail."""
+    grade_gain_stops: Annotated[
+        float, Field(ge=-4, le=4, json_schema_extra=_unit("stops", animated=True))
+    ] = 0.0
+    """Your own exposure of the new face, after match and light."""
+    grade_gamma: Annotated[
+        float, Field(ge=0.25, le=4, json_schema_extra=_unit("a factor", animated=True))
+    ] = 1.0
+    """Flattens the new face's contrast about mid grey above 1, and steepens it below."""
+    grade_lift_percent: Annotated[
+        float, Field(ge=-50, le=50, json_schema_extra=_unit("percent", animated=True))
+    ] = 0.0
+    """Raises the dark of the new face and leaves its white."""
+    grade_saturation_percent: Annotated[
+        float, Field(ge=0, le=200, json_schema_extra=_unit("percent", animated=True))
+    ] = 100.0
+    """Colourfulness of the new face."""
+    grade_hue_degrees: Annotated[
+        float, Field(ge=-180, le=180, json_schema_extra=_unit("degrees", animated=True))
+    ] = 0.0
+    """Turns the new face's hues."""
     sharpness: Signed = 0.0
     """Sharpens the new face; negative values soften it."""
     sharpness_radius_percent: Annotated[

@@ -136,6 +136,7 @@ def test_the_face_changes_and_everything_else_is_the_plate_bit_for_bit(tmp_path:
         {"degrade": 60.0, "denoise": 50.0},
         {"matte_destination": True, "matte_hull": False, "matte_combine": "minimum"},
         {"erode_top_percent": 10.0},
+        {"grade_gain_stops": 0.5, "grade_saturation_percent": 50.0, "grade_hue_degrees": 10.0},
         {"face_scale_percent": 80.0, "face_turn_degrees": 10.0, "face_shift_x_percent": 10.0},
         {"colour_method": "linear", "keyframes": {"sharpness": {1: 50}}},
     ],
@@ -158,6 +159,7 @@ def test_every_control_changes_the_face_and_nothing_else(
 
 def test_a_face_pass_holds_what_the_host_needs_to_finish_it(tmp_path: Path, shot: Shot) -> None:
     change = {"light_strength": 70.0, "colour_method": "reinhard", "opacity": 60.0, "frames": "1"}
+    change |= {"grade_gamma": 1.2, "grade_hue_degrees": 15.0}
     run(shot.job(tmp_path / "frame", **change))
     run(shot.job(tmp_path / "pass", **change, write="face_pass"))
     out, plate = read_image(tmp_path / "frame" / "out.0001.exr"), shot.plate()

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from understudy.comp import detail, match, matte, merge, transport
+from understudy.comp import detail, grade, match, matte, merge, transport
 from understudy.errors import JobError, PlateError
+from understudy.image import colour
 
 METHODS = ["mean", "mean_std", "reinhard", "linear", "monge_kantorovich"]
 any_float = st.floats(width=32, allow_nan=True, allow_infinity=True)
@@ -313,3 +314,62 @@ def test_transport_with_nothing_under_the_matte_is_an_error():
         transport.solve("sliced", picture(1), picture(2), np.zeros((32, 28), np.float32))
     with pytest.raises(JobError, match="colour method"):
         transport.solve("mean", picture(1), picture(2), soft_matte(1))
+
+
+NEUTRAL = {"gain_stops": 0.0, "gamma": 1.0, "lift": 0.0, "saturation": 1.0, "hue_degrees": 0.0}
+
+
+def test_a_neutral_grade_is_the_identity_to_the_bit():
+    assert np.array_equal(grade.matrix(**NEUTRAL), np.eye(3, 4))
+
+
+@quick
+@given(st.floats(-3, 3), st.floats(0.03, 4))
+def test_a_stop_of_gain_is_twice_the_light(stops, value):
+    encoded = colour.encode(np.full((1, 1, 3), value, np.float32), "ACEScg")
+    graded = (
+        match.ColourMatch.identity().then(grade.matrix(**{**NEUTRAL, "gain_stops": stops})).apply(encoded)
+    )
+    wanted = value * 2**stops
+    if wanted > 0.02:  # below lies the straight foot of ACEScct
+        seen = colour.decode(np.asarray(graded, np.float32), "ACEScg")
+        np.testing.assert_allclose(seen, wanted, rtol=2e-3)
+
+
+@quick
+@given(st.floats(0.3, 3), st.floats(-0.4, 0.4), st.floats(0, 2), st.floats(-180, 180))
+def test_a_grade_keeps_its_pivots_and_greys(gamma, lift, saturation, hue):
+    def graded(grey, **change):
+        out = grade.matrix(**{**NEUTRAL, **change}) @ [grey, grey, grey, 1]
+        assert np.ptp(out) < 1e-12
+        return float(out[0])
+
+    turned = {"saturation": saturation, "hue_degrees": hue}
+    assert graded(grade.MID_GREY, gamma=gamma, **turned) == pytest.approx(grade.MID_GREY)
+    assert graded(grade.WHITE, lift=lift, **turned) == pytest.approx(grade.WHITE)
+    assert graded(0.3, **turned) == pytest.approx(0.3)
+
+
+def test_a_third_of_a_turn_makes_red_green_and_no_saturation_makes_grey():
+    red = np.array([0.6, 0.3, 0.3, 1.0])
+    np.testing.assert_allclose(
+        grade.matrix(**{**NEUTRAL, "hue_degrees": 120.0}) @ red, [0.3, 0.6, 0.3], atol=1e-9
+    )
+    np.testing.assert_allclose(grade.matrix(**{**NEUTRAL, "saturation": 0.0}) @ red, [0.4] * 3, atol=1e-9)
+
+
+@quick
+@given(st.integers(0, 10_000), st.sampled_from(["mean", "sliced"]))
+def test_a_match_and_a_grade_are_one_match(seed, method):
+    face, plate, weight = picture(seed), picture(seed + 1), soft_matte(seed)
+    solver = transport.solve if method == "sliced" else match.solve
+    solved = solver(method, face, plate, weight)
+    graded = grade.matrix(gain_stops=0.5, gamma=1.2, lift=0.1, saturation=1.3, hue_degrees=20.0)
+    after = match.ColourMatch(graded).apply(solved.apply(face))
+    np.testing.assert_allclose(solved.then(graded).apply(face), after, atol=1e-5)
+
+
+def test_a_grade_out_of_range_is_refused():
+    for change in ({"gamma": 0.0}, {"lift": 1.0}, {"saturation": -1.0}, {"hue_degrees": float("nan")}):
+        with pytest.raises(JobError, match="grade"):
+            grade.matrix(**{**NEUTRAL, **change})

@@ -104,6 +104,15 @@ class ColourMatch:
         table = None if self.table is None else self.table.scaled(strength)
         return ColourMatch(np.eye(3, 4) + strength * (self.matrix - np.eye(3, 4)), table)
 
+    def then(self, matrix: Matrix) -> ColourMatch:
+        """This match and after it a (3, 4) matrix, as one match."""
+        linear = matrix[:, :3]
+        joined = np.column_stack([linear @ self.matrix[:, :3], linear @ self.matrix[:, 3] + matrix[:, 3]])
+        table = self.table
+        if table is not None:
+            table = replace(table, values=np.asarray(table.values @ linear.T, np.float32))
+        return ColourMatch(joined, table)
+
     def as_metadata(self) -> tuple[float, ...]:
         """The matrix's 12 numbers, row by row."""
         return tuple(float(value) for value in self.matrix.ravel())

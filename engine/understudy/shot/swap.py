@@ -21,7 +21,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from understudy.comp import bands, detail, grain, light, match, matte, membrane, merge, transport
+from understudy.comp import bands, detail, grade, grain, light, match, matte, membrane, merge, transport
 from understudy.errors import UnderstudyError
 from understudy.face import canonical
 from understudy.face.track import Track, TrackedFace
@@ -245,22 +245,29 @@ def _between(times: list[float], matrices: list[Matrix], time: float) -> Matrix:
 def solve_colour(
     job: SwapJob, face: FloatImage, plate: FloatImage, shape: FloatImage
 ) -> tuple[match.ColourMatch, FloatImage]:
-    """The colour match, and the light to add after it, at the network's size.
-
-    Both change nothing where the matte is empty, as nothing will show.
-    """
-    if float(shape.sum()) < 1.0:
-        return match.ColourMatch.identity(), np.zeros_like(face)
-    strength = job.colour_strength / 100
-    if job.colour_method in transport.METHODS:
-        solved = transport.solve(job.colour_method, face, plate, shape, strength=strength, seed=job.seed)
-    else:
-        solved = match.solve(job.colour_method, face, plate, shape, strength=strength)
-    if job.light_strength == 0:
-        return solved, np.zeros_like(face)
-    radius = job.light_radius_percent / 100 * face.shape[0]
-    lit = light.difference(solved.apply(face), plate, shape, radius_px=radius)
-    return solved, lit * np.float32(job.light_strength / 100)
+    """The colour match with the artist's grade, and the light to add after it, at the network's size."""
+    solved, lit = match.ColourMatch.identity(), np.zeros_like(face)
+    if float(shape.sum()) >= 1.0:  # else nothing will show, and there is nothing to measure
+        strength = job.colour_strength / 100
+        if job.colour_method in transport.METHODS:
+            solved = transport.solve(job.colour_method, face, plate, shape, strength=strength, seed=job.seed)
+        else:
+            solved = match.solve(job.colour_method, face, plate, shape, strength=strength)
+        if job.light_strength > 0:
+            radius = job.light_radius_percent / 100 * face.shape[0]
+            lit = light.difference(solved.apply(face), plate, shape, radius_px=radius)
+            lit *= np.float32(job.light_strength / 100)
+    graded = grade.matrix(
+        gain_stops=job.grade_gain_stops,
+        gamma=job.grade_gamma,
+        lift=job.grade_lift_percent / 100,
+        saturation=job.grade_saturation_percent / 100,
+        hue_degrees=job.grade_hue_degrees,
+    )
+    if np.array_equal(graded, np.eye(3, 4)):
+        return solved, lit
+    # Light is added after the match and before the grade, which is linear but for its shift.
+    return solved.then(graded), np.asarray(lit @ graded[:, :3].T, np.float32)
 
 
 def replaced(job: SwapJob, plate_to_aligned: Matrix, size: int) -> Matrix:
