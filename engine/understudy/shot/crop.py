@@ -29,24 +29,6 @@ def shifted(matrix: Matrix, x: float, y: float) -> Matrix:
     return moved
 
 
-def moved(
-    plate_to_aligned: Matrix, size: int, *, scale: float, turn_degrees: float, shift: tuple[float, float]
-) -> Matrix:
-    """The placement after the face is scaled and turned clockwise about its centre, and shifted.
-
-    Args:
-        shift: Right and down, in edges of the aligned face.
-    """
-    if scale == 1 and turn_degrees == 0 and shift == (0, 0):
-        return plate_to_aligned
-    angle, centre = np.deg2rad(turn_degrees), np.full(2, (size - 1) / 2)
-    linear = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    # The face's point p goes to linear·(p − centre) + centre + shift; the plate's pixel asks the way back.
-    back = np.linalg.inv(linear)
-    offset = centre - back @ (centre + np.asarray(shift) * size)
-    return np.column_stack([back @ plate_to_aligned[:, :2], back @ plate_to_aligned[:, 2] + offset])
-
-
 def face_box(plate_to_aligned: Matrix, size: int, window: Box) -> Box:
     """The plate's pixels that an aligned face covers, within `window`."""
     edge = size - 0.5

@@ -35,14 +35,14 @@ from understudy.progress import Failed, Finished, Progress, Reporter, Warned
 from understudy.runtime.model import Model
 from understudy.settings import Settings
 from understudy.shot import facepass
-from understudy.shot.crop import Matrix, cut, cut_matte, face_box, finite, moved
+from understudy.shot.crop import Matrix, cut, cut_matte, face_box, finite
 from understudy.shot.find import chosen_frames
 from understudy.shot.newface import Drawn, NewFace
 from understudy.shot.output import digest, is_done, refuse_overwriting, stamped
+from understudy.shot.placement import replaced, shutter_path
 from understudy.shot.warm import Warm
 
 LARGEST_WORKING_PX = 1024
-LARGEST_SHUTTER_STEPS = 24
 
 
 def run(job: SwapJob, *, report: Reporter, settings: Settings, warm: Warm | None = None) -> dict[str, Any]:
@@ -216,32 +216,6 @@ def sharpen(
     return detail.degrade(detail.sharpen(rgb, amount, radius), job.degrade)
 
 
-def shutter_path(
-    job: SwapJob, near: tuple[TrackedFace | None, ...], to_working: Matrix, working: int
-) -> tuple[Matrix, ...]:
-    """Where the face lies at even steps while the shutter is open, about a step a pixel of movement."""
-    times = [step - 1.0 for step, face in enumerate(near) if face is not None]
-    if job.motion_blur == 0 or len(times) < 2:
-        return ()
-    # How the neighbours' landmarks lie to this frame's moves the placement that was worked with.
-    now = near[1]
-    assert now is not None  # only frames with a face come here
-    moves = [canonical.similarity(now.landmarks, face.landmarks) for face in near if face is not None]
-    here = canonical.invert(replaced(job, to_working, working))
-    to_plate = [canonical.compose(move, here) for move in moves]
-    half = job.motion_blur / 200
-    corners = np.array([[0, 0], [working, 0], [working, working], [0, working]], np.float64)
-    ends = [canonical.transform(corners, _between(times, to_plate, end)) for end in (-half, half)]
-    steps = int(np.clip(np.ceil(np.hypot(*(ends[1] - ends[0]).T).max()), 1, LARGEST_SHUTTER_STEPS))
-    moments = (np.arange(steps) + 0.5) / steps * 2 * half - half
-    return tuple(canonical.invert(_between(times, to_plate, float(time))) for time in moments)
-
-
-def _between(times: list[float], matrices: list[Matrix], time: float) -> Matrix:
-    flat = np.stack([matrix.ravel() for matrix in matrices])
-    return np.array([np.interp(time, times, column) for column in flat.T]).reshape(2, 3)
-
-
 def solve_colour(
     job: SwapJob, face: FloatImage, plate: FloatImage, shape: FloatImage
 ) -> tuple[match.ColourMatch, FloatImage]:
@@ -268,17 +242,6 @@ def solve_colour(
         return solved, lit
     # Light is added after the match and before the grade, which is linear but for its shift.
     return solved.then(graded), np.asarray(lit @ graded[:, :3].T, np.float32)
-
-
-def replaced(job: SwapJob, plate_to_aligned: Matrix, size: int) -> Matrix:
-    """The placement with the artist's own scale, turn and shift of the new face."""
-    return moved(
-        plate_to_aligned,
-        size,
-        scale=job.face_scale_percent / 100,
-        turn_degrees=job.face_turn_degrees,
-        shift=(job.face_shift_x_percent / 100, job.face_shift_y_percent / 100),
-    )
 
 
 def finish(job: SwapJob, moment: Moment, made: NewFace) -> Frame:
