@@ -373,3 +373,27 @@ def test_a_grade_out_of_range_is_refused():
     for change in ({"gamma": 0.0}, {"lift": 1.0}, {"saturation": -1.0}, {"hue_degrees": float("nan")}):
         with pytest.raises(JobError, match="grade"):
             grade.matrix(**{**NEUTRAL, **change})
+
+
+@quick
+@given(st.integers(0, 10_000), st.floats(-0.3, 0.3))
+def test_a_beard_in_the_plate_does_not_count_as_dark_skin(seed, shift):
+    face = picture(seed, (48, 48), spread=0.02)
+    plate = face + np.float32(shift)
+    plate[32:] -= 0.25
+    everywhere = np.ones((48, 48), np.float32)
+    weight = match.trusted(face, plate, everywhere)
+    assert (weight <= everywhere).all()
+    assert weight[:32].min() > 0.99 and weight[32:].max() < 0.01
+    solved = match.solve("mean", face, plate, weight)
+    np.testing.assert_allclose(solved.matrix[:, 3], [shift] * 3, atol=5e-3)
+
+
+@quick
+@given(st.integers(0, 10_000), any_float)
+def test_what_is_trusted_is_finite_and_inside_the_matte(seed, value):
+    face, plate, weight = picture(seed), picture(seed + 1), soft_matte(seed)
+    plate[::5, ::3] = value
+    seen = match.trusted(face, plate, weight)
+    assert np.isfinite(seen).all() and (seen <= weight).all() and (seen >= 0).all()
+    assert not match.trusted(face, plate, np.zeros_like(weight)).any()

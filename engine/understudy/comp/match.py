@@ -25,6 +25,9 @@ _VARIANCE_FLOOR = 1e-8
 # A match may at most quarter or quadruple a contrast: beyond that it amplifies compression noise.
 _GAIN_LOW, _GAIN_HIGH = 0.25, 4.0
 
+# Encoded units, a little over a stop: light may differ by this much between face and plate.
+_USUAL_DIFFERENCE = 0.08
+
 # Orthonormal lightness, yellow-blue and red-green axes: the decorrelation of Ruderman's l-alpha-beta.
 _OPPONENT = np.array([[1.0, 1.0, 1.0], [1.0, 1.0, -2.0], [1.0, -1.0, 0.0]])
 _OPPONENT /= np.linalg.norm(_OPPONENT, axis=1, keepdims=True)
@@ -152,6 +155,32 @@ def measure(face: FloatImage, plate: FloatImage, matte: FloatImage) -> tuple[Sta
             fix="grow the matte, or set the colour method to none",
         )
     return _statistics(sums[1:10] / sums[0]), _statistics(sums[10:19] / sums[0])
+
+
+def trusted(face: FloatImage, plate: FloatImage, matte: FloatImage) -> FloatImage:
+    """The matte, lowered where face and plate differ otherwise than they mostly do: a beard, a fringe.
+
+    A beard in the plate is no dark skin, and must neither darken a shaven face nor count as shade on it.
+
+    Args:
+        face: (H, W, 3) float32, encoded space.
+        plate: The same shape and space.
+        matte: (H, W) float32 in 0..1.
+
+    Returns:
+        (H, W) float32, at most the matte; 0 where a pixel is not finite.
+    Source:
+        Welsch's weight about the weighted median, e.g. Holland & Welsch 1977.
+    """
+    apart = np.asarray(plate, np.float64).mean(axis=2) - np.asarray(face, np.float64).mean(axis=2)
+    weight = np.where(np.isfinite(apart) & (matte > 0), matte, 0).astype(np.float64)
+    if not weight.any():
+        return np.asarray(weight, np.float32)
+    order = np.argsort(np.where(weight > 0, apart, np.inf), axis=None, kind="stable")
+    reached = np.cumsum(weight.ravel()[order])
+    middle = apart.ravel()[order[np.searchsorted(reached, reached[-1] / 2)]]
+    away = np.where(weight > 0, apart - middle, 0) / _USUAL_DIFFERENCE
+    return np.asarray(weight * np.exp(-np.square(away)), np.float32)
 
 
 def _statistics(means: Matrix) -> Statistics:

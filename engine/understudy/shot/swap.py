@@ -222,14 +222,16 @@ def solve_colour(
     """The colour match with the artist's grade, and the light to add after it, at the network's size."""
     solved, lit = match.ColourMatch.identity(), np.zeros_like(face)
     if float(shape.sum()) >= 1.0:  # else nothing will show, and there is nothing to measure
-        strength = job.colour_strength / 100
+        strength, common = job.colour_strength / 100, match.trusted(face, plate, shape)
         if job.colour_method in transport.METHODS:
-            solved = transport.solve(job.colour_method, face, plate, shape, strength=strength, seed=job.seed)
+            solved = transport.solve(job.colour_method, face, plate, common, strength=strength, seed=job.seed)
         else:
-            solved = match.solve(job.colour_method, face, plate, shape, strength=strength)
+            solved = match.solve(job.colour_method, face, plate, common, strength=strength)
         if job.light_strength > 0:
             radius = job.light_radius_percent / 100 * face.shape[0]
-            lit = light.difference(solved.apply(face), plate, shape, radius_px=radius)
+            matched = solved.apply(face)
+            common = match.trusted(matched, plate, shape)
+            lit = light.difference(matched, plate, common, radius_px=radius)
             lit *= np.float32(job.light_strength / 100)
     graded = grade.matrix(
         gain_stops=job.grade_gain_stops,
