@@ -29,12 +29,17 @@ def noise(seed, shape, size_px=0.0):
     return white
 
 
+def neighbour(size_px):
+    """What a Gaussian of that size gives the next pixel, against its own: sizes under 0.3 are all none."""
+    return np.exp(-0.5 / size_px**2) if size_px > 0 else 0.0
+
+
 @quick
 @given(seeds, st.floats(0.002, 0.03), st.sampled_from([0.0, 0.6, 1.0]))
 def test_grain_of_a_known_strength_and_size_is_measured(seed, strength, size_px):
     seen = grain.measure(slopes() + np.float32(strength) * noise(seed, (160, 160), size_px))
     assert seen.mean == pytest.approx([strength] * 3, rel=0.25)
-    assert seen.size_px == pytest.approx(size_px, abs=0.3)
+    assert neighbour(seen.size_px) == pytest.approx(neighbour(size_px), abs=0.12)
 
 
 @quick
@@ -43,7 +48,7 @@ def test_given_grain_measures_like_the_plates(seed, strength):
     seen = grain.measure(slopes() + np.float32(strength) * noise(seed, (160, 160), 0.7))
     given_back = grain.measure(grain.add(slopes(), seen, amount=1.0, seed=seed, frame=5))
     assert given_back.mean == pytest.approx(seen.mean, rel=0.25)
-    assert given_back.size_px == pytest.approx(seen.size_px, abs=0.25)
+    assert neighbour(given_back.size_px) == pytest.approx(neighbour(seen.size_px), abs=0.12)
 
 
 def test_grain_that_grows_with_the_level_is_told_apart():

@@ -118,7 +118,7 @@ def test_a_bad_job_document_is_one_clear_error(
         (["swap"], "swap needs --plate, --track, --model, --output."),
         ([*SWAP, "--opacity", "200"], "opacity of the swap job"),
         ([*SWAP, "--opac", "20"], "--opac"),
-        ([*SWAP, "--matte", "all"], "choose from"),
+        ([*SWAP, "--merge", "all"], "choose from"),
         (["models", "burn"], "action of the models job"),
         (["swap", "--job", "/nowhere/job.json"], "No such file"),
     ],
