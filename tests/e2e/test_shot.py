@@ -17,7 +17,7 @@ from understudy.errors import FaceError, JobError, ModelError, PlateError, Relea
 from understudy.face.track import Track, TrackedFace
 from understudy.image import colour
 from understudy.image.exr import read_image, read_metadata, write_image
-from understudy.image.frame import Box, Frame
+from understudy.image.frame import Box, FloatImage, Frame
 from understudy.job import ExportJob, ExtractJob, SwapJob, TrackJob, TrainJob
 from understudy.progress import Event, Failed, Warned, silent
 from understudy.settings import Settings
@@ -102,6 +102,14 @@ def shot(tmp_path_factory: pytest.TempPathFactory) -> Shot:
     return Shot(root, Path(exported["model"]))
 
 
+def final_matte(made: Frame, plate: Frame) -> FloatImage:
+    """A face pass's final matte in the plate's raster."""
+    matte = np.zeros(plate.pixels.shape[:2], np.float32)
+    rows, columns = made.data_window.slices(plate.data_window)
+    matte[rows, columns] = made.pixels[..., made.channels.index("matte_final.A")]
+    return matte
+
+
 def run(job: SwapJob) -> tuple[dict[str, Any], list[Event]]:
     events: list[Event] = []
     return swap.run(job, report=events.append, settings=SETTINGS), events
@@ -114,9 +122,7 @@ def test_the_face_changes_and_everything_else_is_the_plate_bit_for_bit(tmp_path:
     face_pass = SwapJob.model_validate(shot.job(tmp_path / "pass").model_dump() | {"write": "face_pass"})
     run(face_pass)
     made = read_image(tmp_path / "pass" / "out.0001.exr")
-    matte = np.zeros(plate.pixels.shape[:2], np.float32)
-    rows, columns = made.data_window.slices(plate.data_window)
-    matte[rows, columns] = made.pixels[..., made.channels.index("matte_final.A")]
+    matte = final_matte(made, plate)
     changed = (out.pixels != plate.pixels).any(axis=-1)
     assert 0.02 < changed.mean() < 0.6
     assert not changed[matte == 0].any()
@@ -151,9 +157,7 @@ def test_every_control_changes_the_face_and_nothing_else(
     plain, out = (read_image(tmp_path / name / "out.0001.exr") for name in ("plain", "changed"))
     assert not np.array_equal(plain.pixels, out.pixels)
     made, plate = read_image(tmp_path / "pass" / "out.0001.exr"), shot.plate()
-    matte = np.zeros(plate.pixels.shape[:2], np.float32)
-    rows, columns = made.data_window.slices(plate.data_window)
-    matte[rows, columns] = made.pixels[..., made.channels.index("matte_final.A")]
+    matte = final_matte(made, plate)
     assert np.array_equal(out.pixels[matte == 0], plate.pixels[matte == 0])
 
 

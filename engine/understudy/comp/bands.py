@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from understudy.comp.cover import require_fit
 from understudy.comp.membrane import membrane
-from understudy.errors import PlateError
 from understudy.image.frame import FloatImage
 
 # Where the matte is below this the merged picture gives way to the plate: bands reach further than the
@@ -33,10 +33,7 @@ def multiband(plate: FloatImage, face: FloatImage, matte: FloatImage) -> tuple[F
     Source:
         Burt & Adelson 1983, A Multiresolution Spline with Application to Image Mosaics.
     """
-    if plate.shape != face.shape or plate.ndim != 3 or matte.shape != plate.shape[:2]:
-        raise PlateError(
-            f"Plate {plate.shape}, face {face.shape} and matte {matte.shape} do not fit each other."
-        )
+    require_fit(matte, plate=plate, face=face)
     support = _smooth_step(np.asarray(matte, np.float32) / _SUPPORT)
     below, above = _finite_pair(plate, face)
     cover = np.ascontiguousarray(np.clip(np.nan_to_num(matte), 0, 1), np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import cv2
@@ -96,9 +97,16 @@ def _deviation(values: FloatImage) -> FloatImage:
 
 def _size(ratio: float) -> float:
     """The size at which noise passes the wide mask that much better than the narrow one."""
+    sizes, ratios = _ratios()
+    return float(np.interp(ratio, ratios, sizes))
+
+
+@cache
+def _ratios() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sizes, and how much better noise of each passes the wide mask; it never falls."""
     sizes = np.linspace(0, 1.5, 31)
     ratios = [_passed(size, 2) / _passed(size, 1) for size in sizes]
-    return float(np.interp(ratio, np.maximum.accumulate(ratios), sizes))
+    return sizes, np.maximum.accumulate(ratios)
 
 
 def _kernel(size_px: float) -> NDArray[np.float64]:

@@ -11,7 +11,8 @@ import math
 import cv2
 import numpy as np
 
-from understudy.errors import JobError, PlateError
+from understudy.comp.cover import finite_cover, require_fit
+from understudy.errors import JobError
 from understudy.image.frame import FloatImage
 
 _SMALL_RADIUS_PX = 5.0
@@ -39,18 +40,14 @@ def difference(face: FloatImage, plate: FloatImage, matte: FloatImage, *, radius
         Naruniec et al. 2020, High-Resolution Neural Face Swapping for Visual Effects: contrast- and
         light-preserving compositing. Weighted by coverage: Knutsson & Westin 1993, Normalized Convolution.
     """
-    if face.shape != plate.shape or face.ndim != 3 or matte.shape != face.shape[:2]:
-        raise PlateError(
-            f"Face {face.shape}, plate {plate.shape} and matte {matte.shape} do not fit each other."
-        )
+    require_fit(matte, face=face, plate=plate)
     if not math.isfinite(radius_px) or radius_px <= 0:
         raise JobError(f"A light radius of {radius_px} pixels is out of range.", fix="give more than 0")
     apart = np.asarray(plate, np.float32) - np.asarray(face, np.float32)
-    finite = np.asarray(np.isfinite(apart).all(axis=2))
-    weight = np.where(finite & (matte > 0), matte, 0).astype(np.float32)
+    weight = finite_cover(matte, apart)
     if not weight.any():
         return np.zeros_like(apart)
-    values = np.where(finite[..., None], apart, 0) * weight[..., None]
+    values = np.where(weight[..., None] > 0, apart, 0) * weight[..., None]
     # What is blurred this much can be blurred small: a wide Gaussian costs more than all the rest of a frame.
     height, width = weight.shape
     shrink = max(1.0, radius_px / _SMALL_RADIUS_PX)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.comp import kernels
+from understudy.comp.cover import finite_cover
 from understudy.errors import JobError, PlateError
 from understudy.image.frame import FloatImage
 
@@ -173,13 +174,15 @@ def trusted(face: FloatImage, plate: FloatImage, matte: FloatImage) -> FloatImag
         Welsch's weight about the weighted median, e.g. Holland & Welsch 1977.
     """
     apart = np.asarray(plate, np.float64).mean(axis=2) - np.asarray(face, np.float64).mean(axis=2)
-    weight = np.where(np.isfinite(apart) & (matte > 0), matte, 0).astype(np.float64)
-    if not weight.any():
-        return np.asarray(weight, np.float32)
-    order = np.argsort(np.where(weight > 0, apart, np.inf), axis=None, kind="stable")
-    reached = np.cumsum(weight.ravel()[order])
-    middle = apart.ravel()[order[np.searchsorted(reached, reached[-1] / 2)]]
-    away = np.where(weight > 0, apart - middle, 0) / _USUAL_DIFFERENCE
+    weight = finite_cover(matte, apart[..., None])
+    covered = weight > 0
+    if not covered.any():
+        return weight
+    values = apart[covered]
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(weight[covered].astype(np.float64)[order])
+    middle = values[order[np.searchsorted(reached, reached[-1] / 2)]]
+    away = np.where(covered, apart - middle, 0) / _USUAL_DIFFERENCE
     return np.asarray(weight * np.exp(-np.square(away)), np.float32)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import cv2
 import numpy as np
@@ -134,12 +135,16 @@ def erode(matte: FloatImage, px: float) -> FloatImage:
     if not math.isfinite(px):
         raise JobError(f"A matte cannot shrink by {px} pixels.", fix="give a number of pixels")
     radius = min(abs(px), float(max(clean.shape)))
+    return _continuous(radius, lambda whole: _octagon(clean, whole, shrink=px > 0))
+
+
+def _continuous(radius: float, at_whole: Callable[[int], FloatImage]) -> FloatImage:
+    """What a whole number of pixels makes, blended between the two neighbours of `radius`."""
     whole = int(radius)
-    near = _octagon(clean, whole, shrink=px > 0)
+    near = at_whole(whole)
     if radius == whole:
         return near
-    far = _octagon(clean, whole + 1, shrink=px > 0)
-    return np.asarray(near + np.float32(radius - whole) * (far - near), np.float32)
+    return np.asarray(near + np.float32(radius - whole) * (at_whole(whole + 1) - near), np.float32)
 
 
 def _octagon(matte: FloatImage, radius: int, *, shrink: bool) -> FloatImage:
@@ -256,13 +261,8 @@ def trim(matte: FloatImage, *, top: float, bottom: float, left: float, right: fl
     for px, axis, direction in ((top, 0, 1), (bottom, 0, -1), (left, 1, 1), (right, 1, -1)):
         if not math.isfinite(px):
             raise JobError(f"A matte cannot be trimmed by {px} pixels.", fix="give a number of pixels")
-        whole = int(min(abs(px), out.shape[axis]))
-        near = _one_sided(out, whole, axis, direction, shrink=px > 0)
-        share = min(abs(px), out.shape[axis]) - whole
-        if share:
-            far = _one_sided(out, whole + 1, axis, direction, shrink=px > 0)
-            near = np.asarray(near + np.float32(share) * (far - near), np.float32)
-        out = near
+        step = partial(_one_sided, out, axis=axis, direction=direction, shrink=px > 0)
+        out = _continuous(min(abs(px), out.shape[axis]), step)
     return out
 
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from understudy.comp import kernels
+from understudy.comp.cover import finite_cover, require_fit
 from understudy.comp.matte import erode
 from understudy.errors import PlateError
 from understudy.image.frame import FloatImage
@@ -40,11 +41,10 @@ def membrane(data: FloatImage, weight: FloatImage) -> FloatImage:
     """
     if data.ndim != 3 or data.shape[2] != 3 or weight.shape != data.shape[:2]:
         raise PlateError(f"Values {data.shape} and weights {weight.shape} do not fit each other.")
-    finite = np.asarray(np.isfinite(data).all(axis=2))
-    sure = np.where(finite & (weight > 0), weight, 0).astype(np.float32)
+    sure = finite_cover(weight, data)
     if not sure.any():
         return np.zeros(data.shape, np.float32)
-    return _cascade(np.where(finite[..., None], data, 0).astype(np.float32), sure)
+    return _cascade(np.where(np.isfinite(data).all(axis=2, keepdims=True), data, 0).astype(np.float32), sure)
 
 
 def _cascade(data: FloatImage, weight: FloatImage) -> FloatImage:
@@ -89,10 +89,7 @@ def gradient(plate: FloatImage, face: FloatImage, matte: FloatImage) -> FloatIma
         Pérez et al. 2003, Poisson Image Editing; as a membrane: Farbman et al. 2009, Coordinates for Instant
         Image Cloning.
     """
-    if plate.shape != face.shape or plate.ndim != 3 or matte.shape != plate.shape[:2]:
-        raise PlateError(
-            f"Plate {plate.shape}, face {face.shape} and matte {matte.shape} do not fit each other."
-        )
+    require_fit(matte, plate=plate, face=face)
     width = max(1.0, _RING * max(matte.shape))
     ring = np.clip(4 * np.nan_to_num(matte), 0, 1) - erode(np.asarray(matte, np.float32), width)
     moved = membrane(np.asarray(plate - face, np.float32), np.clip(ring, 0, 1).astype(np.float32))

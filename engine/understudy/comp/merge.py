@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.comp import kernels
+from understudy.comp.cover import require_fit
 from understudy.errors import FaceError, JobError, PlateError
 from understudy.image.frame import Box, FloatImage
 
@@ -39,10 +40,7 @@ def over(plate_rgb: FloatImage, face_rgb: FloatImage, matte: FloatImage) -> Floa
     Raises:
         PlateError: the shapes differ.
     """
-    if plate_rgb.ndim != 3 or plate_rgb.shape != face_rgb.shape or matte.shape != plate_rgb.shape[:2]:
-        raise PlateError(
-            f"Plate {plate_rgb.shape}, face {face_rgb.shape} and matte {matte.shape} do not fit each other."
-        )
+    require_fit(matte, plate=plate_rgb, face=face_rgb)
     out = np.array(plate_rgb, np.float32, order="C", copy=True)
     kernels.blend_into(out, np.asarray(face_rgb, np.float32), np.asarray(matte, np.float32))
     return out

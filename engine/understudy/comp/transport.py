@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.comp import match
-from understudy.errors import JobError, PlateError
+from understudy.comp.cover import finite_cover
+from understudy.errors import JobError
 from understudy.image.frame import FloatImage
 
 Points = NDArray[np.float64]
@@ -71,10 +72,7 @@ def solve(
 
 def _draw(face: FloatImage, plate: FloatImage, matte: FloatImage) -> tuple[Points, Points]:
     """The same number of pixels of both, in proportion to the matte and evenly through the picture."""
-    finite = np.isfinite(face).all(axis=2) & np.isfinite(plate).all(axis=2)
-    weight = np.cumsum(np.where(finite & (matte > 0), matte, 0).astype(np.float64).ravel())
-    if not weight[-1] > 0:
-        raise PlateError("The matte is empty: no finite pixel to match colours by.", fix="grow the matte")
+    weight = np.cumsum(finite_cover(matte, face, plate).astype(np.float64).ravel())
     places = np.searchsorted(weight, (np.arange(_SAMPLES) + 0.5) / _SAMPLES * weight[-1])
     first, second = (image.reshape(-1, 3)[places].astype(np.float64) for image in (face, plate))
     return first, second

@@ -7,6 +7,8 @@ every mouth by the difference. Here a difference that acting can explain counts 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -15,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 SPREAD = 0.01
 
 
-def identity_shapes(performances: list[ArrayLike], poses: list[ArrayLike]) -> NDArray[np.float32]:
+def identity_shapes(performances: Sequence[ArrayLike], poses: Sequence[ArrayLike]) -> NDArray[np.float32]:
     """Each performer's own shape, free of pose and expression; only their differences mean anything.
 
     Landmarks are taken to be shape + a polynomial of the pose that all performers share + expression. What is

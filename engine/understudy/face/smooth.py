@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -36,6 +37,11 @@ class TrackedFace:
     confidence: float
     by_hand: bool
     box: FaceBox
+
+    @property
+    def landmarks_digest(self) -> str:
+        """SHA-256 of the landmarks, as hex digits."""
+        return hashlib.sha256(self.landmarks.tobytes()).hexdigest()
 
 
 def smooth(faces: Sequence[TrackedFace], *, frames: float) -> list[TrackedFace]:

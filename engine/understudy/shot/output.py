@@ -30,9 +30,7 @@ def digest(job: SwapJob, plate: Plate, roto: Plate | None, track: Track, model: 
     inputs = {
         "plate": stamp_of(plate.file(number)),
         "roto": None if roto is None else stamp_of(roto.file(number)),
-        "faces": [
-            "" if one is None else hashlib.sha256(one.landmarks.tobytes()).hexdigest() for one in faces
-        ],
+        "faces": ["" if one is None else one.landmarks_digest for one in faces],
         "model": model,
         "job": values.model_dump(mode="json", exclude=_NOT_OF_THE_FRAME),
         "frame": number,

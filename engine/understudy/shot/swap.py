@@ -264,9 +264,11 @@ def merged_box(job: SwapJob, moment: Moment, made: NewFace) -> tuple[Box, FloatI
     rows, columns = box.slices(frame.data_window)
     plate_rgb = np.ascontiguousarray(frame.pixels[rows, columns][..., list(frame.rgb_index)])
     encoded, coverage = made.warp_colours(made.finished(), box), made.warp_matte(made.matte, box)
-    encoded, coverage = join(job, frame, plate_rgb, encoded, coverage)
+    if job.merge != "over" or job.grain > 0:
+        plate = colour.encode(finite(plate_rgb), frame.colour_space)
+        encoded, coverage = join(job, plate, encoded, coverage)
     if job.grain > 0:
-        seen = grain.measure(colour.encode(finite(plate_rgb), frame.colour_space), coverage)
+        seen = grain.measure(plate, coverage)
         encoded = grain.add(encoded, seen, amount=job.grain / 100, seed=job.seed, frame=moment.number)
     rgb = colour.decode(encoded, frame.colour_space)
     alpha = alpha_of(frame, rows, columns)
@@ -276,12 +278,11 @@ def merged_box(job: SwapJob, moment: Moment, made: NewFace) -> tuple[Box, FloatI
 
 
 def join(
-    job: SwapJob, frame: Frame, plate_rgb: FloatImage, face: FloatImage, coverage: FloatImage
+    job: SwapJob, plate: FloatImage, face: FloatImage, coverage: FloatImage
 ) -> tuple[FloatImage, FloatImage]:
-    """The encoded face and its matte as the merge mode has them; `over` leaves both."""
+    """The face and its matte as the merge mode has them, all encoded; `over` leaves both."""
     if job.merge == "over" or not coverage.any():
         return face, coverage
-    plate = colour.encode(finite(plate_rgb), frame.colour_space)
     if job.merge == "multiband":
         return bands.multiband(plate, face, coverage)
     return membrane.gradient(plate, face, coverage), coverage

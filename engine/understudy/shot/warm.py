@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from pathlib import Path
@@ -101,12 +100,11 @@ class Warm:
         draw: Callable[[], Drawn | None],
     ) -> Drawn | None:
         """What the network made of a frame's face, drawn where it is not kept; None outside the frame."""
-        landmarks = hashlib.sha256(face.landmarks.tobytes()).hexdigest()
         key = (
             stamp_of(plate.file(number)),
             number,
             job.colour_space,
-            landmarks,
+            face.landmarks_digest,
             model.card.sha256,
             job.source,
         )

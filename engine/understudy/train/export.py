@@ -17,7 +17,7 @@ from understudy.errors import ModelError, TrainingError
 from understudy.image import colour
 from understudy.job import ExportJob
 from understudy.progress import Finished, Progress, Reporter, Warned
-from understudy.runtime.model import ModelCard, write_card
+from understudy.runtime.model import LANDMARK_COUNT, ModelCard, write_card
 from understudy.runtime.session import Session
 from understudy.settings import Settings
 from understudy.train import checkpoint, folder, nets
@@ -105,7 +105,7 @@ def _write_graph(network: nets.Comb, description: folder.Description, path: Path
         warnings.simplefilter("ignore")  # the exporter's own deprecations
         program = torch.onnx.export(
             module.eval(),
-            (torch.zeros(2, 3, size, size), torch.full((2, nets.LANDMARK_COUNT, 2), 0.5)),
+            (torch.zeros(2, 3, size, size), torch.full((2, LANDMARK_COUNT, 2), 0.5)),
             dynamo=True,
             verbose=False,
             opset_version=OPSET,
@@ -123,7 +123,7 @@ def _parity(path: Path, network: nets.Comb, architecture: nets.Architecture) -> 
     generator = torch.Generator().manual_seed(1)
     shape = (PARITY_FACES, 3, architecture.size, architecture.size)
     faces = torch.rand(shape, generator=generator) * 0.45 + 0.1
-    landmarks = torch.rand((PARITY_FACES, nets.LANDMARK_COUNT, 2), generator=generator)
+    landmarks = torch.rand((PARITY_FACES, LANDMARK_COUNT, 2), generator=generator)
     with torch.no_grad():
         expected = network(faces, landmarks)
     session = Session(path, device="cpu")

@@ -127,8 +127,8 @@ def prepare(job: TrainJob, *, report: Reporter, settings: Settings) -> Study:
 
 def _shapes(banks: list[Bank]) -> Tensor:
     """(identities, 68, 2): what of the landmarks is the performers' own."""
-    parts = [[bank.landmarks.cpu().numpy(), bank.poses.cpu().numpy()] for bank in banks]
-    return torch.from_numpy(identity_shapes([part[0] for part in parts], [part[1] for part in parts]))
+    landmarks = [bank.landmarks.cpu().numpy() for bank in banks]
+    return torch.from_numpy(identity_shapes(landmarks, [bank.poses.cpu().numpy() for bank in banks]))
 
 
 def step(study: Study) -> dict[str, Tensor]:

@@ -24,10 +24,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from understudy.runtime.model import LANDMARK_COUNT
+
 # Where skin lies in ACEScct: the network sees (value - CENTRE) / SPAN, which is about -2..2.
 CENTRE = 0.40
 SPAN = 0.11
-LANDMARK_COUNT = 68
 # Between the code and the coarsest level the channels go through a waist this many times narrower: a full
 # matrix there would hold most of the weights and cost a quarter of an iteration.
 NARROW = 4
@@ -164,7 +165,7 @@ class CodeNormaliser(nn.Module):
 
     Source:
         Chang et al. 2019, Domain-Specific Batch Normalization; here without gradients through the averages,
-        because a batch of eight says little about them.
+        because one batch says little about them.
     """
 
     mean: Tensor
