@@ -38,18 +38,23 @@ Precision = Literal["fp32", "fp16"]
 FACE = "percent of the aligned face's edge"
 
 
-def _unit(name: str, *, animated: bool = False) -> dict[str, Any]:
-    return {"unit": name, "animated": True} if animated else {"unit": name}
+def _unit(name: str) -> dict[str, Any]:
+    return {"unit": name}
+
+
+def _animated(low: float, high: float, unit: str) -> Any:
+    """A range that keyframes may move in."""
+    return Field(ge=low, le=high, json_schema_extra={"unit": unit, "animated": True})
 
 
 Percent = Annotated[float, Field(ge=0, le=100, json_schema_extra=_unit("percent"))]
 # Fields that a keyframe may move: what the artist sees at once.
-Share = Annotated[float, Field(ge=0, le=100, json_schema_extra=_unit("percent", animated=True))]
-Signed = Annotated[float, Field(ge=-100, le=100, json_schema_extra=_unit("percent", animated=True))]
-OfFace = Annotated[float, Field(ge=0, le=50, json_schema_extra=_unit(FACE, animated=True))]
-SignedOfFace = Annotated[float, Field(ge=-50, le=50, json_schema_extra=_unit(FACE, animated=True))]
-Turn = Annotated[float, Field(ge=-45, le=45, json_schema_extra=_unit("degrees", animated=True))]
-Scale = Annotated[float, Field(ge=50, le=200, json_schema_extra=_unit("percent", animated=True))]
+Share = Annotated[float, _animated(0, 100, "percent")]
+Signed = Annotated[float, _animated(-100, 100, "percent")]
+OfFace = Annotated[float, _animated(0, 50, FACE)]
+SignedOfFace = Annotated[float, _animated(-50, 50, FACE)]
+Turn = Annotated[float, _animated(-45, 45, "degrees")]
+Scale = Annotated[float, _animated(50, 200, "percent")]
 
 
 class Job(BaseModel):
@@ -207,35 +212,21 @@ class SwapJob(PlateFields):
     """How far the colour match goes."""
     light_strength: Share = 100.0
     """How far the plate's broad light and shade replace the new face's own."""
-    light_radius_percent: Annotated[
-        float, Field(ge=1, le=50, json_schema_extra=_unit(FACE, animated=True))
-    ] = 20.0
+    light_radius_percent: Annotated[float, _animated(1, 50, FACE)] = 20.0
     """What counts as broad: the deviation of the blur that tells light from detail."""
-    grade_gain_stops: Annotated[
-        float, Field(ge=-4, le=4, json_schema_extra=_unit("stops", animated=True))
-    ] = 0.0
+    grade_gain_stops: Annotated[float, _animated(-4, 4, "stops")] = 0.0
     """Your own exposure of the new face, after match and light."""
-    grade_gamma: Annotated[
-        float, Field(ge=0.25, le=4, json_schema_extra=_unit("a factor", animated=True))
-    ] = 1.0
+    grade_gamma: Annotated[float, _animated(0.25, 4, "a factor")] = 1.0
     """Flattens the new face's contrast about mid grey above 1, and steepens it below."""
-    grade_lift_percent: Annotated[
-        float, Field(ge=-50, le=50, json_schema_extra=_unit("percent", animated=True))
-    ] = 0.0
+    grade_lift_percent: Annotated[float, _animated(-50, 50, "percent")] = 0.0
     """Raises the dark of the new face and leaves its white."""
-    grade_saturation_percent: Annotated[
-        float, Field(ge=0, le=200, json_schema_extra=_unit("percent", animated=True))
-    ] = 100.0
+    grade_saturation_percent: Annotated[float, _animated(0, 200, "percent")] = 100.0
     """Colourfulness of the new face."""
-    grade_hue_degrees: Annotated[
-        float, Field(ge=-180, le=180, json_schema_extra=_unit("degrees", animated=True))
-    ] = 0.0
+    grade_hue_degrees: Annotated[float, _animated(-180, 180, "degrees")] = 0.0
     """Turns the new face's hues."""
     sharpness: Signed = 0.0
     """Sharpens the new face; negative values soften it."""
-    sharpness_radius_percent: Annotated[
-        float, Field(ge=0.1, le=10, json_schema_extra=_unit(FACE, animated=True))
-    ] = 1.0
+    sharpness_radius_percent: Annotated[float, _animated(0.1, 10, FACE)] = 1.0
     """How fine the detail is that sharpness changes."""
     match_sharpness: Share = 0.0
     """How far the new face takes on the plate's own sharpness, as measured on its face."""
@@ -243,7 +234,7 @@ class SwapJob(PlateFields):
     """Throws resolution of the new face away, for soft plates."""
     denoise: Share = 0.0
     """Smooths small differences in the new face and keeps its edges."""
-    grain: Annotated[float, Field(ge=0, le=200, json_schema_extra=_unit("percent", animated=True))] = 0.0
+    grain: Annotated[float, _animated(0, 200, "percent")] = 0.0
     """Gives the new face the grain measured in the plate; 100 is as much as the plate has."""
     motion_blur: Share = 0.0
     """Blurs the new face along its track, by the share of a frame that the shutter is open."""
