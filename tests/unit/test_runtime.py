@@ -20,18 +20,26 @@ LANDMARKS = helper.make_tensor_value_info("landmarks", TensorProto.FLOAT, ["N", 
 
 
 def graph(count=3, size=SIZE, scale=0.5):
-    """A model whose identity i returns scale·face + the landmarks' mean + i, and the matte of 0.25·i."""
+    """A model whose identity i returns scale·face + its landmarks' mean + i, and the matte of 0.25·i.
+
+    Its landmarks are the plate's, moved by i / 8 of the edge from those of the last identity.
+    """
     nodes, outputs, weights = [], [], [numpy_helper.from_array(np.float32(scale), "scale")]
     weights.append(numpy_helper.from_array(np.array([-1, 1, 1, 1], np.int64), "one_a_face"))
-    nodes.append(helper.make_node("ReduceMean", ["landmarks"], ["middle"], axes=[1, 2], keepdims=0))
-    nodes.append(helper.make_node("Reshape", ["middle", "one_a_face"], ["moved"]))
     nodes.append(helper.make_node("ReduceMean", ["face"], ["grey"], axes=[1], keepdims=1))
     nodes.append(helper.make_node("Sub", ["grey", "grey"], ["nothing"]))
     for index in range(count):
         weights.append(numpy_helper.from_array(np.float32(index), f"shift_{index}"))
         weights.append(numpy_helper.from_array(np.float32(0.25 * index), f"cover_{index}"))
+        carried = np.float32((index - count + 1) / 8)
+        weights.append(numpy_helper.from_array(carried, f"carried_{index}"))
+        nodes += [
+            helper.make_node("Add", ["landmarks", f"carried_{index}"], [f"landmarks_{index}"]),
+            helper.make_node("ReduceMean", [f"landmarks_{index}"], [f"mean_{index}"], axes=[1, 2], keepdims=0),
+            helper.make_node("Reshape", [f"mean_{index}", "one_a_face"], [f"middle_{index}"]),
+        ]
         nodes.append(helper.make_node("Mul", ["face", "scale"], [f"scaled_{index}"]))
-        nodes.append(helper.make_node("Add", [f"scaled_{index}", "moved"], [f"moved_{index}"]))
+        nodes.append(helper.make_node("Add", [f"scaled_{index}", f"middle_{index}"], [f"moved_{index}"]))
         nodes.append(helper.make_node("Add", [f"moved_{index}", f"shift_{index}"], [f"face_{index}"]))
         nodes.append(helper.make_node("Add", ["nothing", f"cover_{index}"], [f"matte_{index}"]))
         shape = ["N", 3, size, size]
@@ -39,6 +47,7 @@ def graph(count=3, size=SIZE, scale=0.5):
         outputs.append(
             helper.make_tensor_value_info(f"matte_{index}", TensorProto.FLOAT, ["N", 1, size, size])
         )
+        outputs.append(helper.make_tensor_value_info(f"landmarks_{index}", TensorProto.FLOAT, ["N", 68, 2]))
     face = helper.make_tensor_value_info("face", TensorProto.FLOAT, ["N", 3, size, size])
     built = helper.make_graph(nodes, "swap", [face, LANDMARKS], outputs, weights)
     return helper.make_model(built, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
@@ -70,8 +79,8 @@ def landmarks(count=2, share=0.0):
 
 
 def test_landmarks_reach_the_model_as_shares_of_the_edge(path):
-    face, _, _ = Model.open(path).swap(faces(), landmarks(share=0.75), source="ada")
-    np.testing.assert_allclose(face, faces() * 0.5 + 0.75, rtol=1e-6)
+    face = Model.open(path).swap(faces(), landmarks(share=0.75), source="ada").face
+    np.testing.assert_allclose(face, faces() * 0.5 + 0.75 - 0.25, rtol=1e-5)
 
 
 @pytest.mark.parametrize("bad", [landmarks(1), landmarks()[:, :67], landmarks(share=np.nan)])
@@ -82,31 +91,42 @@ def test_landmarks_that_do_not_fit_are_refused(path, bad):
 
 def test_a_swap_gives_the_face_and_both_mattes(path):
     model = Model.open(path, device="cpu", threads=1)
-    face, cover, own = model.swap(faces(), landmarks(), source="ada")
-    np.testing.assert_allclose(face, faces() * 0.5, rtol=1e-6)
+    face, cover, _, own = model.swap(faces(), landmarks(), source="ada")
+    np.testing.assert_allclose(face, faces() * 0.5 - 0.25, atol=1e-6)
     assert face.dtype == cover.dtype == own.dtype == np.float32
     assert cover.shape == own.shape == (2, SIZE, SIZE)
     assert (cover == 0).all() and (own == 0.5).all()
 
 
 def test_the_card_names_the_source_when_the_caller_does_not(path):
-    face, cover, _ = Model.open(path).swap(faces(), landmarks())
-    np.testing.assert_allclose(face, faces() * 0.5 + 1, rtol=1e-6)
+    face, cover, *_ = Model.open(path).swap(faces(), landmarks())
+    np.testing.assert_allclose(face, faces() * 0.5 + 1 - 0.125, rtol=1e-5)
     assert (cover == 0.25).all()
 
 
 def test_the_destination_itself_and_no_faces_at_all_are_fine(path):
     model = Model.open(path)
-    _, cover, own = model.swap(faces(1), landmarks(1), source="cy")
+    _, cover, _, own = model.swap(faces(1), landmarks(1), source="cy")
     assert np.array_equal(cover, own)
-    assert [a.shape[0] for a in model.swap(faces(0), landmarks(0))] == [0, 0, 0]
+    assert [a.shape[0] for a in model.swap(faces(0), landmarks(0))] == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("mix", [0.0, 0.25, 1.0])
+def test_mixed_identities_are_drawn_with_their_features_in_one_place(path, mix):
+    mixed = Model.open(path).swap(faces(), landmarks(), source="ada", identity_mix=mix)
+    # Ada is face/2 + landmarks and cy, who plays in the plate, face/2 + landmarks + 2; ada's lie 1/4 lower.
+    wanted = faces() * 0.5 + 2 * (1 - mix) - 0.25 * mix
+    np.testing.assert_allclose(mixed.face, wanted, atol=1e-5)
+    np.testing.assert_allclose(mixed.matte, 0.5 * (1 - mix), atol=1e-6)
+    np.testing.assert_allclose(mixed.own_face, faces() * 0.5 + 2, atol=1e-5)
+    assert (mixed.own_matte == 0.5).all()
 
 
 def test_a_broken_pixel_spoils_no_swap(path):
     broken = faces()
     broken[0, 3, 3] = (np.nan, np.inf, -np.inf)
-    face, _, _ = Model.open(path).swap(broken, landmarks())
-    np.testing.assert_allclose(face[0, 3, 3], [1.0, 1.5, 1.0])
+    face = Model.open(path).swap(broken, landmarks()).face
+    np.testing.assert_allclose(face[0, 3, 3], [1 - 0.125, 1.5 - 0.125, 1 - 0.125])
 
 
 def test_an_unknown_identity_lists_the_known_ones(path):
@@ -226,7 +246,7 @@ def test_a_run_checks_names_shapes_and_types(path):
     good = np.zeros((1, 3, SIZE, SIZE), np.float32)
     points = np.zeros((1, 68, 2), np.float32)
     assert list(opened.run(["matte_2"], face=good, landmarks=points)) == ["matte_2"]
-    assert len(opened.run(face=good, landmarks=points)) == 6
+    assert len(opened.run(face=good, landmarks=points)) == 9
     for only, arrays in [
         (["nose"], {"face": good, "landmarks": points}),
         (None, {"mouth": good, "landmarks": points}),
@@ -327,12 +347,14 @@ def test_a_half_precision_model_keeps_its_interface(tmp_path):
     halves = [helper.make_node("Cast", ["face"], ["small"], to=TensorProto.FLOAT16)]
     halves += [helper.make_node("Cast", ["small"], ["face_0"], to=TensorProto.FLOAT)]
     halves += [helper.make_node("ReduceMean", ["face"], ["matte_0"], axes=[1], keepdims=1)]
+    halves += [helper.make_node("Identity", ["landmarks"], ["landmarks_0"])]
     values = [("face", 3), ("face_0", 3), ("matte_0", 1)]
     infos = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["N", c, SIZE, SIZE]) for n, c in values]
+    infos.append(helper.make_tensor_value_info("landmarks_0", TensorProto.FLOAT, ["N", 68, 2]))
     built = helper.make_graph(halves, "swap", [infos[0], LANDMARKS], infos[1:])
     file = tmp_path / "swap_fp16.onnx"
     onnx.save(helper.make_model(built, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), file)
     write_card(file, card_for(file, identities=["ada"], source="ada", destination="ada", precision="fp16"))
-    face, _, _ = Model.open(file).swap(faces(), landmarks())
+    face = Model.open(file).swap(faces(), landmarks()).face
     assert face.dtype == np.float32
     np.testing.assert_allclose(face, faces(), atol=1e-3)

@@ -245,14 +245,15 @@ def test_an_export_agrees_with_the_network_for_any_batch(
     opened = Model.open(Path(result["model"]), device="cpu")
     faces = np.random.default_rng(0).uniform(0.1, 0.5, (5, SIZE, SIZE, 3)).astype(np.float32)
     points = np.random.default_rng(1).uniform(0, SIZE, (5, 68, 2)).astype(np.float32)
-    drawn, matte, _ = opened.swap(faces, points, source="bert")
+    drawn, matte, own, _ = opened.swap(faces, points, source="bert")
     network = export.load(model)[1]
     with torch.no_grad():
         expected = network(
             torch.from_numpy(faces).permute(0, 3, 1, 2), torch.from_numpy((points + 0.5) / SIZE)
         )
-    assert np.abs(drawn - expected[2].permute(0, 2, 3, 1).numpy()).max() < 1e-3
-    assert np.abs(matte - expected[3][:, 0].numpy()).max() < 1e-3
+    assert np.abs(own - expected[0].permute(0, 2, 3, 1).numpy()).max() < 1e-3
+    assert np.abs(drawn - expected[3].permute(0, 2, 3, 1).numpy()).max() < 1e-3
+    assert np.abs(matte - expected[4][:, 0].numpy()).max() < 1e-3
     card = read_card(Path(result["model"]))
     assert (card.source, card.destination, card.precision) == ("bert", "anna", precision)
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.comp import kernels
-from understudy.comp.cover import finite_cover
+from understudy.comp.cover import require_fit
 from understudy.errors import JobError, PlateError
 from understudy.image.frame import FloatImage
 
@@ -170,20 +170,17 @@ def trusted(face: FloatImage, plate: FloatImage, matte: FloatImage) -> FloatImag
 
     Returns:
         (H, W) float32, at most the matte; 0 where a pixel is not finite.
+
+    Raises:
+        PlateError: the shapes differ.
     Source:
         Welsch's weight about the weighted median, e.g. Holland & Welsch 1977.
     """
-    apart = np.asarray(plate, np.float64).mean(axis=2) - np.asarray(face, np.float64).mean(axis=2)
-    weight = finite_cover(matte, apart[..., None])
-    covered = weight > 0
-    if not covered.any():
-        return weight
-    values = apart[covered]
-    order = np.argsort(values, kind="stable")
-    reached = np.cumsum(weight[covered].astype(np.float64)[order])
-    middle = values[order[np.searchsorted(reached, reached[-1] / 2)]]
-    away = np.where(covered, apart - middle, 0) / _USUAL_DIFFERENCE
-    return np.asarray(weight * np.exp(-np.square(away)), np.float32)
+    require_fit(matte, face=face, plate=plate)
+    arrays = [np.ascontiguousarray(array, np.float32) for array in (face, plate, matte)]
+    out = np.empty(matte.shape, np.float32)
+    kernels.trust_common(*arrays, _USUAL_DIFFERENCE, out)
+    return out
 
 
 def _statistics(means: Matrix) -> Statistics:

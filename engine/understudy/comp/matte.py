@@ -287,4 +287,4 @@ def _clean(matte: FloatImage) -> FloatImage:
     array = np.asarray(matte, np.float32)
     if array.ndim != 2 or 0 in array.shape:
         raise PlateError(f"A matte must be (height, width), not {array.shape}.")
-    return np.ascontiguousarray(np.clip(np.nan_to_num(array, nan=0.0), 0, 1))
+    return np.ascontiguousarray(np.fmin(np.fmax(array, np.float32(0)), np.float32(1)))  # fmax drops NaN

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from understudy.runtime.session import Session
 
 SCHEMA_VERSION = 1
 LANDMARK_COUNT = 68
+OUTPUTS = ("face", "matte", "landmarks")
+"""What a graph gives of every identity, as face_0, matte_0, landmarks_0, face_1 and so on."""
 _LARGEST_CARD = 2**20
 
 
@@ -141,6 +143,22 @@ def _read_document(path: Path) -> dict[str, Any]:
     return document
 
 
+class Swapped(NamedTuple):
+    """What a model draws of N faces of S pixels, float32.
+
+    Attributes:
+        face: (N, S, S, 3) the new faces, encoded RGB, not clipped.
+        matte: (N, S, S) in 0..1, where they are.
+        own_face: (N, S, S, 3) the plate's own performer as the model knows them.
+        own_matte: (N, S, S) in 0..1, where the plate's own faces are.
+    """
+
+    face: FloatImage
+    matte: FloatImage
+    own_face: FloatImage
+    own_matte: FloatImage
+
+
 class Model:
     """An exported model, ready to swap faces. Open it once and keep it.
 
@@ -152,6 +170,7 @@ class Model:
     def __init__(self, card: ModelCard, session: Session) -> None:
         self.card = card
         self.session = session
+        self._moves: dict[int, NDArray[np.float32]] = {}
 
     @classmethod
     def open(cls, onnx_path: Path, *, device: str = "auto", threads: int = 0) -> Model:
@@ -171,30 +190,78 @@ class Model:
                 fix="export the model again",
             )
         for index in range(len(card.identities)):
-            for name in (f"face_{index}", f"matte_{index}"):
+            for name in (f"{kind}_{index}" for kind in OUTPUTS):
                 if name not in session.outputs:
                     raise ModelError(
-                        f"The model has no output {name}, which its card asks for.", where=onnx_path
+                        f"The model has no output {name}, which its card asks for.",
+                        where=onnx_path,
+                        fix="export the model again",
                     )
         return cls(card, session)
 
     def swap(
-        self, faces: FloatImage, landmarks: NDArray[np.float32], *, source: str | None = None
-    ) -> tuple[FloatImage, FloatImage, FloatImage]:
+        self,
+        faces: FloatImage,
+        landmarks: NDArray[np.float32],
+        *,
+        source: str | None = None,
+        identity_mix: float = 1.0,
+    ) -> Swapped:
         """Give every face the source's looks, its acting kept.
 
         Args:
             faces: (N, S, S, 3) float32, encoded RGB. NaN counts as black, infinity as white.
             landmarks: (N, 68, 2) float32, pixels of the faces.
             source: Identity to put in; the card's own when left out.
+            identity_mix: How much of it, 0..1; the rest is the plate's own performer. Both are drawn with
+                features in one place, between the two, so that no feature is seen twice.
 
         Returns:
-            The new faces (N, S, S, 3) encoded RGB, not clipped; their mattes (N, S, S) in 0..1; and the
-            mattes of the plate's own faces (N, S, S). All float32.
+            What the network draws, all float32.
 
         Raises:
             ModelError: the shape does not fit, the identity is unknown, or the model's answer is not finite.
         """
+        size = self.card.size
+        self._check(faces, landmarks)
+        new, own = self._index(self.card.source if source is None else source), self._destination
+        if len(faces) == 0:
+            nothing, empty = np.zeros((0, size, size, 3), np.float32), np.zeros((0, size, size), np.float32)
+            return Swapped(nothing, empty, nothing.copy(), empty.copy())
+        clean = np.nan_to_num(np.asarray(faces, np.float32), nan=0.0, posinf=1.0, neginf=0.0)
+        shares = (np.asarray(landmarks, np.float32) + np.float32(0.5)) / np.float32(size)
+        if identity_mix == 1.0:
+            return self._draw(clean, shares, new, own)
+        move, share = self._carried(new), np.float32(identity_mix)
+        places = np.concatenate([shares, shares - (1 - share) * move, shares + share * move])
+        many = self._draw(np.concatenate([clean] * 3), places, new, own)
+        as_is, of_new, of_own = slice(0, len(faces)), slice(len(faces), -len(faces)), slice(-len(faces), None)
+        return Swapped(
+            many.own_face[of_own] + share * (many.face[of_new] - many.own_face[of_own]),
+            many.own_matte[of_own] + share * (many.matte[of_new] - many.own_matte[of_own]),
+            many.own_face[as_is],
+            many.own_matte[as_is],
+        )
+
+    def _draw(self, faces: FloatImage, shares: NDArray[np.float32], new: int, own: int) -> Swapped:
+        """One run of the graph: what identities `new` and `own` look like."""
+        names = (f"face_{new}", f"matte_{new}", f"face_{own}", f"matte_{own}")
+        results = self.session.run(tuple(dict.fromkeys(names)), face=faces.transpose(0, 3, 1, 2), landmarks=shares)
+        drawn = [self._checked(name, results[name], len(faces)) for name in names]
+        colours = [np.ascontiguousarray(one.transpose(0, 2, 3, 1)) for one in drawn[::2]]
+        mattes = [np.clip(one[:, 0], 0, 1) for one in drawn[1::2]]
+        return Swapped(colours[0], mattes[0], colours[1], mattes[1])
+
+    def _carried(self, identity: int) -> NDArray[np.float32]:
+        """(68, 2) shares of the edge that the graph moves the plate's landmarks by to draw an identity."""
+        if identity not in self._moves:
+            size, middle = self.card.size, np.full((1, LANDMARK_COUNT, 2), 0.5, np.float32)
+            name = f"landmarks_{identity}"
+            drawn = self.session.run((name,), face=np.zeros((1, 3, size, size), np.float32), landmarks=middle)
+            self._moves[identity] = np.asarray(drawn[name] - middle, np.float32)[0]
+        return self._moves[identity]
+
+    def _check(self, faces: FloatImage, landmarks: NDArray[np.float32]) -> None:
         size = self.card.size
         if faces.ndim != 4 or faces.shape[1:] != (size, size, 3):
             raise ModelError(
@@ -206,21 +273,10 @@ class Model:
                 f"The model takes {LANDMARK_COUNT} finite landmarks a face, not {landmarks.shape}.",
                 where=self.session.path,
             )
-        index = self._index(self.card.source if source is None else source)
-        names = (f"face_{index}", f"matte_{index}", f"matte_{self._index(self.card.destination)}")
-        if len(faces) == 0:
-            empty = np.zeros((0, size, size), np.float32)
-            return np.zeros((0, size, size, 3), np.float32), empty, empty.copy()
-        clean = np.nan_to_num(np.asarray(faces, np.float32), nan=0.0, posinf=1.0, neginf=0.0)
-        shares = (np.asarray(landmarks, np.float32) + np.float32(0.5)) / np.float32(size)
-        wanted = tuple(dict.fromkeys(names))
-        results = self.session.run(wanted, face=clean.transpose(0, 3, 1, 2), landmarks=shares)
-        new, matte, own = (self._checked(name, results[name], len(faces)) for name in names)
-        return (
-            np.ascontiguousarray(new.transpose(0, 2, 3, 1)),
-            np.clip(matte[:, 0], 0, 1),
-            np.clip(own[:, 0], 0, 1),
-        )
+
+    @property
+    def _destination(self) -> int:
+        return self._index(self.card.destination)
 
     def _index(self, identity: str) -> int:
         if identity not in self.card.identities:

@@ -90,7 +90,7 @@ class Session:
         """Run the model once.
 
         Args:
-            only: Outputs to compute; what they do not need is not computed. All when left out.
+            only: Outputs to give back; all when left out.
             arrays: Every input by its name, in the dtype and shape the model asks for.
 
         Returns:
@@ -111,7 +111,6 @@ class Session:
             )
         options = onnxruntime.RunOptions()
         options.log_severity_level = 4
-        options.only_execute_path_to_fetches = True
         feed = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         with _wrapped("The model failed on this input", self.path, "check the input's shape and type"):
             results = self._session.run(names, feed, options)

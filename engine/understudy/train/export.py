@@ -17,7 +17,7 @@ from understudy.errors import ModelError, TrainingError
 from understudy.image import colour
 from understudy.job import ExportJob
 from understudy.progress import Finished, Progress, Reporter, Warned
-from understudy.runtime.model import LANDMARK_COUNT, ModelCard, write_card
+from understudy.runtime.model import LANDMARK_COUNT, OUTPUTS, ModelCard, write_card
 from understudy.runtime.session import Session
 from understudy.settings import Settings
 from understudy.train import checkpoint, folder, nets
@@ -97,9 +97,8 @@ def _write_graph(network: nets.Comb, description: folder.Description, path: Path
     size = description.architecture.size
     # Halving works in place, and the network is still needed to compare with.
     module: nn.Module = _Half(copy.deepcopy(network)) if half else network
-    names = [
-        f"{kind}_{i}" for i in range(len(description.architecture.identities)) for kind in ("face", "matte")
-    ]
+    count = len(description.architecture.identities)
+    names = [f"{kind}_{index}" for index in range(count) for kind in OUTPUTS]
     batch = torch.export.Dim("batch", min=1, max=4096)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations

@@ -230,7 +230,7 @@ class Comb(nn.Module):
         return [(face[:, :3], face[:, 3:]) for face in drawn]
 
     def forward(self, face: Tensor, landmarks: Tensor) -> tuple[Tensor, ...]:
-        """Encoded faces of the first identity to every identity's face and matte in turn.
+        """Encoded faces of the first identity to every identity's face, matte and landmarks in turn.
 
         The exported graph is this: the first identity is the destination, who acts in the plate, and
         `landmarks` (N, 68, 2) are that face's, in shares of its edge.
@@ -238,10 +238,10 @@ class Comb(nn.Module):
         return self.draw_all(self.describe(normalise(face), 0), landmarks)
 
     def draw_all(self, code: Tensor, landmarks: Tensor) -> tuple[Tensor, ...]:
-        """Codes and landmarks of the first identity to every identity's encoded face and matte in turn."""
+        """Codes and landmarks of the first identity to every identity's encoded face, matte and landmarks."""
         outputs: list[Tensor] = []
         for identity in range(len(self.decoders)):
             points = landmarks + (self.shapes[identity] - self.shapes[0])
             ((drawn, logits),) = self.draw(code, points, [identity])
-            outputs += [denormalise(drawn.float()), torch.sigmoid(logits.float())]
+            outputs += [denormalise(drawn.float()), torch.sigmoid(logits.float()), points]
         return tuple(outputs)
