@@ -13,19 +13,20 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
 import cv2
 import numpy as np
 
-from understudy.comp import match
+from understudy.comp import match, transport
 from understudy.face.smooth import TrackedFace
 from understudy.face.template import BASE
 from understudy.image.frame import Frame
 from understudy.job import SwapJob
-from understudy.runtime.model import Model
-from understudy.shot import swap
+from understudy.runtime.model import Model, Swapped
+from understudy.shot import evidence, footage, merging, newface, recipe
 
 FACE_PX, NETWORK_PX = 512, 256
 COMMON: dict[str, Any] = {
@@ -35,13 +36,14 @@ COMMON: dict[str, Any] = {
     "output": "b.%04d.exr",
 }
 RECIPES: dict[str, dict[str, Any]] = {
-    "matte, Monge-Kantorovich, sharpen, over": {},
-    "the same, light from the plate": {"light_strength": 100.0},
+    "matte, Monge-Kantorovich, sharpen, over": {"light_strength": 0.0},
+    "the same, light from the plate": {},
     "the same, multiband": {"merge": "multiband"},
     "the same, gradient": {"merge": "gradient"},
     "the same, grain": {"grain": 100.0},
     "the same, matched sharpness": {"match_sharpness": 100.0},
-    "erode 5%, feather 20%": {"erode_percent": 5.0, "feather_percent": 20.0},
+    "the same, occlusion matte": {"matte_occlusion": True},
+    "the same, erode 5 %, feather 20 %": {"erode": 5.0, "feather": 20.0},
 }
 
 
@@ -53,24 +55,30 @@ def stub() -> Model:
     )
     matte = np.ones((1, NETWORK_PX, NETWORK_PX), np.float32)
     card = SimpleNamespace(size=NETWORK_PX, coverage="full", source="a", destination="b")
-    return cast(Model, SimpleNamespace(card=card, swap=lambda *_, **__: (face[None], matte, matte)))
+    drawn = Swapped(face[None], matte, face[None], matte)
+    return cast(Model, SimpleNamespace(card=card, swap=lambda *_, **__: drawn))
 
 
-def moment(width: int, height: int) -> swap.Moment:
-    """A frame with a face in its middle."""
+def moment(width: int, height: int) -> newface.Moment:
+    """A frame with a face in its middle, and what the network drew of it."""
     random = np.random.default_rng(1)
     pixels = cv2.GaussianBlur(random.gamma(2, 0.1, (height, width, 3)).astype(np.float32), (0, 0), 2)
     # BASE spans the square from brow to lip, which is some 0.63 of the aligned face.
     landmarks = (BASE - BASE.mean(axis=0)) * FACE_PX * 0.63 + [width / 2, height / 2]
     frame = Frame.from_rgb(pixels, colour_space="ACEScg")
     face = TrackedFace(1, landmarks.astype(np.float32), 1.0, by_hand=False, box=(0.0, 0.0, 1.0, 1.0))
-    return swap.Moment(1, frame, (None, face, None), swap.draw(frame, face, stub(), None))
+    drawn = footage.draw(frame, face, stub(), SwapJob.model_validate(COMMON))
+    return newface.Moment(1, frame, (None, face, None), drawn, None, None)
 
 
-def merged(job: SwapJob, one: swap.Moment) -> None:
+def merged(job: SwapJob, one: newface.Moment) -> None:
     """Composite the face's rectangle; putting it into a copy of the frame costs that copy."""
-    assert one.drawn is not None
-    swap.merged_box(job, one, swap.composite(job, one, one.drawn))
+    drawn = one.drawn
+    assert drawn is not None
+    shape = recipe.shape(job, drawn, None)
+    seen = evidence.gather(job, drawn.face, drawn.plate, recipe.resize(shape.final, drawn.size))
+    whole = replace(one, shape=shape, evidence=seen)
+    merging.merged_box(job, whole, recipe.composite(job, whole, drawn, shape))
 
 
 def best(call: Callable[[], object], repeats: int) -> float:
@@ -108,9 +116,13 @@ def main() -> None:
     face, plate = (random.random((512, 512, 3), np.float32) for _ in range(2))
     weight = np.ones((512, 512), np.float32)
     print("| colour match at 512² | solve and apply |\n|---|---|")
-    for method in match.METHODS:
-        ms = best(lambda method=method: match.solve(method, face, plate, weight).apply(face), options.repeats)
-        print(f"| {method} | {ms:.1f} ms |", flush=True)
+    for solve, methods in ((match.solve, match.METHODS), (transport.solve, transport.METHODS)):
+        for method in methods:
+            ms = best(
+                lambda solve=solve, method=method: solve(method, face, plate, weight).apply(face),
+                options.repeats,
+            )
+            print(f"| {method} | {ms:.1f} ms |", flush=True)
 
 
 if __name__ == "__main__":

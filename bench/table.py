@@ -22,11 +22,15 @@ from understudy.shot import review, swap
 from understudy.shot.warm import Warm
 
 ROWS: tuple[dict[str, Any], ...] = (
+    {},
+    *({"colour_method": method, "light_strength": 0.0} for method in get_args(ColourMethod)),
     *({"colour_method": method} for method in get_args(ColourMethod)),
-    {"light_strength": 0.0},
     {"light_strength": 50.0},
     {"light_radius_percent": 10.0},
     {"light_radius_percent": 30.0},
+    {"temporal_window": 1},
+    {"temporal_window": 3},
+    {"temporal_window": 3, "colour_method": "reinhard"},
     {"matte_destination": True},
     {"merge": "multiband"},
     {"merge": "gradient"},
@@ -37,7 +41,7 @@ SHEET_FRAMES = (1, 26, 51, 76)
 
 def label(row: dict[str, Any]) -> str:
     """A row's name."""
-    return ", ".join(f"{name} {value}" for name, value in row.items())
+    return ", ".join(f"{name} {value}" for name, value in row.items()) or "nothing"
 
 
 def main() -> None:

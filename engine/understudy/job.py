@@ -8,16 +8,15 @@ where it has one a unit.
 from __future__ import annotations
 
 import json
-import math
-from bisect import bisect_right
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from understudy import keyframes
 from understudy.errors import JobError
+from understudy.keyframes import Keys, moving, stepping
 
 Detector = Literal["auto", "fan", "yunet", "known"]
 CoverageName = Literal["half", "full", "whole_face", "head"]
@@ -33,28 +32,27 @@ ColourMethod = Literal[
     "iterative",
     "sliced",
 ]
+MatteUnit = Literal["percent", "pixels"]
 MergeMode = Literal["over", "multiband", "gradient"]
 Precision = Literal["fp32", "fp16"]
 FACE = "percent of the aligned face's edge"
+MATTE = "percent of the aligned face's edge, or pixels"
 
 
 def _unit(name: str) -> dict[str, Any]:
     return {"unit": name}
 
 
-def _animated(low: float, high: float, unit: str) -> Any:
-    """A range that keyframes may move in."""
-    return Field(ge=low, le=high, json_schema_extra={"unit": unit, "animated": True})
-
-
 Percent = Annotated[float, Field(ge=0, le=100, json_schema_extra=_unit("percent"))]
 # Fields that a keyframe may move: what the artist sees at once.
-Share = Annotated[float, _animated(0, 100, "percent")]
-Signed = Annotated[float, _animated(-100, 100, "percent")]
-OfFace = Annotated[float, _animated(0, 50, FACE)]
-SignedOfFace = Annotated[float, _animated(-50, 50, FACE)]
-Turn = Annotated[float, _animated(-45, 45, "degrees")]
-Scale = Annotated[float, _animated(50, 200, "percent")]
+Share = Annotated[float, moving(0, 100, "percent")]
+Signed = Annotated[float, moving(-100, 100, "percent")]
+SignedOfFace = Annotated[float, moving(-50, 50, FACE)]
+OfMatte = Annotated[float, moving(0, 200, MATTE)]
+SignedOfMatte = Annotated[float, moving(-200, 200, MATTE)]
+Switch = Annotated[bool, stepping()]
+Turn = Annotated[float, moving(-45, 45, "degrees")]
+Scale = Annotated[float, moving(50, 200, "percent")]
 
 
 class Job(BaseModel):
@@ -182,51 +180,71 @@ class SwapJob(PlateFields):
     """Write the finished frame, or the face pass to composite in the host."""
     source: str | None = None
     """Identity to put in; the model's first source when left out."""
-    matte_learned: bool = True
+    identity_mix: Share = 100.0
+    """Share of the source performer in the new face; the rest is the plate's own, as the model knows it."""
+    matte_learned: Switch = True
     """Covers the plate where the model says the new face is."""
-    matte_destination: bool = False
+    matte_destination: Switch = False
     """Covers the plate where the model says the plate's own face is."""
-    matte_hull: bool = True
+    matte_hull: Switch = True
     """Covers the plate inside the landmarks' outline."""
+    matte_occlusion: Switch = False
+    """Leaves out what lies in front of the plate's face: where it differs from what the model knows."""
+    matte_box: Switch = False
+    """Covers the plate inside the rectangle round the landmarks."""
+    box_padding_percent: SignedOfFace = 0.0
+    """Room between the landmarks and the sides of the box matte; negative values draw it in."""
     matte_external: str | None = None
     """Your own matte in the plate's raster, such as roto.%04d.exr: alpha or first channel, used as drawn."""
-    matte_combine: MatteMode = "product"
+    matte_combine: Annotated[MatteMode, stepping()] = "product"
     """How the chosen mattes become one; difference takes the later ones out of the first."""
-    erode_percent: SignedOfFace = -2.0
+    matte_unit: Annotated[MatteUnit, stepping()] = "percent"
+    """Unit of erode and feather: percent of the aligned face's edge, or pixels of the plate."""
+    erode: SignedOfMatte = -2.0
     """Shrinks the matte; negative values grow it."""
-    erode_top_percent: SignedOfFace = 0.0
+    erode_top: SignedOfMatte = 0.0
     """Shrinks the matte from the forehead; negative values grow it."""
-    erode_bottom_percent: SignedOfFace = 0.0
+    erode_bottom: SignedOfMatte = 0.0
     """Shrinks the matte from the chin; negative values grow it."""
-    erode_left_percent: SignedOfFace = 0.0
+    erode_left: SignedOfMatte = 0.0
     """Shrinks the matte from the picture's left side of the face; negative values grow it."""
-    erode_right_percent: SignedOfFace = 0.0
+    erode_right: SignedOfMatte = 0.0
     """Shrinks the matte from the picture's right side of the face; negative values grow it."""
-    feather_percent: OfFace = 5.0
+    feather: OfMatte = 5.0
     """Width of the matte's soft edge, inwards."""
+    feather_top: OfMatte = 0.0
+    """Width of a longer soft edge at the forehead."""
+    feather_bottom: OfMatte = 0.0
+    """Width of a longer soft edge at the chin."""
+    feather_left: OfMatte = 0.0
+    """Width of a longer soft edge on the picture's left side of the face."""
+    feather_right: OfMatte = 0.0
+    """Width of a longer soft edge on the picture's right side of the face."""
     opacity: Share = 100.0
     """Opacity of the new face; at 0 the plate comes out bit for bit."""
-    colour_method: ColourMethod = "mean"
+    colour_method: Annotated[ColourMethod, stepping()] = "mean"
     """How the face's colour is matched to the plate."""
     colour_strength: Share = 100.0
     """How far the colour match goes."""
+    temporal_window: Annotated[int, Field(ge=0, le=25, json_schema_extra=_unit("frames"))] = 0
+    """Frames on each side that colour and light are averaged with; never across a cut."""
     light_strength: Share = 100.0
     """How far the plate's broad light and shade replace the new face's own."""
-    light_radius_percent: Annotated[float, _animated(1, 50, FACE)] = 20.0
+    light_radius_percent: Annotated[float, moving(1, 50, FACE)] = 20.0
     """What counts as broad: the deviation of the blur that tells light from detail."""
-    grade_gain_stops: Annotated[float, _animated(-4, 4, "stops")] = 0.0
+    grade_gain_stops: Annotated[float, moving(-4, 4, "stops")] = 0.0
     """Your own exposure of the new face, after match and light."""
-    grade_gamma: Annotated[float, _animated(0.25, 4, "a factor")] = 1.0
+    grade_gamma: Annotated[float, moving(0.25, 4, "a factor")] = 1.0
     """Flattens the new face's contrast about mid grey above 1, and steepens it below."""
-    grade_lift_percent: Annotated[float, _animated(-50, 50, "percent")] = 0.0
+    grade_lift_percent: Annotated[float, moving(-50, 50, "percent")] = 0.0
     """Raises the dark of the new face and leaves its white."""
-    grade_saturation_percent: Annotated[float, _animated(0, 200, "percent")] = 100.0
+    grade_saturation_percent: Annotated[float, moving(0, 200, "percent")] = 100.0
     """Colourfulness of the new face."""
-    grade_hue_degrees: Annotated[float, _animated(-180, 180, "degrees")] = 0.0
+    grade_hue_degrees: Annotated[float, moving(-180, 180, "degrees")] = 0.0
     """Turns the new face's hues."""
     sharpness: Signed = 0.0
     """Sharpens the new face; negative values soften it."""
-    sharpness_radius_percent: Annotated[float, _animated(0.1, 10, FACE)] = 1.0
+    sharpness_radius_percent: Annotated[float, moving(0.1, 10, FACE)] = 1.0
     """How fine the detail is that sharpness changes."""
     match_sharpness: Share = 0.0
     """How far the new face takes on the plate's own sharpness, as measured on its face."""
@@ -234,13 +252,13 @@ class SwapJob(PlateFields):
     """Throws resolution of the new face away, for soft plates."""
     denoise: Share = 0.0
     """Smooths small differences in the new face and keeps its edges."""
-    grain: Annotated[float, _animated(0, 200, "percent")] = 0.0
+    grain: Annotated[float, moving(0, 200, "percent")] = 0.0
     """Gives the new face the grain measured in the plate; 100 is as much as the plate has."""
     motion_blur: Share = 0.0
     """Blurs the new face along its track, by the share of a frame that the shutter is open."""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
     """Seed of the grain's pattern and of random axes in colour; the same seed gives the same frames."""
-    merge: MergeMode = "over"
+    merge: Annotated[MergeMode, stepping()] = "over"
     """How the face joins the plate: over, its bands blended apart, or its gradients with the plate's edge."""
     face_scale_percent: Scale = 100.0
     """Size of the new face about its centre."""
@@ -250,7 +268,7 @@ class SwapJob(PlateFields):
     """Moves the new face down."""
     face_turn_degrees: Turn = 0.0
     """Turns the new face clockwise about its centre."""
-    keyframes: dict[str, dict[int, float]] = Field(default_factory=dict)
+    keyframes: Keys = Field(default_factory=dict)
     """Values by frame for options that can move, as {"opacity": {"1001": 0, "1009": 100}}, linear between."""
     device: Literal["auto", "cpu", "cuda", "tensorrt", "coreml", "directml"] = "auto"
     """Where inference runs; auto takes the fastest provider there is."""
@@ -262,41 +280,14 @@ class SwapJob(PlateFields):
 
     @field_validator("keyframes")
     @classmethod
-    def _check_keyframes(cls, keyframes: dict[str, dict[int, float]]) -> dict[str, dict[int, float]]:
-        for name, keys in keyframes.items():
-            field = cls.model_fields.get(name)
-            if field is None or not animated(field):
-                raise ValueError(f"{name!r} is no option that keyframes can move")
-            if not keys:
-                raise ValueError(f"{name!r} has no keyframe")
-            adapter: TypeAdapter[float] = TypeAdapter(Annotated[float, *field.metadata])
-            for frame, value in keys.items():
-                try:
-                    adapter.validate_python(value)
-                except ValidationError as exc:
-                    raise ValueError(f"{name} at frame {frame}: {exc.errors()[0]['msg']}") from exc
-        return keyframes
+    def _check_keyframes(cls, keys: Keys) -> Keys:
+        return keyframes.check(cls, keys)
 
     def at(self, frame: int) -> Self:
         """The job as its keyframes have it on one frame; before the first and after the last they hold."""
         if not self.keyframes:
             return self
-        values = {name: _between(sorted(keys.items()), frame) for name, keys in self.keyframes.items()}
-        return self.model_copy(update={**values, "keyframes": {}})
-
-
-def animated(field: FieldInfo) -> bool:
-    """Whether keyframes can move a field."""
-    extra = field.json_schema_extra
-    return isinstance(extra, dict) and bool(extra.get("animated"))
-
-
-def _between(keys: list[tuple[int, float]], frame: int) -> float:
-    after = bisect_right(keys, (frame, math.inf))
-    if after == 0 or after == len(keys):
-        return keys[max(after - 1, 0)][1]
-    (first, start), (last, end) = keys[after - 1], keys[after]
-    return start + (end - start) * (frame - first) / (last - first)
+        return self.model_copy(update={**keyframes.at(self.keyframes, frame), "keyframes": {}})
 
 
 class ModelsJob(Job):

@@ -21,7 +21,7 @@ from understudy.image.frame import Box, FloatImage, Frame
 from understudy.job import ExportJob, ExtractJob, SwapJob, TrackJob, TrainJob
 from understudy.progress import Event, Failed, Warned, silent
 from understudy.settings import Settings
-from understudy.shot import extract, swap, track
+from understudy.shot import extract, footage, swap, track
 from understudy.shot.warm import Warm
 from understudy.train import export, loop
 
@@ -141,7 +141,13 @@ def test_the_face_changes_and_everything_else_is_the_plate_bit_for_bit(tmp_path:
         {"motion_blur": 100.0},
         {"degrade": 60.0, "denoise": 50.0},
         {"matte_destination": True, "matte_hull": False, "matte_combine": "minimum"},
-        {"erode_top_percent": 10.0},
+        {"erode_top": 10.0},
+        {"feather_left": 20.0},
+        {"matte_unit": "pixels", "erode": 8.0},
+        {"matte_box": True, "box_padding_percent": -10.0},
+        {"matte_occlusion": True},
+        {"identity_mix": 40.0},
+        {"temporal_window": 2},
         {"grade_gain_stops": 0.5, "grade_saturation_percent": 50.0, "grade_hue_degrees": 10.0},
         {"face_scale_percent": 80.0, "face_turn_degrees": 10.0, "face_shift_x_percent": 10.0},
         {"colour_method": "linear", "keyframes": {"sharpness": {1: 50}}},
@@ -260,19 +266,19 @@ def test_a_release_that_has_run_out_is_refused_before_anything_is_written(tmp_pa
 def test_a_warm_process_makes_the_same_frames_and_reads_and_draws_them_once(
     tmp_path: Path, shot: Shot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    warm, drawn, real = Warm(), [], swap.draw
+    warm, drawn, real = Warm(), [], footage.draw
 
     def counted(frame: Frame, face: TrackedFace, *rest: Any) -> Any:
         drawn.append(face.frame)
         return real(frame, face, *rest)
 
-    monkeypatch.setattr(swap, "draw", counted)
+    monkeypatch.setattr(footage, "draw", counted)
     for feather in (5.0, 9.0):
-        job = shot.job(tmp_path / f"{feather:g}", feather_percent=feather)
+        job = shot.job(tmp_path / f"{feather:g}", feather=feather)
         swap.run(job, report=silent, settings=SETTINGS, warm=warm)
     assert drawn == [1, 2, 3]
     assert warm.frames.nbytes == FRAMES * shot.plate().pixels.nbytes
-    run(shot.job(tmp_path / "cold", feather_percent=9.0))
+    run(shot.job(tmp_path / "cold", feather=9.0))
     kept, cold = (read_image(tmp_path / name / "out.0002.exr") for name in ("9", "cold"))
     assert np.array_equal(kept.pixels, cold.pixels)
 

@@ -235,7 +235,7 @@ def test_sharpening_keeps_flat_colours_and_highlights(seed, amount, radius):
 def test_results_do_not_depend_on_the_thread_count():
     face, plate, weight = picture(3, (300, 310)), picture(4, (300, 310)), soft_matte(5, (300, 310))
     placement = np.array([[0.8, 0.1, 3.2], [-0.1, 0.8, 40.7]])
-    box = merge.paste_box(placement, 300, merge.Box(0, 0, 400, 400))
+    box = merge.paste_box(placement, merge.Box(0, 0, 300, 300), merge.Box(0, 0, 400, 400))
     results = []
     before = cv2.getNumThreads()
     try:

@@ -74,11 +74,11 @@ def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_flags_become_the_job(do: Callable[[Runner], list[Job]]) -> None:
     jobs = do(lambda job, report: {})
-    flags = ["--erode-percent", "-5", "--opacity", "50", "--write", "face_pass", "--frames", "1001-1100"]
+    flags = ["--erode", "-5", "--opacity", "50", "--write", "face_pass", "--frames", "1001-1100"]
     assert cli.main([*SWAP, *flags]) == 0
     job = jobs[0]
     assert isinstance(job, SwapJob)
-    assert (job.erode_percent, job.opacity, job.write) == (-5.0, 50.0, "face_pass")
+    assert (job.erode, job.opacity, job.write) == (-5.0, 50.0, "face_pass")
     assert job.frames == "1001-1100"
 
 

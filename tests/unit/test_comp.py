@@ -155,7 +155,7 @@ def test_a_trimmed_side_moves_alone_and_by_as_much(side, px):
         lambda: merge.over(*[np.ones((2, 2, 3), np.float32)] * 2, np.ones((3, 2), np.float32)),
         lambda: merge.warp_to_box(np.ones((2, 2), np.float32), np.eye(2, 3), Box(0, 0, 2, 2), "best"),
         lambda: merge.warp_to_box(np.ones((2, 2), np.float32), np.zeros((2, 3)), Box(0, 0, 2, 2)),
-        lambda: merge.paste_box(np.full((2, 3), np.nan), 8, Box(0, 0, 2, 2)),
+        lambda: merge.paste_box(np.full((2, 3), np.nan), Box(0, 0, 8, 8), Box(0, 0, 2, 2)),
     ],
 )
 def test_values_out_of_range_are_errors_with_a_name(call):
@@ -224,11 +224,13 @@ def test_a_smaller_copy_does_not_alias():
 
 
 def test_the_box_holds_the_whole_face_and_ends_at_the_bounds():
-    placement = np.array([[2.0, 0, -3.2], [0, 2.0, 4.5]])
-    assert merge.paste_box(placement, 10, Box(-50, -50, 90, 90)) == Box(-5, 3, 17, 25)
-    assert merge.paste_box(placement, 10, Box(0, 0, 8, 8)) == Box(0, 3, 8, 8)
-    assert merge.paste_box(placement, 10, Box(500, 500, 600, 600)).empty
-    assert merge.paste_box(placement * 1e30, 10, Box(0, 0, 8, 8)).height <= 8
+    placement, whole = np.array([[2.0, 0, -3.2], [0, 2.0, 4.5]]), Box(0, 0, 10, 10)
+    assert merge.paste_box(placement, whole, Box(-50, -50, 90, 90)) == Box(-5, 3, 17, 25)
+    assert merge.paste_box(placement, whole, Box(0, 0, 8, 8)) == Box(0, 3, 8, 8)
+    assert merge.paste_box(placement, whole, Box(500, 500, 600, 600)).empty
+    assert merge.paste_box(placement * 1e30, whole, Box(0, 0, 8, 8)).height <= 8
+    assert merge.paste_box(placement, Box(3, 4, 3, 9), Box(0, 0, 8, 8)).empty
+    assert merge.paste_box(placement, Box(4, 2, 5, 3), Box(-50, -50, 90, 90)) == Box(3, 7, 7, 11)
 
 
 def test_a_paste_changes_only_its_rectangle():

@@ -43,7 +43,7 @@ def test_values_may_come_as_the_text_of_a_command_line() -> None:
 
 
 def test_a_job_survives_its_own_json() -> None:
-    job = parse_job("swap", {**SWAP, "erode_percent": -3.5})
+    job = parse_job("swap", {**SWAP, "erode": -3.5})
     assert SwapJob.model_validate_json(job.model_dump_json()) == job
 
 
@@ -58,7 +58,7 @@ def test_a_job_is_frozen() -> None:
     [
         ({"opacity": 101}, "opacity"),
         ({"opacity": "nan"}, "opacity"),
-        ({"erode_percent": float("inf")}, "erode_percent"),
+        ({"erode": float("inf")}, "erode"),
         ({"matte_combine": "everything"}, "matte_combine"),
         ({"oppacity": 3}, "oppacity"),
         ({"plate": None}, "plate"),
@@ -109,6 +109,20 @@ def test_keyframes_move_in_straight_lines_and_hold_at_both_ends(frame: int, opac
     assert (job.opacity, job.sharpness) == (opacity, -20.0)
 
 
+def test_switches_and_choices_hold_a_key_until_the_next() -> None:
+    keyed = {
+        "merge": {10: "multiband", 20: "over"},
+        "matte_hull": {10: True, 20: False},
+        "opacity": {10: 1, 20: 2},
+    }
+    job = SwapJob.model_validate({**SWAP, "keyframes": keyed})
+    found = [(job.at(n).merge, job.at(n).matte_hull, job.at(n).opacity) for n in (1, 19, 20, 30)]
+    assert found == [
+        ("multiband", True, 1.0), ("multiband", True, 1.9), ("over", False, 2.0), ("over", False, 2.0)
+    ]  # fmt: skip
+    assert SwapJob.model_validate_json(job.model_dump_json()) == job
+
+
 def test_keyframes_may_come_as_the_json_of_a_command_line() -> None:
     job = parse_job("swap", {**SWAP, "keyframes": '{"opacity": {"1": 10}}'})
     assert isinstance(job, SwapJob)
@@ -123,7 +137,16 @@ def test_a_job_without_keyframes_is_the_same_on_every_frame() -> None:
 
 @pytest.mark.parametrize(
     "keyframes",
-    [{"opacity": {1: 101}}, {"opacity": {}}, {"merge": {1: 0}}, {"nose": {1: 1}}, "{", {"opacity": {"x": 1}}],
+    [
+        {"opacity": {1: 101}},
+        {"opacity": {}},
+        {"merge": {1: 0}},
+        {"nose": {1: 1}},
+        {"matte_hull": {1: 0.5}},
+        {"plate": {1: "a.mov"}},
+        "{",
+        {"opacity": {"x": 1}},
+    ],
 )
 def test_keyframes_that_cannot_be_are_refused(keyframes: Any) -> None:
     with pytest.raises(JobError, match="keyframes"):

@@ -35,7 +35,9 @@ def graph(count=3, size=SIZE, scale=0.5):
         weights.append(numpy_helper.from_array(carried, f"carried_{index}"))
         nodes += [
             helper.make_node("Add", ["landmarks", f"carried_{index}"], [f"landmarks_{index}"]),
-            helper.make_node("ReduceMean", [f"landmarks_{index}"], [f"mean_{index}"], axes=[1, 2], keepdims=0),
+            helper.make_node(
+                "ReduceMean", [f"landmarks_{index}"], [f"mean_{index}"], axes=[1, 2], keepdims=0
+            ),
             helper.make_node("Reshape", [f"mean_{index}", "one_a_face"], [f"middle_{index}"]),
         ]
         nodes.append(helper.make_node("Mul", ["face", "scale"], [f"scaled_{index}"]))

@@ -29,5 +29,7 @@ def finite_cover(matte: FloatImage, *pictures: FloatImage) -> FloatImage:
     """(H, W) float32: the matte where it is above 0 and every (H, W, C) picture is finite, 0 elsewhere."""
     seen = matte > 0
     for picture in pictures:
-        seen = seen & np.isfinite(picture).all(axis=2)
+        finite = np.isfinite(picture)
+        if not finite.all():  # to ask every pixel costs ten times as much as to ask all at once
+            seen = seen & finite.all(axis=2)
     return np.where(seen, matte, 0).astype(np.float32)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -15,7 +14,7 @@ from understudy.image.frame import FloatImage
 
 LEVELS = 5
 _FLAT_SHARE = 0.5
-_FEWEST_PIXELS = 64
+_FEWEST_PIXELS, _MOST_PIXELS = 64, 2**16
 # Immerkær's mask, 1 −2 1 across and down: blind to planes, it scales white noise by 6. The second is as
 # blind and twice as wide: what passes it better than the first is coarse.
 _MASK = {step: np.zeros(2 * step + 1, np.float32) for step in (1, 2)}
@@ -73,20 +72,23 @@ def measure(rgb: FloatImage, weight: FloatImage | None = None) -> Grain:
         usable &= weight > 0
     smooth = np.asarray(cv2.GaussianBlur(clean, (0, 0), 2.0), np.float32).mean(axis=2)
     slope = cv2.magnitude(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1))
-    if usable.sum() < _FEWEST_PIXELS:
+    places = np.flatnonzero(usable)
+    if len(places) < _FEWEST_PIXELS:
         return nothing
-    flat = usable & (slope <= np.quantile(slope[usable], _FLAT_SHARE))
-    edges = np.quantile(smooth[flat], np.linspace(0, 1, LEVELS + 1))
+    places = places[:: max(1, len(places) // _MOST_PIXELS)]
+    slopes = slope.ravel()[places]
+    flat = places[slopes <= np.quantile(slopes, _FLAT_SHARE)]
+    values = smooth.ravel()[flat]
+    narrow, wide = (one.reshape(-1, 3)[flat] for one in (response, wider))
     levels: list[float] = []
     deviations: list[FloatImage] = []
-    for low, high in pairwise(edges):
-        chosen = flat & (smooth >= low) & (smooth <= high)
-        if chosen.sum() >= _FEWEST_PIXELS and (not levels or smooth[chosen].mean() > levels[-1]):
-            levels.append(float(smooth[chosen].mean()))
-            deviations.append(_deviation(response[chosen]))
+    for chosen in np.array_split(np.argsort(values, kind="stable"), LEVELS):
+        if len(chosen) >= _FEWEST_PIXELS and (not levels or values[chosen].mean() > levels[-1]):
+            levels.append(float(values[chosen].mean()))
+            deviations.append(_deviation(narrow[chosen]))
     if not levels:
         return nothing
-    size = _size(float(_deviation(wider[flat]).mean() / max(_deviation(response[flat]).mean(), 1e-12)))
+    size = _size(float(_deviation(wide).mean() / max(_deviation(narrow).mean(), 1e-12)))
     # A blurred noise passes the mask less than white noise does: measured values are lifted by as much.
     return Grain(np.array(levels), np.array(deviations, np.float64) / _passed(size, 1), size)
 

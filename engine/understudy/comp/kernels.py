@@ -1,7 +1,7 @@
 """The loops over pixels that numpy cannot fuse; the only user of numba here.
 
-Every kernel runs on one thread and in a fixed order, so that its sums have the same bits on every machine
-with the same number format, whatever the thread count. They are compiled once and cached beside this file.
+Kernels that sum run on one thread and in a fixed order, so that their results have the same bits whatever the
+thread count; the others take rows, for `strips`. They are compiled once and cached beside this file.
 """
 
 from __future__ import annotations
@@ -132,14 +132,14 @@ def fill_convex(edges: NDArray[np.float64], out: FloatImage) -> None:
 
 
 @numba.njit(cache=True, nogil=True)
-def blend_into(out: FloatImage, face: FloatImage, matte: FloatImage) -> None:
-    """Write plate + matte·(face − plate) into `out`, which holds the plate, where the matte is above 0.
+def blend_into(out: FloatImage, face: FloatImage, matte: FloatImage, first: int, last: int) -> None:
+    """Write plate + matte·(face − plate) into rows of `out`, the plate, where the matte is above 0.
 
     A plate pixel that is not finite gives way to the face; a face pixel that is not finite leaves the plate.
     A matte of 1 or more is the face exactly.
     """
     channels = out.shape[2]
-    for y in range(out.shape[0]):
+    for y in range(first, last):
         for x in range(out.shape[1]):
             weight = matte[y, x]
             if not weight > 0.0:
@@ -168,11 +168,13 @@ def _cubic_weights(f: np.float32) -> tuple[np.float32, np.float32, np.float32, n
 
 
 @numba.njit(cache=True, nogil=True)
-def resample_cubic(image: FloatImage, inverse: NDArray[np.float64], out: FloatImage) -> None:
-    """Sample (H, W, 3) `image` at inverse·(x, y, 1) for every pixel of `out`, Catmull-Rom, edges repeated."""
+def resample_cubic(
+    image: FloatImage, inverse: NDArray[np.float64], out: FloatImage, first: int, last: int
+) -> None:
+    """Sample (H, W, 3) `image` at inverse·(x, y, 1) for rows of `out`, Catmull-Rom, edges repeated."""
     height, width = image.shape[0], image.shape[1]
     zero = np.float32(0.0)
-    for y in range(out.shape[0]):
+    for y in range(first, last):
         for x in range(out.shape[1]):
             u = min(max(inverse[0, 0] * x + inverse[0, 1] * y + inverse[0, 2], -1.0), np.float64(width))
             v = min(max(inverse[1, 0] * x + inverse[1, 1] * y + inverse[1, 2], -1.0), np.float64(height))
@@ -192,11 +194,13 @@ def resample_cubic(image: FloatImage, inverse: NDArray[np.float64], out: FloatIm
 
 
 @numba.njit(cache=True, nogil=True)
-def resample_linear(image: FloatImage, inverse: NDArray[np.float64], out: FloatImage) -> None:
-    """Sample (H, W) `image` at inverse·(x, y, 1) for every pixel of `out`, bilinear, 0 outside."""
+def resample_linear(
+    image: FloatImage, inverse: NDArray[np.float64], out: FloatImage, first: int, last: int
+) -> None:
+    """Sample (H, W) `image` at inverse·(x, y, 1) for rows of `out`, bilinear, 0 outside."""
     height, width = image.shape
     zero = np.float32(0.0)
-    for y in range(out.shape[0]):
+    for y in range(first, last):
         for x in range(out.shape[1]):
             u = min(max(inverse[0, 0] * x + inverse[0, 1] * y + inverse[0, 2], -1.0), np.float64(width))
             v = min(max(inverse[1, 0] * x + inverse[1, 1] * y + inverse[1, 2], -1.0), np.float64(height))

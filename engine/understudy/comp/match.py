@@ -177,9 +177,9 @@ def trusted(face: FloatImage, plate: FloatImage, matte: FloatImage) -> FloatImag
         Welsch's weight about the weighted median, e.g. Holland & Welsch 1977.
     """
     require_fit(matte, face=face, plate=plate)
-    arrays = [np.ascontiguousarray(array, np.float32) for array in (face, plate, matte)]
+    of_face, of_plate, weight = (np.ascontiguousarray(one, np.float32) for one in (face, plate, matte))
     out = np.empty(matte.shape, np.float32)
-    kernels.trust_common(*arrays, _USUAL_DIFFERENCE, out)
+    kernels.trust_common(of_face, of_plate, weight, _USUAL_DIFFERENCE, out)
     return out
 
 

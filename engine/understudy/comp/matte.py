@@ -22,6 +22,8 @@ from understudy.image.frame import FloatImage
 
 Points = NDArray[np.float64]
 
+SIDES = ("top", "bottom", "left", "right")
+
 FOREHEAD = 0.2
 """How far the hull rises above the brows, as a share of the height from the chin to the nose bridge."""
 
@@ -50,20 +52,57 @@ def hull(landmarks: FloatImage, size: int | tuple[int, int], *, grow: float = FO
     Raises:
         FaceError: the landmarks have another shape, or are not finite.
     """
-    points = np.asarray(landmarks, np.float64)
-    if points.shape != (68, 2) or not np.isfinite(points).all():
-        raise FaceError(
-            f"A hull needs 68 finite landmarks, not an array of shape {points.shape}.",
-            fix="track the face in this frame again, or set its landmarks by hand",
-        )
-    height, width = (size, size) if isinstance(size, int) else size
+    points = _checked(landmarks)
     points = _without_temples(points)
     outline = cv2.convexHull(np.concatenate([points, _forehead(points, grow)]).astype(np.float32))[:, 0]
-    matte = np.zeros((height, width), np.float32)
+    matte = _blank(size)
     edges = _half_planes(_rounded(outline.astype(np.float64)))
     if len(edges):
         kernels.fill_convex(edges, matte)
     return matte
+
+
+def rectangle(
+    landmarks: FloatImage, size: int | tuple[int, int], *, padding_px: float = 0.0, grow: float = FOREHEAD
+) -> FloatImage:
+    """Cover the upright rectangle round the landmarks and the forehead above them, antialiased.
+
+    Args:
+        landmarks, size, grow: As for `hull`.
+        padding_px: Room on every side; negative values draw the sides in, to nothing in the end.
+
+    Returns:
+        (H, W) float32 in 0..1.
+
+    Raises:
+        FaceError: the landmarks have another shape, or are not finite.
+        JobError: padding_px is not finite.
+    """
+    points = _checked(landmarks)
+    if not math.isfinite(padding_px):
+        raise JobError(f"A box cannot have {padding_px} pixels of padding.", fix="give a number of pixels")
+    points = np.concatenate([points, _forehead(points, grow)])
+    x0, y0 = points.min(axis=0) - padding_px
+    x1, y1 = points.max(axis=0) + padding_px
+    matte = _blank(size)
+    if x0 < x1 and y0 < y1:
+        sides = np.array([[1, 0, -x0], [-1, 0, x1], [0, 1, -y0], [0, -1, y1]], np.float64)
+        kernels.fill_convex(sides, matte)
+    return matte
+
+
+def _checked(landmarks: FloatImage) -> Points:
+    points = np.asarray(landmarks, np.float64)
+    if points.shape != (68, 2) or not np.isfinite(points).all():
+        raise FaceError(
+            f"A matte of the face needs 68 finite landmarks, not an array of shape {points.shape}.",
+            fix="track the face in this frame again, or set its landmarks by hand",
+        )
+    return points
+
+
+def _blank(size: int | tuple[int, int]) -> FloatImage:
+    return np.zeros((size, size) if isinstance(size, int) else size, np.float32)
 
 
 def _without_temples(points: Points) -> Points:
@@ -200,6 +239,33 @@ def feather(matte: FloatImage, px: float) -> FloatImage:
     out = np.minimum(clean, np.maximum(np.asarray(soft, np.float32), 0))
     out[[0, -1], :] = 0
     out[:, [0, -1]] = 0
+    return out
+
+
+def feather_sides(matte: FloatImage, *, top: float, bottom: float, left: float, right: float) -> FloatImage:
+    """Soften a matte's edge inwards from single sides: from there it rises by no more than 1 over the width.
+
+    Args:
+        matte: (H, W) float32; NaN counts as 0.
+        top, bottom, left, right: Widths of the ramps in pixels of the raster, 0 or more, continuous.
+
+    Returns:
+        (H, W) float32 in 0..1, nowhere above the matte.
+
+    Raises:
+        PlateError: the matte is not (H, W).
+        JobError: a width is negative or not finite.
+    """
+    out = _clean(matte).copy()
+    for px, rows in ((top, out), (bottom, out[::-1]), (left, out.T), (right, out.T[::-1])):
+        if not math.isfinite(px) or px < 0:
+            raise JobError(f"A feather cannot be {px} pixels wide.", fix="give 0 or more")
+        if px <= 1:  # within one pixel every rise is allowed
+            continue
+        rise, reached = np.float32(1 / px), np.zeros(rows.shape[1], np.float32)
+        for row in rows:
+            np.minimum(row, reached + rise, out=row)
+            reached = row
     return out
 
 

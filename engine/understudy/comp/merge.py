@@ -8,6 +8,7 @@ Convention:
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Literal
 
 import cv2
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from understudy.comp import kernels
 from understudy.comp.cover import require_fit
+from understudy.comp.strips import in_strips
 from understudy.errors import FaceError, JobError, PlateError
 from understudy.image.frame import Box, FloatImage
 
@@ -42,7 +44,8 @@ def over(plate_rgb: FloatImage, face_rgb: FloatImage, matte: FloatImage) -> Floa
     """
     require_fit(matte, plate=plate_rgb, face=face_rgb)
     out = np.array(plate_rgb, np.float32, order="C", copy=True)
-    kernels.blend_into(out, np.asarray(face_rgb, np.float32), np.asarray(matte, np.float32))
+    face, weight = np.asarray(face_rgb, np.float32), np.asarray(matte, np.float32)
+    in_strips(partial(kernels.blend_into, out, face, weight), len(out))
     return out
 
 
@@ -74,27 +77,43 @@ def paste(
     return out
 
 
-def paste_box(aligned_to_plate: NDArray[np.float64], size: int, bounds: Box) -> Box:
-    """The whole pixels of the plate that an aligned face can reach.
+def paste_box(aligned_to_plate: NDArray[np.float64], area: Box, bounds: Box) -> Box:
+    """The whole pixels of the plate that a part of an aligned face can reach.
 
     Args:
         aligned_to_plate: (2, 3) matrix.
-        size: Edge of the aligned face in pixels.
+        area: The part, in pixels of the aligned face.
         bounds: The plate's data window, or any other limit.
 
     Returns:
-        A box inside `bounds`; an empty one when the face lies outside.
+        A box inside `bounds`; an empty one when the part is empty or lies outside.
 
     Raises:
         FaceError: the matrix is not finite, or maps the face to nothing.
     """
     matrix = _checked(aligned_to_plate)
-    low, high = -0.5, size - 0.5
-    corners = np.array([[low, low, 1], [high, low, 1], [low, high, 1], [high, high, 1]])
+    if area.empty:
+        return Box(bounds.x0, bounds.y0, bounds.x0, bounds.y0)
+    x, y = (area.x0 - 0.5, area.x1 - 0.5), (area.y0 - 0.5, area.y1 - 0.5)
+    corners = np.array([[x[0], y[0], 1], [x[1], y[0], 1], [x[0], y[1], 1], [x[1], y[1], 1]])
     points = np.clip(corners @ matrix.T, -1e9, 1e9)
     x0, y0 = np.floor(points.min(axis=0)).astype(int)
     x1, y1 = np.ceil(points.max(axis=0)).astype(int) + 1
     return Box(int(x0), int(y0), int(x1), int(y1)).intersect(bounds)
+
+
+def covered(matte: FloatImage, *, margin: int = 0) -> Box:
+    """The part of an (H, W) matte that holds all of it above 0, and a margin, within the matte's raster."""
+    rows, columns = np.flatnonzero(matte.any(axis=1)), np.flatnonzero(matte.any(axis=0))
+    if not len(rows):
+        return Box(0, 0, 0, 0)
+    part = Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    return part.grow(margin).intersect(Box(0, 0, matte.shape[1], matte.shape[0]))
+
+
+def reach_px(aligned_to_plate: NDArray[np.float64], size: int) -> int:
+    """How many pixels of the aligned face, of that edge, a warp may spread it by."""
+    return 2 + math.ceil(3 * _prefilter_px(_checked(aligned_to_plate), size))
 
 
 def warp_to_box(
@@ -137,7 +156,8 @@ def warp_to_box(
     else:
         for channel in range(pixels.shape[2]):
             plane = np.empty((box.height, box.width), np.float32)
-            kernels.resample_linear(np.ascontiguousarray(pixels[..., channel]), inverse, plane)
+            one = np.ascontiguousarray(pixels[..., channel])
+            in_strips(partial(kernels.resample_linear, one, inverse, plane), box.height)
             out[..., channel] = plane
     return out.reshape(box.height, box.width) if image.ndim == 2 else out
 
@@ -146,12 +166,13 @@ def _cubic(pixels: FloatImage, inverse: NDArray[np.float64], out: FloatImage) ->
     """Resample three channels at a time, the kernel's unit; a rest is filled up by repeating a channel."""
     count = pixels.shape[2]
     if count == 3:
-        kernels.resample_cubic(pixels, inverse, out)
+        in_strips(partial(kernels.resample_cubic, pixels, inverse, out), len(out))
         return
     three = np.empty((*out.shape[:2], 3), np.float32)
     for first in range(0, count, 3):
         index = [min(first + k, count - 1) for k in range(3)]
-        kernels.resample_cubic(np.ascontiguousarray(pixels[..., index]), inverse, three)
+        chosen = np.ascontiguousarray(pixels[..., index])
+        in_strips(partial(kernels.resample_cubic, chosen, inverse, three), len(out))
         out[..., first : first + 3] = three[..., : count - first]
 
 
@@ -171,12 +192,16 @@ def _checked(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _prefilter(pixels: FloatImage, matrix: NDArray[np.float64], border: int) -> FloatImage:
     """Smooth as much as a smaller copy cannot show: the Gaussian widens continuously from scale 1 down."""
-    scale = math.sqrt(abs(np.linalg.det(matrix[:, :2])))
-    if scale >= 1:
+    sigma = _prefilter_px(matrix, max(pixels.shape[:2]))
+    if sigma == 0:
         return pixels
-    sigma = 0.5 * math.sqrt(min(1 / scale, max(pixels.shape[:2])) ** 2 - 1)
     reach = math.ceil(3 * sigma)
     window = (2 * reach + 1, 2 * reach + 1)
     return np.asarray(cv2.GaussianBlur(pixels, window, sigma, borderType=border), np.float32).reshape(
         pixels.shape
     )
+
+
+def _prefilter_px(matrix: NDArray[np.float64], size: int) -> float:
+    scale = math.sqrt(abs(np.linalg.det(matrix[:, :2])))
+    return 0.0 if scale >= 1 else 0.5 * math.sqrt(min(1 / scale, size) ** 2 - 1)

@@ -7,7 +7,8 @@ grain that moving pixels one by one would raise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from understudy.comp import match
 from understudy.comp.cover import finite_cover
-from understudy.errors import JobError
+from understudy.errors import JobError, PlateError
 from understudy.image.frame import FloatImage
 
 Points = NDArray[np.float64]
@@ -60,22 +61,64 @@ def solve(
         Pitié et al. 2007, Automated colour grading using colour distribution transfer (iterative); Rabin et
         al. 2012, Wasserstein Barycenter and its Application to Texture Mixing (sliced).
     """
+    samples = draw(face, plate, matte)
+    return solve_samples(method, *match.measure(face, plate, matte), samples, strength=strength, seed=seed)
+
+
+def solve_samples(
+    method: str,
+    face: match.Statistics,
+    plate: match.Statistics,
+    samples: Samples,
+    *,
+    strength: float = 1.0,
+    seed: int = 1,
+) -> match.ColourMatch:
+    """`solve` from statistics and drawn pixels, which may be of several frames.
+
+    Raises:
+        JobError: the method is unknown, or strength is outside 0..1.
+    """
     if method not in METHODS:
         raise JobError(f"There is no colour method {method!r}.", fix=f"use one of {', '.join(METHODS)}")
-    straight = match.solve("monge_kantorovich", face, plate, matte)
-    drawn = _draw(face, plate, matte)
-    moved = drawn[0] @ straight.matrix[:, :3].T + straight.matrix[:, 3]
-    goal = METHODS[method](moved, drawn[1], np.random.Generator(np.random.PCG64(seed)))
+    straight = match.solve_statistics("monge_kantorovich", face, plate)
+    moved = samples.face @ straight.matrix[:, :3].T + straight.matrix[:, 3]
+    goal = METHODS[method](moved, samples.plate, np.random.Generator(np.random.PCG64(seed)))
     table = _table(moved, goal - moved)
     return match.ColourMatch(straight.matrix, match.Table(*table, straight.matrix)).at_strength(strength)
 
 
-def _draw(face: FloatImage, plate: FloatImage, matte: FloatImage) -> tuple[Points, Points]:
-    """The same number of pixels of both, in proportion to the matte and evenly through the picture."""
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """As many pixels of face and plate, (N, 3) float64 each, encoded units."""
+
+    face: Points
+    plate: Points
+
+    @classmethod
+    def together(cls, several: Sequence[Samples], shares: Sequence[float] | Points) -> Samples:
+        """About as many of several frames as of one: of each its share, taken evenly."""
+        kept = []
+        for one, share in zip(several, shares, strict=True):
+            count = max(1, round(share * len(one.face)))
+            kept.append(((np.arange(count) + 0.5) / count * len(one.face)).astype(int))
+        faces = [one.face[places] for one, places in zip(several, kept, strict=True)]
+        plates = [one.plate[places] for one, places in zip(several, kept, strict=True)]
+        return cls(np.concatenate(faces), np.concatenate(plates))
+
+
+def draw(face: FloatImage, plate: FloatImage, matte: FloatImage) -> Samples:
+    """The same number of pixels of both, in proportion to the matte and evenly through the picture.
+
+    Raises:
+        PlateError: the matte is empty.
+    """
     weight = np.cumsum(finite_cover(matte, face, plate).astype(np.float64).ravel())
+    if not weight[-1] > 0:
+        raise PlateError("The matte is empty: no finite pixel to match colours by.", fix="grow the matte")
     places = np.searchsorted(weight, (np.arange(_SAMPLES) + 0.5) / _SAMPLES * weight[-1])
     first, second = (image.reshape(-1, 3)[places].astype(np.float64) for image in (face, plate))
-    return first, second
+    return Samples(first, second)
 
 
 def _histogram(points: Points, wanted: Points, random: np.random.Generator) -> Points:

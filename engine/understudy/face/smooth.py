@@ -88,16 +88,23 @@ def _runs(faces: Sequence[TrackedFace]) -> Iterator[list[TrackedFace]]:
     places = [_placement(face) for face in faces]
     run = [faces[0]]
     for index in range(1, len(faces)):
-        moved = float(np.hypot(*(places[index][:2] - places[index - 1][:2])))
-        grown = abs(float(places[index][2] - places[index - 1][2]))
-        size = float(np.exp(min(places[index][2], places[index - 1][2])))
-        # A cut is sudden, so that fast motion over a longer step is no cut.
-        cut = moved > _JUMP * size * max(1, step) or grown > np.log(_GROWTH) * max(1, step)
-        if gaps[index - 1] > step or cut:
+        if gaps[index - 1] > step or _jumped(places[index - 1], places[index], max(1, step)):
             yield run
             run = []
         run.append(faces[index])
     yield run
+
+
+def is_cut(before: TrackedFace, after: TrackedFace) -> bool:
+    """Whether between two neighbouring frames a face jumps or grows as no head moves."""
+    return _jumped(_placement(before), _placement(after), 1)
+
+
+def _jumped(before: NDArray[np.float64], after: NDArray[np.float64], step: int) -> bool:
+    """A cut is sudden, so that fast motion over a longer step is no cut."""
+    moved, grown = float(np.hypot(*(after[:2] - before[:2]))), abs(float(after[2] - before[2]))
+    size = float(np.exp(min(before[2], after[2])))
+    return moved > _JUMP * size * step or grown > np.log(_GROWTH) * step
 
 
 def _smooth_run(run: list[TrackedFace], frames: float) -> Iterator[TrackedFace]:

@@ -246,7 +246,9 @@ class Model:
     def _draw(self, faces: FloatImage, shares: NDArray[np.float32], new: int, own: int) -> Swapped:
         """One run of the graph: what identities `new` and `own` look like."""
         names = (f"face_{new}", f"matte_{new}", f"face_{own}", f"matte_{own}")
-        results = self.session.run(tuple(dict.fromkeys(names)), face=faces.transpose(0, 3, 1, 2), landmarks=shares)
+        results = self.session.run(
+            tuple(dict.fromkeys(names)), face=faces.transpose(0, 3, 1, 2), landmarks=shares
+        )
         drawn = [self._checked(name, results[name], len(faces)) for name in names]
         colours = [np.ascontiguousarray(one.transpose(0, 2, 3, 1)) for one in drawn[::2]]
         mattes = [np.clip(one[:, 0], 0, 1) for one in drawn[1::2]]

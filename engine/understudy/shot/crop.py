@@ -46,14 +46,23 @@ def finite(rgb: FloatImage) -> FloatImage:
     return np.nan_to_num(rgb, nan=0.0, posinf=_LARGEST_HALF, neginf=-_LARGEST_HALF)
 
 
+def rgb_within(frame: Frame, rows: slice, columns: slice) -> FloatImage:
+    """A contiguous copy of some of a frame's pixels, (h, w, 3)."""
+    part, index = frame.pixels[rows, columns], list(frame.rgb_index)
+    ordered = index == list(range(index[0], index[0] + 3))
+    # A slice of channels is copied four times as fast as a list of them.
+    return np.array(
+        part[..., index[0] : index[0] + 3] if ordered else part[..., index], np.float32, order="C"
+    )
+
+
 def cut(frame: Frame, plate_to_aligned: Matrix, size: int) -> FloatImage:
     """The aligned face (size, size, 3) float32 in the encoded space; black where it misses the frame."""
     box = face_box(plate_to_aligned, size, frame.data_window)
     if box.empty:
         return np.zeros((size, size, 3), np.float32)
     rows, columns = box.slices(frame.data_window)
-    part = np.ascontiguousarray(frame.pixels[rows, columns][..., list(frame.rgb_index)])
-    encoded = colour.encode(finite(part), frame.colour_space)
+    encoded = colour.encode(finite(rgb_within(frame, rows, columns)), frame.colour_space)
     to_part = shifted(plate_to_aligned, box.x0, box.y0)
     return canonical.warp(encoded, to_part, size, interpolation=cv2.INTER_CUBIC)
 

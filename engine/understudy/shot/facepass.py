@@ -15,7 +15,10 @@ _ALWAYS = ("R", "G", "B", "A", "matte_final.A", "matte_learned.A", "matte_hull.A
 
 
 def layers(frame: Frame, made: NewFace) -> Frame:
-    """The face before its colour match and merge; `light`, in encoded units, is there where any is added."""
+    """The face before its colour match and merge.
+
+    `light`, in encoded units, and `matte_occlusion` are there where they were asked for.
+    """
     box = made.box(frame.data_window)
     inside = made.warp_matte(np.ones((made.size, made.size), np.float32), box)
     # A matrix is left to the host; a table, which its nodes cannot read, is baked.
@@ -28,11 +31,13 @@ def layers(frame: Frame, made: NewFace) -> Frame:
         "G": rgb[..., 1],
         "B": rgb[..., 2],
         "A": inside,
-        "matte_final.A": made.warp_matte(made.matte, box) * np.float32(made.opacity),
-        "matte_learned.A": made.warp_matte(made.learned, box),
-        "matte_hull.A": made.warp_matte(made.hull, box),
+        "matte_final.A": made.warp_matte(made.shape.final, box) * np.float32(made.opacity),
+        "matte_learned.A": made.warp_matte(made.shape.single["learned"], box),
+        "matte_hull.A": made.warp_matte(made.shape.single["hull"], box),
         **_uv(shifted(made.plate_to_aligned, box.x0, box.y0), box, made.size),
     }
+    if "occlusion" in made.shape.single:
+        planes["matte_occlusion.A"] = made.warp_matte(made.shape.single["occlusion"], box)
     if made.light is not None:
         lit = made.warp_colours(made.light, box) * inside[..., None]
         planes |= {f"light.{name}": lit[..., index] for index, name in enumerate("RGB")}

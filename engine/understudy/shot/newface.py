@@ -1,14 +1,17 @@
-"""What the network and the recipe made of one frame, and how it gets into the plate's rectangle."""
+"""One frame's face on its way: what the network drew, its mattes, the recipe's result and its place."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from understudy.comp import match, merge
 from understudy.face import canonical
-from understudy.image.frame import Box, FloatImage
+from understudy.face.track import TrackedFace
+from understudy.image.frame import Box, FloatImage, Frame
+from understudy.shot.evidence import Evidence
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,7 @@ class Drawn:
         face: (S, S, 3) the new face, encoded.
         learned, destination: (S, S) the mattes of the new face and of the plate's own.
         plate: (S, S, 3) the plate's own face, encoded.
+        known: (S, S, 3) the plate's own face as the model draws it, encoded.
         landmarks: (68, 2) pixels of the plate.
         plate_to_aligned: (2, 3) matrix at S.
     """
@@ -27,6 +31,7 @@ class Drawn:
     learned: FloatImage
     destination: FloatImage
     plate: FloatImage
+    known: FloatImage
     landmarks: FloatImage
     plate_to_aligned: np.ndarray
 
@@ -38,7 +43,54 @@ class Drawn:
     @property
     def nbytes(self) -> int:
         """Bytes it holds."""
-        return sum(one.nbytes for one in (self.face, self.learned, self.destination, self.plate))
+        pictures = (self.face, self.learned, self.destination, self.plate, self.known)
+        return sum(one.nbytes for one in pictures)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The mattes of one frame, aligned, at the working size W.
+
+    Attributes:
+        single: (W, W) every matte by its name, as it came.
+        final: (W, W) the chosen ones as one, without the opacity.
+        plate_to_aligned: (2, 3) matrix at W, as tracked.
+    """
+
+    single: Mapping[str, FloatImage]
+    final: FloatImage
+    plate_to_aligned: np.ndarray
+
+    @property
+    def size(self) -> int:
+        """W."""
+        return int(self.final.shape[0])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes it holds."""
+        return self.final.nbytes + sum(one.nbytes for one in self.single.values())
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What one frame is made from.
+
+    Attributes:
+        number: The frame's number.
+        frame: The plate's frame.
+        near: The track's face on the frame before, on this one, and on the one after.
+        drawn: What the network made of it; None without a face in the frame.
+        shape: Its mattes; None like `drawn`.
+        evidence: What this frame and its neighbours say about colour; None where there is nothing to measure.
+    """
+
+    number: int
+    frame: Frame
+    near: tuple[TrackedFace | None, ...]
+    drawn: Drawn | None
+    shape: Shape | None
+    evidence: Evidence | None
 
 
 @dataclass(frozen=True)
@@ -49,8 +101,7 @@ class NewFace:
         rgb: (W, W, 3) encoded, before its colour match.
         match: The colour match.
         light: (W, W, 3) what to add after the match, encoded; None where nothing is added.
-        learned, hull: (W, W) the two mattes as they came.
-        matte: (W, W) the final matte, without the opacity.
+        shape: Its mattes.
         opacity: 0..1.
         plate_to_aligned: (2, 3) matrix at W, the artist's own move included.
         path: The same at even steps while the shutter is open; empty where it does not blur.
@@ -59,9 +110,7 @@ class NewFace:
     rgb: FloatImage
     match: match.ColourMatch
     light: FloatImage | None
-    learned: FloatImage
-    hull: FloatImage
-    matte: FloatImage
+    shape: Shape
     opacity: float
     plate_to_aligned: np.ndarray
     path: tuple[np.ndarray, ...] = ()
@@ -76,9 +125,13 @@ class NewFace:
         matched = self.match.apply(self.rgb)
         return matched if self.light is None else np.asarray(matched + self.light, np.float32)
 
-    def box(self, window: Box) -> Box:
-        """The face's rectangle of the plate within `window`."""
-        boxes = [merge.paste_box(to_plate, self.size, window) for to_plate in self._to_plate()]
+    def box(self, window: Box, *, covered_only: bool = False) -> Box:
+        """The rectangle of the plate within `window` that the face, or what its matte covers, can reach."""
+        area = Box(0, 0, self.size, self.size)
+        places = self._to_plate()
+        if covered_only:
+            area = merge.covered(self.shape.final, margin=merge.reach_px(places[0], self.size))
+        boxes = [merge.paste_box(to_plate, area, window) for to_plate in places]
         present = [box for box in boxes if not box.empty] or boxes[:1]
         return Box(
             min(box.x0 for box in present),

@@ -9,32 +9,22 @@ from dataclasses import replace
 from pathlib import Path
 
 from understudy.errors import JobError, PlateError
-from understudy.face.track import Track
 from understudy.image.exr import read_metadata
 from understudy.image.frame import Frame
 from understudy.image.plate import Plate
 from understudy.job import SwapJob
 from understudy.runtime.model import ModelCard
-from understudy.shot.warm import stamp_of
+from understudy.shot.footage import Footage
 
 DIGEST = "understudy:digest"
 # What changes where or by whom a frame is made, but not the frame.
 _NOT_OF_THE_FRAME = {"frames", "output", "device", "track", "model", "keyframes"}
 
 
-def digest(job: SwapJob, plate: Plate, roto: Plate | None, track: Track, model: str, number: int) -> str:
+def digest(footage: Footage, number: int) -> str:
     """Digest of everything a frame depends on: pictures, landmarks, model, the job's values on it."""
-    values = job.at(number)
-    near = (number - 1, number, number + 1) if values.motion_blur else (number,)
-    faces = [track.faces.get(frame) for frame in near]
-    inputs = {
-        "plate": stamp_of(plate.file(number)),
-        "roto": None if roto is None else stamp_of(roto.file(number)),
-        "faces": ["" if one is None else one.landmarks_digest for one in faces],
-        "model": model,
-        "job": values.model_dump(mode="json", exclude=_NOT_OF_THE_FRAME),
-        "frame": number,
-    }
+    values = footage.job.at(number).model_dump(mode="json", exclude=_NOT_OF_THE_FRAME)
+    inputs = {**footage.inputs(number), "job": values, "frame": number}
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 

@@ -7,17 +7,18 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from understudy.face.track import TrackedFace
 from understudy.image.frame import Frame
 from understudy.image.plate import Plate
 from understudy.job import SwapJob
 from understudy.runtime.model import Model
-from understudy.shot.newface import Drawn
+from understudy.shot.evidence import Evidence
+from understudy.shot.newface import Drawn, Shape
 
 # Some twenty frames of 4K RGB, or eighty of HD, and some hundred faces of 512 pixels: a knob is turned on one
 # frame, or on a few.
 FRAME_BYTES = 2 * 2**30
 DRAWN_BYTES = 2**30
+EVIDENCE_BYTES = 2**27
 
 Stamp = tuple[str, int, int]
 Kept = TypeVar("Kept")
@@ -47,7 +48,7 @@ class Shelf(Generic[Kept]):
 
 
 class Warm:
-    """One open model, the last frames and what the network last drew.
+    """One open model, the last frames, what the network last drew, and what was last measured on it.
 
     A changed file is read again: everything is kept under its file's size and time. Kept frames cannot be
     written to, as every later run sees them.
@@ -57,6 +58,15 @@ class Warm:
         self._model: tuple[Stamp, str, Model] | None = None
         self.frames: Shelf[Frame] = Shelf(frame_bytes)
         self.drawn: Shelf[Drawn | None] = Shelf(drawn_bytes)
+        self.shapes: Shelf[Shape] = Shelf(drawn_bytes)
+        self.evidence: Shelf[Evidence | None] = Shelf(EVIDENCE_BYTES)
+
+    @classmethod
+    def for_one_run(cls, job: SwapJob) -> Warm:
+        """What a run keeps that nobody comes after: nothing, but for frames that look at their neighbours."""
+        if job.temporal_window == 0:
+            return cls(frame_bytes=0, drawn_bytes=0)
+        return cls(frame_bytes=FRAME_BYTES // 2, drawn_bytes=DRAWN_BYTES // 2)
 
     def model(self, path: Path, device: str, threads: int) -> Model:
         """The model of an .onnx file, opened where it is not open yet.
@@ -89,26 +99,6 @@ class Warm:
 
         key = (stamp_of(plate.file(number)), number, colour_space)
         return self.frames.get(key, read, lambda frame: frame.pixels.nbytes)
-
-    def face(
-        self,
-        plate: Plate,
-        number: int,
-        job: SwapJob,
-        face: TrackedFace,
-        model: Model,
-        draw: Callable[[], Drawn | None],
-    ) -> Drawn | None:
-        """What the network made of a frame's face, drawn where it is not kept; None outside the frame."""
-        key = (
-            stamp_of(plate.file(number)),
-            number,
-            job.colour_space,
-            face.landmarks_digest,
-            model.card.sha256,
-            job.source,
-        )
-        return self.drawn.get(key, draw, lambda drawn: drawn.nbytes if drawn else 0)
 
 
 def stamp_of(path: Path) -> Stamp:

@@ -1,0 +1,136 @@
+"""What frames say about colour, and the match and light that follow from it.
+
+One frame's evidence is small: statistics, drawn pixels, and low frequencies. Averaged over neighbouring
+frames it makes a match that does not flicker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from understudy.comp import grade, match, transport
+from understudy.comp.light import Light
+from understudy.comp.light import measure as measure_light
+from understudy.comp.match import ColourMatch, Statistics
+from understudy.image.frame import FloatImage
+from understudy.job import SwapJob
+
+# Encoded units, three quarters of a stop: two frames whose faces differ by more in their broad colours are of
+# two takes, or between them somebody switched a light.
+_CUT = 0.043
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What one frame, or several, say about the colours of face and plate, in encoded units.
+
+    Attributes:
+        face, plate: Mean and covariance.
+        samples: Drawn pixels, for the methods that move whole distributions; None for others.
+        light: Low frequencies; None where nobody asks.
+    """
+
+    face: Statistics
+    plate: Statistics
+    samples: transport.Samples | None
+    light: Light | None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes it holds, about."""
+        drawn = 0 if self.samples is None else 2 * self.samples.face.nbytes
+        return 2000 + drawn + (0 if self.light is None else 2 * self.light.face.nbytes)
+
+
+def gather(job: SwapJob, face: FloatImage, plate: FloatImage, shape: FloatImage) -> Evidence | None:
+    """What one frame says.
+
+    Args:
+        job: As it is on this frame.
+        face, plate: (S, S, 3) encoded.
+        shape: (S, S) the final matte at that size.
+
+    Returns:
+        None where colour is left alone, or where too little is covered to measure.
+    """
+    lit = job.light_strength > 0 or job.temporal_window > 0
+    if (job.colour_method == "none" and not lit) or float(shape.sum()) < 1.0:
+        return None
+    common = match.trusted(face, plate, shape)
+    if not common.any():
+        return None
+    samples = transport.draw(face, plate, common) if job.colour_method in transport.METHODS else None
+    radius = job.light_radius_percent / 100 * face.shape[0]
+    light = measure_light(face, plate, common, radius_px=radius) if lit else None
+    return Evidence(*match.measure(face, plate, common), samples, light)
+
+
+def apart(before: Evidence, after: Evidence) -> bool:
+    """Whether two neighbouring frames do not belong together: the light on the plate's face changes at once.
+
+    Frames that were measured for different methods do not either.
+    """
+    if (before.samples is None) != (after.samples is None) or before.light is None or after.light is None:
+        return True
+    return float(np.abs(before.light.plate - after.light.plate).mean()) > _CUT
+
+
+def pooled(evidence: Sequence[Evidence], weights: Sequence[float]) -> Evidence:
+    """Several frames' evidence as one."""
+    if len(evidence) == 1:
+        return evidence[0]
+    shares = np.asarray(weights, np.float64) / np.sum(weights)
+
+    def statistics(of: Sequence[Statistics]) -> Statistics:
+        means, covariances = (np.stack([getattr(one, name) for one in of]) for name in ("mean", "covariance"))
+        return Statistics(np.tensordot(shares, means, 1), np.tensordot(shares, covariances, 1))
+
+    samples = [one.samples for one in evidence if one.samples is not None]
+    lights = [one.light for one in evidence if one.light is not None]
+    return Evidence(
+        statistics([one.face for one in evidence]),
+        statistics([one.plate for one in evidence]),
+        transport.Samples.together(samples, shares) if samples else None,
+        Light.mean(lights, shares) if lights else None,
+    )
+
+
+def solve(job: SwapJob, seen: Evidence | None, size: int) -> tuple[ColourMatch, FloatImage | None]:
+    """The colour match with the artist's grade, and the light to add after it.
+
+    Args:
+        job: As it is on this frame.
+        seen: What is to be matched; None leaves the face's colours to the grade alone.
+        size: Edge of the light's picture.
+
+    Returns:
+        The match, and (size, size, 3) encoded units; None where no light is added.
+    """
+    solved, lit = ColourMatch.identity(), None
+    if seen is not None:
+        solved = _match(job, seen)
+        if seen.light is not None and job.light_strength > 0:
+            lit = seen.light.lacking(solved, (size, size)) * np.float32(job.light_strength / 100)
+    graded = grade.matrix(
+        gain_stops=job.grade_gain_stops,
+        gamma=job.grade_gamma,
+        lift=job.grade_lift_percent / 100,
+        saturation=job.grade_saturation_percent / 100,
+        hue_degrees=job.grade_hue_degrees,
+    )
+    if np.array_equal(graded, np.eye(3, 4)):
+        return solved, lit
+    # Light is added after the match and before the grade, which is linear but for its shift.
+    return solved.then(graded), None if lit is None else np.asarray(lit @ graded[:, :3].T, np.float32)
+
+
+def _match(job: SwapJob, seen: Evidence) -> ColourMatch:
+    method, strength = job.colour_method, job.colour_strength / 100
+    if seen.samples is None:
+        return match.solve_statistics(method, seen.face, seen.plate, strength=strength)
+    return transport.solve_samples(
+        method, seen.face, seen.plate, seen.samples, strength=strength, seed=job.seed
+    )

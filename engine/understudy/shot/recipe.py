@@ -1,0 +1,123 @@
+"""The recipe in the aligned square: mattes, colour, light and detail. What joins the plate is in `merging`.
+
+Convention:
+    The aligned face is worked on at `working` pixels, about the face's own size in the plate: a matte made
+    at the network's size would show its pixels.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from understudy.comp import detail, grain, matte, occlusion
+from understudy.face import canonical
+from understudy.image.frame import FloatImage, Frame
+from understudy.job import SwapJob
+from understudy.shot import evidence
+from understudy.shot.crop import cut, cut_matte
+from understudy.shot.newface import Drawn, Moment, NewFace, Shape
+from understudy.shot.placement import replaced, shutter_path
+
+LARGEST_WORKING_PX = 1024
+
+
+def working_size(to_network: np.ndarray, network_size: int) -> int:
+    """Edge to work at: the aligned square's edge in plate pixels, at least the network's own."""
+    return int(np.clip(round(network_size / _per_plate_px(to_network)), network_size, LARGEST_WORKING_PX))
+
+
+def _per_plate_px(plate_to_aligned: np.ndarray) -> float:
+    """Pixels of the aligned face to one of the plate."""
+    return max(float(np.sqrt(abs(np.linalg.det(plate_to_aligned[:, :2])))), 1e-6)
+
+
+def shape(job: SwapJob, drawn: Drawn, roto: Frame | None) -> Shape:
+    """Every matte of one frame, and the chosen ones as one, eroded and feathered.
+
+    The artist's own matte joins last: a drawn edge is meant as it is.
+    """
+    working = working_size(drawn.plate_to_aligned, drawn.size)
+    to_working = canonical.rescale(drawn.plate_to_aligned, drawn.size, working)
+    single = _mattes(job, drawn, to_working, working)
+    own = [] if roto is None else [cut_matte(roto, to_working, working)]
+    chosen = [single[name] for name in single if getattr(job, f"matte_{name}")]
+    final = matte.combine(job.matte_combine, chosen or own)
+    if chosen:
+        unit = working / 100 if job.matte_unit == "percent" else _per_plate_px(to_working)
+        final = matte.combine(job.matte_combine, [_edged(job, final, unit), *own])
+    return Shape(single, final, to_working)
+
+
+def _mattes(job: SwapJob, drawn: Drawn, to_working: np.ndarray, working: int) -> dict[str, FloatImage]:
+    landmarks = canonical.transform(drawn.landmarks, to_working).astype(np.float32)
+    made = {
+        "learned": resize(drawn.learned, working),
+        "hull": matte.hull(landmarks, working),
+    }
+    if job.matte_destination:
+        made["destination"] = resize(drawn.destination, working)
+    if job.matte_occlusion:
+        seen = occlusion.visible(
+            drawn.plate, drawn.known, drawn.destination * resize(made["hull"], drawn.size)
+        )
+        made["occlusion"] = resize(seen, working)
+    if job.matte_box:
+        padding = job.box_padding_percent / 100 * working
+        made["box"] = matte.rectangle(landmarks, working, padding_px=padding)
+    return made
+
+
+def _edged(job: SwapJob, final: FloatImage, unit: float) -> FloatImage:
+    """Eroded and feathered, from all sides and then from single ones; `unit` is in pixels of the raster."""
+    final = matte.erode(final, job.erode * unit)
+    sides = [getattr(job, f"erode_{side}") * unit for side in matte.SIDES]
+    if any(sides):
+        final = matte.trim(final, **dict(zip(matte.SIDES, sides, strict=True)))
+    final = matte.feather(final, job.feather * unit)
+    sides = [getattr(job, f"feather_{side}") * unit for side in matte.SIDES]
+    if any(sides):
+        final = matte.feather_sides(final, **dict(zip(matte.SIDES, sides, strict=True)))
+    return final
+
+
+def composite(job: SwapJob, moment: Moment, drawn: Drawn, made: Shape) -> NewFace:
+    """Colour, light and detail of the new face."""
+    working = made.size
+    solved, lit = evidence.solve(job, moment.evidence, working)
+    return NewFace(
+        sharpen(job, moment, resize(drawn.face, working), made),
+        solved,
+        lit,
+        made,
+        job.opacity / 100,
+        replaced(job, made.plate_to_aligned, working),
+        shutter_path(job, moment.near, made.plate_to_aligned, working),
+    )
+
+
+def sharpen(job: SwapJob, moment: Moment, rgb: FloatImage, made: Shape) -> FloatImage:
+    """The new face with its detail changed: denoised, sharpened or softened, degraded."""
+    radius = job.sharpness_radius_percent / 100 * rgb.shape[0]
+    amount = job.sharpness
+    if job.match_sharpness > 0:
+        plate = cut(moment.frame, made.plate_to_aligned, rgb.shape[0])
+        seen = grain.measure(plate, made.final)
+        wanted = detail.matching_sharpness(rgb, plate, made.final, radius, grain=seen.mean)
+        amount = float(np.clip(amount + job.match_sharpness / 100 * wanted, -100, 100))
+    if job.denoise > 0:
+        rgb = detail.denoise(rgb, job.denoise, radius)
+    if amount != 0:
+        rgb = detail.sharpen(rgb, amount, radius)
+    return detail.degrade(rgb, job.degrade) if job.degrade > 0 else rgb
+
+
+def resize(image: FloatImage, size: int) -> FloatImage:
+    """(S, S[, 3]) to (size, size[, 3]): cubic up, area down."""
+    if image.shape[0] == size:
+        return image
+    smaller = size < image.shape[0]
+    resized = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
+    # A cubic overshoots a matte's edge; colour may overshoot, it has no bounds.
+    bounded = resized if image.ndim == 3 else np.clip(resized, 0.0, 1.0)
+    return np.asarray(bounded, np.float32)
