@@ -14,6 +14,7 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -25,8 +26,9 @@ from understudy.face.smooth import TrackedFace
 from understudy.face.template import BASE
 from understudy.image.frame import Frame
 from understudy.job import SwapJob
+from understudy.progress import silent
 from understudy.runtime.model import Model, Swapped
-from understudy.shot import evidence, footage, merging, newface, recipe
+from understudy.shot import evidence, footage, merging, newface, recipe, swap
 
 FACE_PX, NETWORK_PX = 512, 256
 COMMON: dict[str, Any] = {
@@ -71,14 +73,20 @@ def moment(width: int, height: int) -> newface.Moment:
     return newface.Moment(1, frame, (None, face, None), drawn, None, None)
 
 
-def merged(job: SwapJob, one: newface.Moment) -> None:
-    """Composite the face's rectangle; putting it into a copy of the frame costs that copy."""
+def measured(job: SwapJob, one: newface.Moment) -> newface.Moment:
+    """The moment with its mattes and what it says about colour: what a warm worker keeps."""
     drawn = one.drawn
     assert drawn is not None
     shape = recipe.shape(job, drawn, None)
     seen = evidence.gather(job, drawn.face, drawn.plate, recipe.resize(shape.final, drawn.size))
-    whole = replace(one, shape=shape, evidence=seen)
-    merging.merged_box(job, whole, recipe.composite(job, whole, drawn, shape))
+    return replace(one, shape=shape, evidence=seen)
+
+
+def merged(job: SwapJob, one: newface.Moment) -> None:
+    """Composite the face's rectangle; putting it into a copy of the frame costs that copy."""
+    whole = measured(job, one)
+    assert whole.drawn is not None and whole.shape is not None
+    merging.merged_box(job, whole, recipe.composite(job, whole, whole.drawn, whole.shape))
 
 
 def best(call: Callable[[], object], repeats: int) -> float:
@@ -106,23 +114,56 @@ def main() -> None:
     print("|---" * (len(moments) + 1) + "|")
     for name, change in RECIPES.items():
         values = {**COMMON, "colour_method": "monge_kantorovich", "sharpness": 30.0, **change}
-        job = SwapJob.model_validate(values)
-        cells = []
-        for one in moments.values():
-            ms = best(lambda job=job, one=one: merged(job, one), options.repeats)
-            cells.append(f"{ms:.1f} ms")
-        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+        row(name, moments, partial(merged, SwapJob.model_validate(values)), options.repeats)
+    job = SwapJob.model_validate({**COMMON, "sharpness": 30.0})
+    whole = {name: measured(job, one) for name, one in moments.items()}
+    knob = partial(swap.process, job, report=silent)
+    row(
+        "a colour or detail knob turned on a warm frame, the whole frame in memory",
+        whole,
+        knob,
+        options.repeats,
+    )
+    row(
+        "a matte knob turned on a warm frame, the whole frame in memory",
+        moments,
+        turned(job),
+        options.repeats,
+    )
+    colour_table(options.repeats)
+
+
+def turned(job: SwapJob) -> Callable[[newface.Moment], object]:
+    """A frame made anew but for what the network drew."""
+    return lambda one: swap.process(job, measured(job, one), report=silent)
+
+
+def row(
+    name: str,
+    moments: dict[str, newface.Moment],
+    call: Callable[[newface.Moment], object],
+    repeats: int,
+) -> None:
+    """Print one row of the first table."""
+    cells = [f"{best(partial(call, one), repeats):.1f} ms" for one in moments.values()]
+    print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+
+
+def colour_table(repeats: int) -> None:
+    """Print what solving and applying each colour match costs."""
     random = np.random.default_rng(2)
     face, plate = (random.random((512, 512, 3), np.float32) for _ in range(2))
     weight = np.ones((512, 512), np.float32)
     print("| colour match at 512² | solve and apply |\n|---|---|")
     for solve, methods in ((match.solve, match.METHODS), (transport.solve, transport.METHODS)):
         for method in methods:
-            ms = best(
-                lambda solve=solve, method=method: solve(method, face, plate, weight).apply(face),
-                options.repeats,
-            )
+            ms = best(partial(solve_and_apply, solve, method, face, plate, weight), repeats)
             print(f"| {method} | {ms:.1f} ms |", flush=True)
+
+
+def solve_and_apply(solve: Callable[..., match.ColourMatch], method: str, face: Any, *rest: Any) -> Any:
+    """One match."""
+    return solve(method, face, *rest).apply(face)
 
 
 if __name__ == "__main__":

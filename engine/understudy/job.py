@@ -34,6 +34,7 @@ ColourMethod = Literal[
 ]
 MatteUnit = Literal["percent", "pixels"]
 MergeMode = Literal["over", "multiband", "gradient"]
+Compression = Literal["zips", "zip", "piz", "none"]
 Precision = Literal["fp32", "fp16"]
 FACE = "percent of the aligned face's edge"
 MATTE = "percent of the aligned face's edge, or pixels"
@@ -178,6 +179,8 @@ class SwapJob(PlateFields):
     """Frames to write, such as out.%04d.exr."""
     write: Literal["frame", "face_pass"] = "frame"
     """Write the finished frame, or the face pass to composite in the host."""
+    exr_compression: Compression = "zips"
+    """How EXR frames are packed: in lines (zips), in blocks (zip), by wavelets (piz), or not, for speed."""
     source: str | None = None
     """Identity to put in; the model's first source when left out."""
     identity_mix: Share = 100.0

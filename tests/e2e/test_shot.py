@@ -283,6 +283,45 @@ def test_a_warm_process_makes_the_same_frames_and_reads_and_draws_them_once(
     assert np.array_equal(kept.pixels, cold.pixels)
 
 
+def test_colour_smoothed_over_frames_is_the_same_on_a_farm_as_in_one_run(tmp_path: Path, shot: Shot) -> None:
+    change = {"temporal_window": 2, "colour_method": "sliced"}
+    run(shot.job(tmp_path / "whole", **change))
+    run(shot.job(tmp_path / "alone", **change, frames="2"))
+    run(shot.job(tmp_path / "unsmoothed", colour_method="sliced", frames="2"))
+    whole, alone, unsmoothed = (
+        read_image(tmp_path / name / "out.0002.exr").pixels for name in ("whole", "alone", "unsmoothed")
+    )
+    assert np.array_equal(whole, alone)
+    assert not np.array_equal(whole, unsmoothed)
+
+
+def test_colour_is_not_smoothed_across_a_cut_and_a_moved_neighbour_remakes_a_frame(
+    tmp_path: Path, shot: Shot
+) -> None:
+    plate = str(tmp_path / "cut.%04d.exr")
+    for number in (1, 2, 3):
+        frame = shot.plate(number)
+        write_image(Path(plate % number), replace(frame, pixels=frame.pixels * (8.0 if number == 3 else 1.0)))
+    change = {"plate": plate, "temporal_window": 2, "frames": "1-2"}
+    run(shot.job(tmp_path / "all", **change))
+    Path(plate % 3).unlink()
+    run(shot.job(tmp_path / "without", **change))
+    for number in (1, 2):
+        kept, without = (
+            read_image(tmp_path / name / f"out.{number:04d}.exr").pixels for name in ("all", "without")
+        )
+        assert np.array_equal(kept, without)
+    found = Track.open(shot.root / "plate.track")
+    faces = [
+        replace(face, landmarks=face.landmarks + np.float32(face.frame == 1)) for face in found.faces.values()
+    ]
+    Track.create(tmp_path / "moved.track", plate=found.plate, faces=faces, detector=found.detector)
+    moved = {**change, "track": tmp_path / "moved.track"}
+    assert run(shot.job(tmp_path / "without", **moved))[0]["written"] == 2
+    run(shot.job(tmp_path / "unsmoothed", **{**change, "temporal_window": 0}))
+    assert run(shot.job(tmp_path / "unsmoothed", **{**moved, "temporal_window": 0}))[0]["written"] == 1
+
+
 def test_a_track_of_another_detector_is_warned_about(tmp_path: Path, shot: Shot) -> None:
     assert not [e for e in run(shot.job(tmp_path, frames="1"))[1] if isinstance(e, Warned)]
     found = Track.open(shot.root / "plate.track")

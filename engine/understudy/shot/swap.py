@@ -74,7 +74,7 @@ def run(job: SwapJob, *, report: Reporter, settings: Settings, warm: Warm | None
                     continue
                 refuse_overwriting(path, (plate, roto), number)
                 frame = process(job.at(number), footage.moment(number), report=report)
-                write_image(path, stamped(frame, job, model.card, wanted))
+                write_image(path, stamped(frame, job, model.card, wanted), compression=job.exr_compression)
                 written.append(number)
             except UnderstudyError as exc:
                 failed[number] = exc

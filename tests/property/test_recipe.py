@@ -1,0 +1,181 @@
+"""The recipe without its network: whatever the controls, wherever the face, whatever the plate holds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, Literal, cast, get_args, get_origin
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from understudy import keyframes
+from understudy.face.smooth import TrackedFace
+from understudy.face.template import BASE
+from understudy.image.frame import Frame
+from understudy.job import SwapJob
+from understudy.runtime.model import Model, Swapped
+from understudy.shot import evidence, footage, merging, recipe
+from understudy.shot.newface import Moment, NewFace
+
+EDGE = 48
+MATTES = ("learned", "destination", "hull", "occlusion", "box")
+NEEDED = {"plate": "a.%04d.exr", "track": "a.track", "model": "a.onnx", "output": "b.%04d.exr"}
+thorough = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def _values(name: str) -> st.SearchStrategy[Any]:
+    """Every value that the job table allows a field, its ends included."""
+    field = SwapJob.model_fields[name]
+    if field.annotation is bool:
+        return st.booleans()
+    if get_origin(field.annotation) is Literal:
+        return st.sampled_from(get_args(field.annotation))
+    low = next(one.ge for one in field.metadata if hasattr(one, "ge"))
+    high = next(one.le for one in field.metadata if hasattr(one, "le"))
+    return st.one_of(st.sampled_from([float(low), float(high)]), st.floats(low, high))
+
+
+CONTROLS = {name: _values(name) for name, field in SwapJob.model_fields.items() if keyframes.animated(field)}
+controls = st.fixed_dictionaries({}, optional=CONTROLS)
+
+
+def network(seed: int) -> Model:
+    """A model that answers at once, with smooth pictures."""
+    random = np.random.default_rng(seed)
+    faces = [
+        cv2.GaussianBlur(random.normal(0.4, 0.3, (EDGE, EDGE, 3)).astype(np.float32), (0, 0), 2)[None]
+        for _ in range(2)
+    ]
+    y, x = np.mgrid[:EDGE, :EDGE] / EDGE - 0.5
+    matte = np.clip((0.45 - np.hypot(x, y)) * 12, 0, 1).astype(np.float32)[None]
+    card = SimpleNamespace(size=EDGE, coverage="full", source="a", destination="b")
+    drawn = Swapped(faces[0], matte, faces[1], matte)
+    return cast(Model, SimpleNamespace(card=card, swap=lambda *_, **__: drawn))
+
+
+def moment(seed: int, job: SwapJob, size: float, middle: tuple[float, float], value: float) -> Moment:
+    """A frame of 80 by 60 pixels with highlights of 40 and a pixel of `value` in and round the face."""
+    random = np.random.default_rng(seed)
+    pixels = cv2.GaussianBlur(random.gamma(2, 0.1, (60, 80, 3)).astype(np.float32), (0, 0), 1)
+    pixels[::9, ::7] = 40.0
+    pixels[30, 41, seed % 3] = pixels[3, 3, 1] = value
+    frame = Frame.from_rgb(pixels, colour_space="ACEScg")
+    centred = (BASE - BASE.mean(axis=0)) * size
+    faces = [
+        TrackedFace(
+            number, (centred + middle + [0.4 * number, 0]).astype(np.float32), 1.0, False, (0, 0, 1, 1)
+        )
+        for number in (0, 1, 2)
+    ]
+    drawn = footage.draw(frame, faces[1], network(seed), job)
+    return Moment(1, frame, tuple(faces), drawn, None, None)
+
+
+def make(job: SwapJob, one: Moment) -> tuple[Frame, NewFace] | None:
+    """The finished frame and what it was made of; None where the face misses the frame."""
+    if one.drawn is None:
+        return None
+    shape = recipe.shape(job, one.drawn, None)
+    covered = recipe.resize(shape.final, one.drawn.size)
+    seen = evidence.gather(job, one.drawn.face, one.drawn.plate, covered)
+    whole = replace(one, shape=shape, evidence=seen)
+    made = recipe.composite(job, whole, one.drawn, shape)
+    return merging.finish(job, whole, made), made
+
+
+def final_matte(frame: Frame, made: NewFace) -> Any:
+    """The matte over the whole frame."""
+    matte = np.zeros(frame.pixels.shape[:2], np.float32)
+    box = made.box(frame.data_window)
+    if not box.empty:
+        matte[box.slices(frame.data_window)] = made.warp_matte(made.shape.final, box) * made.opacity
+    return matte
+
+
+@thorough
+@given(
+    controls,
+    st.integers(0, 1000),
+    st.sampled_from([0.4, 3.0, 25.0, 40.0, 300.0]),
+    st.tuples(st.floats(-60, 140), st.floats(-60, 120)),
+    st.sampled_from([0.2, np.nan, np.inf, -np.inf, 65504.0, -3.0]),
+)
+def test_no_control_breaks_a_frame_or_touches_the_plate_outside_the_matte(changes, seed, size, middle, value):
+    job = SwapJob.model_validate({**NEEDED, **changes})
+    if not (
+        job.matte_learned or job.matte_destination or job.matte_hull or job.matte_box or job.matte_occlusion
+    ):
+        job = job.model_copy(update={"matte_hull": True})
+    one = moment(seed, job, size, middle, value)
+    results = []
+    before = cv2.getNumThreads()
+    try:
+        for threads in (1, 3):
+            cv2.setNumThreads(threads)
+            results.append(make(job, one))
+    finally:
+        cv2.setNumThreads(before)
+    if results[0] is None or results[1] is None:
+        assert results == [None, None]
+        return
+    frame, made = results[0]
+    plate = one.frame.pixels
+    assert frame.pixels.tobytes() == results[1][0].pixels.tobytes()
+    outside = final_matte(frame, made) == 0
+    assert frame.pixels[outside].tobytes() == plate[outside].tobytes()
+    assert np.isfinite(frame.pixels[np.isfinite(plate).all(axis=2)]).all()
+    if job.opacity == 0:
+        assert frame.pixels.tobytes() == plate.tobytes()
+
+
+@pytest.mark.parametrize("merge", ["over", "multiband", "gradient"])
+def test_highlights_stay_what_they_are_beside_the_face_and_show_through_its_soft_edge(merge):
+    job = SwapJob.model_validate({**NEEDED, "merge": merge, "feather": 20.0})
+    one = moment(1, job, 40.0, (40.0, 30.0), 0.2)
+    result = make(job, one)
+    assert result is not None
+    frame, made = result
+    matte, bright = final_matte(frame, made), (one.frame.pixels == 40.0).all(axis=2)
+    assert bright[matte == 0].any() and (frame.pixels[bright & (matte == 0)] == 40.0).all()
+    partial = bright & (matte > 0.05) & (matte < 0.5)
+    assert partial.any()
+    shown = frame.pixels[partial].mean(axis=1)
+    assert (shown < 40.0).all() and (shown > 3.0).all()
+    if merge != "multiband":  # which blends bands of a logarithm; these blend light, half of which is half
+        assert (shown > 40.0 * (1 - matte[partial]) * 0.9).all()
+    inside = matte > 0.999
+    assert inside.any() and np.isfinite(frame.pixels[inside]).all()
+    if merge == "over":
+        assert frame.pixels[inside].max() < 10.0
+
+
+def test_a_box_limits_the_matte_and_its_padding_moves_its_sides():
+    areas = []
+    for padding in (-20.0, 0.0, 20.0):
+        changes = {
+            "matte_box": True,
+            "matte_hull": False,
+            "matte_learned": False,
+            "box_padding_percent": padding,
+        }
+        job = SwapJob.model_validate({**NEEDED, **changes, "erode": 0.0, "feather": 0.0})
+        one = moment(1, job, 25.0, (40.0, 30.0), 0.2)
+        assert one.drawn is not None
+        areas.append(float(recipe.shape(job, one.drawn, None).final.mean()))
+    assert areas == sorted(set(areas)) and areas[0] < 0.5 * areas[1]
+
+
+def test_pixels_of_the_plate_are_pixels_of_the_plate_whatever_the_faces_size():
+    for size in (15.0, 25.0):
+        heights = []
+        for erode in (0.0, 4.0):
+            job = SwapJob.model_validate({**NEEDED, "matte_unit": "pixels", "erode": erode, "feather": 0.0})
+            one = moment(1, job, size, (40.0, 30.0), 0.2)
+            result = make(job, one)
+            assert result is not None
+            heights.append(int((final_matte(one.frame, result[1]) > 0.5)[:, 40].sum()))
+        assert 7 <= heights[0] - heights[1] <= 9
