@@ -14,6 +14,8 @@ import json
 from pathlib import Path
 from typing import Any, get_args
 
+import cv2
+import numpy as np
 from truth import SHARED, score, tell
 
 from understudy.job import ColourMethod, SwapJob
@@ -36,12 +38,19 @@ ROWS: tuple[dict[str, Any], ...] = (
     {"merge": "gradient"},
 )
 COLUMNS = ("look_psnr", "look_ssim", "progress", "flicker")
-SHEET_FRAMES = (1, 26, 51, 76)
+SHEET_FRAMES = (26, 76)
+COLUMNS_OF_ROWS = 4
 
 
 def label(row: dict[str, Any]) -> str:
     """A row's name."""
-    return ", ".join(f"{name} {value}" for name, value in row.items()) or "nothing"
+    return (
+        ", ".join(
+            f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+            for name, value in row.items()
+        )
+        or "defaults"
+    )
 
 
 def main() -> None:
@@ -73,8 +82,24 @@ def main() -> None:
         print(f"| {label(row)} | " + " | ".join(figures) + " |", flush=True)
         (options.out / f"{index:02d}" / "score.json").write_text(json.dumps({**row, **told}, indent=1))
         sheet[label(row)] = pattern
-    sheet["truth"] = str(options.footage / "testAB.mp4")
-    print(review.contact_sheet(options.out / "table.png", sheet, SHEET_FRAMES, cell_px=256))
+    print(picture(options.out / "table.jpg", sheet, str(options.footage / "testAB.mp4")))
+
+
+def picture(path: Path, rows: dict[str, str], truth: str) -> Path:
+    """Write every row's frames, in columns side by side with the truth on top of each."""
+    labels = list(rows)
+    count = -(-len(labels) // COLUMNS_OF_ROWS)
+    columns = []
+    for first in range(0, len(labels), count):
+        chosen = {"truth": truth} | {name: rows[name] for name in labels[first : first + count]}
+        part = review.contact_sheet(path.with_suffix(f".{first}.png"), chosen, SHEET_FRAMES, cell_px=192)
+        columns.append(cv2.imread(str(part)))
+    height = max(column.shape[0] for column in columns)
+    padded = [
+        np.pad(column, ((0, height - len(column)), (0, 8), (0, 0)), constant_values=40) for column in columns
+    ]
+    cv2.imwrite(str(path), np.concatenate(padded, axis=1), [cv2.IMWRITE_JPEG_QUALITY, 88])
+    return path
 
 
 if __name__ == "__main__":
