@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from understudy.comp.grade import WHITE
 from understudy.image import colour
 from understudy.image.plate import write_png
 from understudy.train import nets
@@ -39,7 +40,7 @@ def _half(network: nets.Comb, banks: list[Bank], *, of: int, other: int) -> np.n
     shape = network.shapes[other] - network.shapes[of]
     ((swapped, logits),) = network.draw(code, batch.points + shape, [other])
     # The encoded value of display white, so that a matte of 1 is white on the sheet.
-    matte = (torch.sigmoid(logits) * 0.5548).expand(-1, 3, -1, -1)
+    matte = (torch.sigmoid(logits) * WHITE).expand(-1, 3, -1, -1)
     columns = [batch.truth, nets.denormalise(own), nets.denormalise(swapped), matte]
     sheet = torch.cat([torch.cat(list(column), dim=1) for column in columns], dim=2)
     return np.ascontiguousarray(sheet.float().permute(1, 2, 0).cpu().numpy(), np.float32)
