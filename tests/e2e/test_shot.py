@@ -107,7 +107,7 @@ def final_matte(made: Frame, plate: Frame) -> FloatImage:
     matte = np.zeros(plate.pixels.shape[:2], np.float32)
     rows, columns = made.data_window.slices(plate.data_window)
     matte[rows, columns] = made.pixels[..., made.channels.index("matte_final.A")]
-    return matte
+    return matte * np.float32(made.metadata["understudy:opacity"])
 
 
 def run(job: SwapJob) -> tuple[dict[str, Any], list[Event]]:
@@ -167,23 +167,35 @@ def test_every_control_changes_the_face_and_nothing_else(
     assert np.array_equal(out.pixels[matte == 0], plate.pixels[matte == 0])
 
 
-def test_a_face_pass_holds_what_the_host_needs_to_finish_it(tmp_path: Path, shot: Shot) -> None:
-    change = {"light_strength": 70.0, "colour_method": "reinhard", "opacity": 60.0, "frames": "1"}
-    change |= {"grade_gamma": 1.2, "grade_hue_degrees": 15.0}
+@pytest.mark.parametrize("method", ["reinhard", "histogram"])
+def test_a_face_pass_holds_what_the_host_needs_to_finish_it(tmp_path: Path, shot: Shot, method: str) -> None:
+    change = {"light_strength": 70.0, "colour_method": method, "colour_strength": 80.0, "opacity": 60.0}
+    change |= {"grade_gamma": 1.2, "grade_hue_degrees": 15.0, "frames": "1"}
     run(shot.job(tmp_path / "frame", **change))
     run(shot.job(tmp_path / "pass", **change, write="face_pass"))
     out, plate = read_image(tmp_path / "frame" / "out.0001.exr"), shot.plate()
     made = read_image(tmp_path / "pass" / "out.0001.exr")
     layer = {name: made.pixels[..., index] for index, name in enumerate(made.channels)}
-    inside = layer["A"] > 0.999
-    colour_match = ColourMatch.from_metadata(made.metadata["understudy:colour_match"])
-    rgb = np.stack([layer[name] for name in "RGB"], axis=-1)
-    lit = np.stack([layer[f"light.{name}"] for name in "RGB"], axis=-1)
-    face = colour.decode(colour_match.apply(colour.encode(rgb, plate.colour_space)) + lit, plate.colour_space)
+
+    def number(name: str) -> float:
+        return float(str(made.metadata[f"understudy:{name}"]))
+
+    def picture(name: str) -> FloatImage:
+        return np.stack([layer[f"{name}{channel}"] for channel in "RGB"], axis=-1)
+
+    match, grade = (
+        ColourMatch.from_text(str(made.metadata[f"understudy:{name}"])) for name in ("colour_match", "grade")
+    )
+    matched = match.at_strength(number("colour_strength"))
+    lit = picture("light.") - matched.apply(picture("face_light."))
+    colours = matched.apply(colour.encode(picture(""), plate.colour_space)) + number("light_strength") * lit
+    face = colour.decode(grade.apply(colours.astype(np.float32)), plate.colour_space)
     rows, columns = made.data_window.slices(plate.data_window)
     below = plate.pixels[rows, columns][..., list(plate.rgb_index)]
-    finished = below + layer["matte_final.A"][..., None] * (face - below)
+    weight = layer["matte_final.A"][..., None] * np.float32(number("opacity"))
+    finished = below + weight * (face - below)
     wanted = out.pixels[rows, columns][..., list(out.rgb_index)]
+    inside = layer["A"] > 0.999
     np.testing.assert_allclose(finished[inside], wanted[inside], atol=2e-3)
 
 

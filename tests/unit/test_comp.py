@@ -149,7 +149,7 @@ def test_a_trimmed_side_moves_alone_and_by_as_much(side, px):
         lambda: match.solve("magic", *[np.ones((2, 2, 3), np.float32)] * 2, np.ones((2, 2), np.float32)),
         lambda: match.solve("reinhard", *[np.ones((2, 2, 3), np.float32)] * 2, np.ones((3, 2), np.float32)),
         lambda: match.ColourMatch.identity().at_strength(1.5),
-        lambda: match.ColourMatch.from_metadata([1.0, 2.0]),
+        lambda: match.ColourMatch.from_text("1.0 2.0"),
         lambda: detail.sharpen(np.ones((2, 2, 3), np.float32), 101, 1),
         lambda: detail.sharpen(np.ones((2, 2, 3), np.float32), 10, -1),
         lambda: merge.over(*[np.ones((2, 2, 3), np.float32)] * 2, np.ones((3, 2), np.float32)),
@@ -166,7 +166,8 @@ def test_values_out_of_range_are_errors_with_a_name(call):
 def test_a_match_blends_with_the_identity_and_survives_metadata():
     full = match.ColourMatch(np.arange(12.0).reshape(3, 4))
     np.testing.assert_allclose(full.at_strength(0.5).matrix, (np.eye(3, 4) + full.matrix) / 2)
-    assert np.array_equal(match.ColourMatch.from_metadata(full.as_metadata()).matrix, full.matrix)
+    read = match.ColourMatch.from_text(full.as_text())
+    assert np.array_equal(read.matrix.astype(np.float32), full.matrix.astype(np.float32))
     pixel = np.array([1.0, 2.0, 40.0], np.float32)
     np.testing.assert_allclose(full.apply(pixel), full.matrix[:, :3] @ pixel + full.matrix[:, 3], rtol=1e-6)
 

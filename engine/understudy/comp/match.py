@@ -6,7 +6,7 @@ matrix can be written into a frame's metadata, smoothed over time, held and anim
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import cv2
@@ -72,13 +72,16 @@ class ColourMatch:
         return cls(np.eye(3, 4))
 
     @classmethod
-    def from_metadata(cls, values: Sequence[float]) -> ColourMatch:
-        """Read back what `as_metadata` gave.
+    def from_text(cls, text: str) -> ColourMatch:
+        """Read back what `as_text` gave.
 
         Raises:
             JobError: there are not 12 finite numbers.
         """
-        matrix = np.asarray(values, np.float64)
+        try:
+            matrix = np.array(text.split(), np.float64)
+        except ValueError:
+            matrix = np.zeros(0)
         if matrix.shape != (12,) or not np.isfinite(matrix).all():
             raise JobError("A colour match is 12 finite numbers, the rows of a 3 by 4 matrix.")
         return cls(matrix.reshape(3, 4))
@@ -117,9 +120,14 @@ class ColourMatch:
             table = replace(table, values=np.asarray(table.values @ linear.T, np.float32))
         return ColourMatch(joined, table)
 
-    def as_metadata(self) -> tuple[float, ...]:
-        """The matrix's 12 numbers, row by row."""
-        return tuple(float(value) for value in self.matrix.ravel())
+    def as_text(self) -> str:
+        """The matrix's 12 numbers, row by row, with spaces between: a list to every host's expressions."""
+        return numbers(self.matrix)
+
+
+def numbers(values: Matrix) -> str:
+    """Numbers as text that reads back as the same single precision values."""
+    return " ".join(f"{value:.9g}" for value in np.ravel(values))
 
 
 @dataclass(frozen=True, eq=False)

@@ -117,6 +117,25 @@ def decode(encoded: FloatImage, space: str) -> FloatImage:
     return convert(encoded, ENCODED, space)
 
 
+def linear_to_encoded(space: str) -> NDArray[np.float64] | None:
+    """The (3, 3) matrix from a scene-linear space to the light that the encoded space is a logarithm of.
+
+    For hosts that encode by their own nodes: matrix first, then ACEScct's curve on each channel.
+
+    Returns:
+        None where the space is not linear.
+
+    Raises:
+        ColourError: the space is unknown.
+    """
+    if check_space(space).lower() == _RAW:
+        return None
+    probe = np.concatenate([np.zeros((1, 3)), np.eye(3), 2 * np.eye(3), np.full((1, 3), 16.0)])
+    seen = convert(probe.astype(np.float32)[None], space, SCENE_LINEAR)[0].astype(np.float64)
+    matrix = (seen[1:4] - seen[0]).T
+    return matrix if np.allclose(probe @ matrix.T, seen, rtol=1e-4, atol=1e-5) else None
+
+
 def to_display(rgb: FloatImage, space: str) -> NDArray[np.uint8]:
     """Make a picture to look at or to detect faces in; never for pixels that go back into a plate.
 

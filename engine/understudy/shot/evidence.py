@@ -14,7 +14,7 @@ import numpy as np
 from understudy.comp import grade, match, transport
 from understudy.comp.light import Light
 from understudy.comp.light import measure as measure_light
-from understudy.comp.match import ColourMatch, Statistics
+from understudy.comp.match import ColourMatch, Matrix, Statistics
 from understudy.image.frame import FloatImage
 from understudy.job import SwapJob
 
@@ -98,22 +98,44 @@ def pooled(evidence: Sequence[Evidence], weights: Sequence[float]) -> Evidence:
     )
 
 
-def solve(job: SwapJob, seen: Evidence | None, size: int) -> tuple[ColourMatch, FloatImage | None]:
-    """The colour match with the artist's grade, and the light to add after it.
+@dataclass(frozen=True, eq=False)
+class Colour:
+    """How the new face's colours change, in its parts, so that a host can weigh them again.
+
+    Attributes:
+        match: The colour match at its full strength.
+        strength: How far it goes, 0..1.
+        light: Low frequencies of face and plate; None where no light is added.
+        light_strength: How far the plate's replace the matched face's own, 0..1.
+        grade: (3, 4) the artist's own grade, after both.
+    """
+
+    match: ColourMatch
+    strength: float
+    light: Light | None
+    light_strength: float
+    grade: Matrix
+
+    def apply(self, rgb: FloatImage) -> FloatImage:
+        """Change a face (H, W, 3), encoded; the light's picture is stretched over it."""
+        solved = self.match.at_strength(self.strength)
+        # The grade is linear but for its shift, so that light can be graded by itself and added after it.
+        matched = solved.then(self.grade).apply(rgb)
+        if self.light is None or self.light_strength == 0:
+            return matched
+        lit = self.light.lacking(solved, rgb.shape[:2]) * np.float32(self.light_strength)
+        if not np.array_equal(self.grade, np.eye(3, 4)):
+            lit = lit @ self.grade[:, :3].T
+        return np.asarray(matched + lit, np.float32)
+
+
+def solve(job: SwapJob, seen: Evidence | None) -> Colour:
+    """The colour match, the light and the artist's grade of one frame.
 
     Args:
         job: As it is on this frame.
         seen: What is to be matched; None leaves the face's colours to the grade alone.
-        size: Edge of the light's picture.
-
-    Returns:
-        The match, and (size, size, 3) encoded units; None where no light is added.
     """
-    solved, lit = ColourMatch.identity(), None
-    if seen is not None:
-        solved = _match(job, seen)
-        if seen.light is not None and job.light_strength > 0:
-            lit = seen.light.lacking(solved, (size, size)) * np.float32(job.light_strength / 100)
     graded = grade.matrix(
         gain_stops=job.grade_gain_stops,
         gamma=job.grade_gamma,
@@ -121,16 +143,14 @@ def solve(job: SwapJob, seen: Evidence | None, size: int) -> tuple[ColourMatch, 
         saturation=job.grade_saturation_percent / 100,
         hue_degrees=job.grade_hue_degrees,
     )
-    if np.array_equal(graded, np.eye(3, 4)):
-        return solved, lit
-    # Light is added after the match and before the grade, which is linear but for its shift.
-    return solved.then(graded), None if lit is None else np.asarray(lit @ graded[:, :3].T, np.float32)
+    strength, light_strength = job.colour_strength / 100, job.light_strength / 100
+    if seen is None:
+        return Colour(ColourMatch.identity(), strength, None, light_strength, graded)
+    light = seen.light if light_strength > 0 else None
+    return Colour(_match(job, seen), strength, light, light_strength, graded)
 
 
 def _match(job: SwapJob, seen: Evidence) -> ColourMatch:
-    method, strength = job.colour_method, job.colour_strength / 100
     if seen.samples is None:
-        return match.solve_statistics(method, seen.face, seen.plate, strength=strength)
-    return transport.solve_samples(
-        method, seen.face, seen.plate, seen.samples, strength=strength, seed=job.seed
-    )
+        return match.solve_statistics(job.colour_method, seen.face, seen.plate)
+    return transport.solve_samples(job.colour_method, seen.face, seen.plate, seen.samples, seed=job.seed)

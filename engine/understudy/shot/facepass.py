@@ -2,51 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import cv2
 import numpy as np
 
-from understudy.comp import match
+from understudy.comp.light import Light
+from understudy.comp.match import ColourMatch, numbers
 from understudy.face import canonical
 from understudy.image import colour
-from understudy.image.frame import Box, FloatImage, Frame
+from understudy.image.frame import Box, FloatImage, Frame, MetadataValue
 from understudy.shot.crop import shifted
+from understudy.shot.evidence import Colour
 from understudy.shot.newface import NewFace
 
 _ALWAYS = ("R", "G", "B", "A", "matte_final.A", "matte_learned.A", "matte_hull.A", "uv.R", "uv.G")
 
 
 def layers(frame: Frame, made: NewFace) -> Frame:
-    """The face before its colour match and merge.
+    """The face before its colours change, what changes them, and its mattes, opacity left out.
 
-    `light`, in encoded units, and `matte_occlusion` are there where they were asked for.
+    `light` and `face_light`, in encoded units, and `matte_occlusion` are there where they were asked for.
     """
     box = made.box(frame.data_window)
     inside = made.warp_matte(np.ones((made.size, made.size), np.float32), box)
-    # A matrix is left to the host; a table, which its nodes cannot read, is baked.
-    baked = made.match.table is not None
-    unmatched = made.match.apply(made.rgb) if baked else made.rgb
-    left = match.ColourMatch.identity() if baked else made.match
-    rgb = colour.decode(made.warp_colours(unmatched, box), frame.colour_space) * inside[..., None]
+    rgb, colours = _left_to_the_host(made)
+    face = colour.decode(made.warp_colours(rgb, box), frame.colour_space) * inside[..., None]
     planes = {
-        "R": rgb[..., 0],
-        "G": rgb[..., 1],
-        "B": rgb[..., 2],
+        **_named("", face),
         "A": inside,
-        "matte_final.A": made.warp_matte(made.shape.final, box) * np.float32(made.opacity),
+        "matte_final.A": made.warp_matte(made.shape.final, box),
         "matte_learned.A": made.warp_matte(made.shape.single["learned"], box),
         "matte_hull.A": made.warp_matte(made.shape.single["hull"], box),
         **_uv(shifted(made.plate_to_aligned, box.x0, box.y0), box, made.size),
     }
     if "occlusion" in made.shape.single:
         planes["matte_occlusion.A"] = made.warp_matte(made.shape.single["occlusion"], box)
-    if made.light is not None:
-        lit = made.warp_colours(made.light, box) * inside[..., None]
-        planes |= {f"light.{name}": lit[..., index] for index, name in enumerate("RGB")}
-    metadata: dict[str, str | int | float | tuple[float, ...] | tuple[int, ...]] = {
-        "understudy:colour_match": left.as_metadata(),
-        "understudy:plate_to_aligned": tuple(float(v) for v in made.plate_to_aligned.ravel()),
-        "understudy:aligned_size": made.size,
-        "understudy:encoding": colour.ENCODED,
-    }
+    if colours.light is not None:
+        for name, small in (("light", colours.light.plate), ("face_light", colours.light.face)):
+            wide = cv2.resize(small, (made.size, made.size), interpolation=cv2.INTER_CUBIC)
+            planes |= _named(f"{name}.", made.warp_colours(np.asarray(wide, np.float32), box))
     return Frame(
         np.ascontiguousarray(np.stack(list(planes.values()), axis=-1), np.float32),
         tuple(planes),
@@ -55,9 +50,39 @@ def layers(frame: Frame, made: NewFace) -> Frame:
         frame.colour_space,
         premultiplied=True,
         pixel_aspect=frame.pixel_aspect,
-        metadata=metadata,
+        metadata=_metadata(frame, made, colours),
         storage="float",
     )
+
+
+def _left_to_the_host(made: NewFace) -> tuple[FloatImage, Colour]:
+    """A matrix is left to the host; a table, which its nodes cannot read, is baked."""
+    colours = made.colour
+    if colours.match.table is None:
+        return made.rgb, colours
+    solved, light = colours.match.at_strength(colours.strength), colours.light
+    baked = None if light is None else Light(solved.apply(light.face), light.plate)
+    return solved.apply(made.rgb), replace(colours, match=ColourMatch.identity(), light=baked)
+
+
+def _named(beginning: str, picture: FloatImage) -> dict[str, FloatImage]:
+    return {f"{beginning}{name}": picture[..., index] for index, name in enumerate("RGB")}
+
+
+def _metadata(frame: Frame, made: NewFace, colours: Colour) -> dict[str, MetadataValue]:
+    """Numbers as text: hosts differ in what they make of arrays in a header."""
+    found = colour.linear_to_encoded(frame.colour_space)
+    return {
+        "understudy:colour_match": colours.match.as_text(),
+        "understudy:colour_strength": float(colours.strength),
+        "understudy:light_strength": float(colours.light_strength if colours.light is not None else 0),
+        "understudy:grade": numbers(colours.grade),
+        "understudy:opacity": float(made.opacity),
+        "understudy:plate_to_aligned": numbers(made.plate_to_aligned),
+        "understudy:aligned_size": made.size,
+        "understudy:encoding": colour.ENCODED,
+        **({} if found is None else {"understudy:linear_to_encoded": numbers(found)}),
+    }
 
 
 def empty(frame: Frame) -> Frame:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from understudy.comp import match, merge
+from understudy.comp import merge
 from understudy.face import canonical
 from understudy.face.track import TrackedFace
 from understudy.image.frame import Box, FloatImage, Frame
-from understudy.shot.evidence import Evidence
+from understudy.shot.evidence import Colour, Evidence
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,8 @@ class NewFace:
     """A new face, aligned, at its working size W.
 
     Attributes:
-        rgb: (W, W, 3) encoded, before its colour match.
-        match: The colour match.
-        light: (W, W, 3) what to add after the match, encoded; None where nothing is added.
+        rgb: (W, W, 3) encoded, before its colours change.
+        colour: How they change.
         shape: Its mattes.
         opacity: 0..1.
         plate_to_aligned: (2, 3) matrix at W, the artist's own move included.
@@ -108,8 +107,7 @@ class NewFace:
     """
 
     rgb: FloatImage
-    match: match.ColourMatch
-    light: FloatImage | None
+    colour: Colour
     shape: Shape
     opacity: float
     plate_to_aligned: np.ndarray
@@ -121,9 +119,8 @@ class NewFace:
         return int(self.rgb.shape[0])
 
     def finished(self) -> FloatImage:
-        """(W, W, 3) encoded, matched and lit."""
-        matched = self.match.apply(self.rgb)
-        return matched if self.light is None else np.asarray(matched + self.light, np.float32)
+        """(W, W, 3) encoded, matched, lit and graded."""
+        return self.colour.apply(self.rgb)
 
     def box(self, window: Box, *, covered_only: bool = False) -> Box:
         """The rectangle of the plate within `window` that the face, or what its matte covers, can reach."""

@@ -84,11 +84,9 @@ def _edged(job: SwapJob, final: FloatImage, unit: float) -> FloatImage:
 def composite(job: SwapJob, moment: Moment, drawn: Drawn, made: Shape) -> NewFace:
     """Colour, light and detail of the new face."""
     working = made.size
-    solved, lit = evidence.solve(job, moment.evidence, working)
     return NewFace(
         sharpen(job, moment, resize(drawn.face, working), made),
-        solved,
-        lit,
+        evidence.solve(job, moment.evidence),
         made,
         job.opacity / 100,
         replaced(job, made.plate_to_aligned, working),
