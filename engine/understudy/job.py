@@ -116,6 +116,19 @@ class TrackJob(PlateFields, FindFields):
     """Track to write, a file that ends in .track."""
 
 
+class PointsJob(Job):
+    """Write a track's faces as a document for a host, or put corrections by hand from one into the track."""
+
+    track: Path
+    """Track to read, or to correct."""
+    document: Path
+    """JSON document to write, or to read corrections from."""
+    action: Literal["read", "correct"] = "read"
+    """Write the document, or put the faces it marks as set by hand into the track."""
+    frames: str | None = None
+    """Frames of the track, such as 1001-1100, 1001-1100x2 or 1001,1005; all when left out."""
+
+
 class TrainJob(Job):
     """Train a model that puts the source performer's face on the destination performer's acting."""
 
@@ -158,14 +171,16 @@ class TrainJob(Job):
 
 
 class ExportJob(Job):
-    """Export a trained model to ONNX with its model card."""
+    """Export a trained model to ONNX, or to TorchScript for Nuke's Inference node, with its model card."""
 
     model: Path
     """Model folder to export."""
+    format: Literal["onnx", "torchscript"] = "onnx"
+    """Kind of file: ONNX for swapping with Understudy, or TorchScript (fp32) for Nuke's Inference node."""
     precision: Precision = "fp32"
     """Number format of the exported weights."""
     output: Path | None = None
-    """ONNX file to write; export/swap_PRECISION.onnx in the model folder when left out."""
+    """File to write; export/swap_PRECISION.onnx or export/swap.pt in the model folder when left out."""
 
 
 class SwapJob(PlateFields):
@@ -326,6 +341,7 @@ class DemoJob(Job):
 JOBS: Mapping[str, type[Job]] = {
     "extract": ExtractJob,
     "track": TrackJob,
+    "points": PointsJob,
     "train": TrainJob,
     "export": ExportJob,
     "swap": SwapJob,

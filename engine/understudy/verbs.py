@@ -14,6 +14,7 @@ from understudy.job import (
     ExtractJob,
     Job,
     ModelsJob,
+    PointsJob,
     SwapJob,
     TrackJob,
     TrainJob,
@@ -62,6 +63,10 @@ def _dispatch(job: Job, report: Reporter, settings: Settings, warm: Warm | None)
             from understudy.shot import track
 
             return track.run(job, report=report, settings=settings)
+        case PointsJob():
+            from understudy.shot import points
+
+            return points.run(job, report=report, settings=settings)
         case TrainJob():
             from understudy.train import loop
 

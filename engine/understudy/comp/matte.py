@@ -52,14 +52,28 @@ def hull(landmarks: FloatImage, size: int | tuple[int, int], *, grow: float = FO
     Raises:
         FaceError: the landmarks have another shape, or are not finite.
     """
-    points = _checked(landmarks)
-    points = _without_temples(points)
-    outline = cv2.convexHull(np.concatenate([points, _forehead(points, grow)]).astype(np.float32))[:, 0]
+    edges = _half_planes(outline(landmarks, grow=grow))
     matte = _blank(size)
-    edges = _half_planes(_rounded(outline.astype(np.float64)))
     if len(edges):
         kernels.fill_convex(edges, matte)
     return matte
+
+
+def outline(landmarks: FloatImage, *, grow: float = FOREHEAD) -> Points:
+    """The edge of what `hull` covers: a convex polygon, its corners rounded.
+
+    Args:
+        landmarks, grow: As for `hull`.
+
+    Returns:
+        (N, 2) float64 pixels, as the landmarks; N differs from face to face.
+
+    Raises:
+        FaceError: the landmarks have another shape, or are not finite.
+    """
+    points = _without_temples(_checked(landmarks))
+    corners = cv2.convexHull(np.concatenate([points, _forehead(points, grow)]).astype(np.float32))[:, 0]
+    return _rounded(corners.astype(np.float64))
 
 
 def rectangle(
@@ -130,23 +144,23 @@ def _forehead(points: Points, grow: float) -> Points:
     return np.asarray(points[_BROWS] + grow * 1.1 * rise[:, None] * up, np.float64)
 
 
-def _rounded(outline: Points) -> Points:
+def _rounded(polygon: Points) -> Points:
     """Cut the corners of a closed convex polygon twice (Chaikin 1974); it stays convex and inside itself."""
     for _ in range(2):
-        following = np.roll(outline, -1, axis=0)
-        near, far = 0.75 * outline + 0.25 * following, 0.25 * outline + 0.75 * following
-        outline = np.stack([near, far], axis=1).reshape(-1, 2)
-    return outline
+        following = np.roll(polygon, -1, axis=0)
+        near, far = 0.75 * polygon + 0.25 * following, 0.25 * polygon + 0.75 * following
+        polygon = np.stack([near, far], axis=1).reshape(-1, 2)
+    return polygon
 
 
-def _half_planes(outline: Points) -> Points:
+def _half_planes(polygon: Points) -> Points:
     """(N, 3) lines (a, b, c) of a convex polygon's edges, a·x + b·y + c the distance inwards."""
-    steps = np.roll(outline, -1, axis=0) - outline
+    steps = np.roll(polygon, -1, axis=0) - polygon
     lengths = np.hypot(steps[:, 0], steps[:, 1])
     kept = lengths > 1e-9
     normals = np.stack([-steps[kept, 1], steps[kept, 0]], axis=1) / lengths[kept, None]
-    offsets = -np.einsum("ij,ij->i", normals, outline[kept])
-    inwards = np.where(normals @ outline.mean(axis=0) + offsets < 0, -1.0, 1.0)
+    offsets = -np.einsum("ij,ij->i", normals, polygon[kept])
+    inwards = np.where(normals @ polygon.mean(axis=0) + offsets < 0, -1.0, 1.0)
     return np.column_stack([normals, offsets]) * inwards[:, None]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -114,16 +114,27 @@ class Track:
 
     def with_face(self, face: TrackedFace) -> Track:
         """Write one face that was set by hand, and give back the track with it."""
-        by_hand = TrackedFace(face.frame, face.landmarks, face.confidence, True, face.box)
-        others = [one for one in self.faces.values() if one.frame != face.frame]
-        checked = _checked(by_hand, self.path)
+        return self.with_faces([face])
+
+    def with_faces(self, faces: Sequence[TrackedFace]) -> Track:
+        """Write faces that were set by hand, all of them or none, and give back the track with them.
+
+        Args:
+            faces: At most one a frame; each takes the place of what its frame had.
+
+        Raises:
+            FaceError: a face is not 68 finite points, or the file is no track any more or cannot be written.
+        """
+        by_hand = {face.frame: _checked(replace(face, by_hand=True), self.path) for face in faces}
+        rows = [_row(face) for face in by_hand.values()]
         with (
             closing(database.connect(self.path, "track", _TABLES, SCHEMA_VERSION)) as connection,
             database.guarded(self.path, "track"),
             connection,
         ):
-            connection.execute(_INSERT, _row(checked))
-        ordered = {one.frame: one for one in sorted([*others, checked], key=lambda one: one.frame)}
+            connection.executemany(_INSERT, rows)
+        merged = dict(self.faces) | by_hand
+        ordered = {frame: merged[frame] for frame in sorted(merged)}
         return Track(self.path, self.plate, self.detector, MappingProxyType(ordered))
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from understudy.comp.light import Light
-from understudy.comp.match import ColourMatch, numbers
+from understudy.comp.match import ColourMatch, Matrix, numbers
 from understudy.face import canonical
 from understudy.image import colour
 from understudy.image.frame import Box, FloatImage, Frame, MetadataValue
@@ -81,7 +81,15 @@ def _metadata(frame: Frame, made: NewFace, colours: Colour) -> dict[str, Metadat
         "understudy:plate_to_aligned": numbers(made.plate_to_aligned),
         "understudy:aligned_size": made.size,
         "understudy:encoding": colour.ENCODED,
-        **({} if found is None else {"understudy:linear_to_encoded": numbers(found)}),
+        **({} if found is None else _curves_apart(found)),
+    }
+
+
+def _curves_apart(matrix: Matrix) -> dict[str, MetadataValue]:
+    """What stands before and after the encoded space's curve, for a host that has nodes for both."""
+    return {
+        "understudy:linear_to_encoded": numbers(matrix),
+        "understudy:encoded_to_linear": numbers(np.asarray(np.linalg.inv(matrix), np.float64)),
     }
 
 

@@ -1,4 +1,4 @@
-"""From a checkpoint to an ONNX file with its model card, refused when the two disagree."""
+"""From a checkpoint to an ONNX or TorchScript file with its model card, refused when the two disagree."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from understudy import atomic
-from understudy.errors import ModelError, TrainingError
+from understudy.errors import JobError, ModelError, TrainingError
 from understudy.image import colour
 from understudy.job import ExportJob
 from understudy.progress import Finished, Progress, Reporter, Warned
 from understudy.runtime.model import LANDMARK_COUNT, OUTPUTS, ModelCard, write_card
 from understudy.runtime.session import Session
 from understudy.settings import Settings
-from understudy.train import checkpoint, folder, nets
+from understudy.train import checkpoint, folder, nets, torchscript
 
 OPSET = 18
 PARITY_LIMIT = 1e-3
@@ -44,18 +44,22 @@ def run(job: ExportJob, *, report: Reporter, settings: Settings) -> dict[str, An
     """Export the newest checkpoint's averaged weights.
 
     Raises:
+        JobError: format, precision and output do not go together.
         TrainingError: there is no model or no checkpoint.
         ModelError: the exported graph differs from the network by more than 1e-3 in the encoded space.
     """
+    output = _output(job)
     report(Progress("export", 0, 3, "load"))
     description, network, found = load(job.model)
-    output = job.output or job.model / "export" / f"swap_{job.precision}.onnx"
     report(Progress("export", 1, 3, "write the graph"))
     with atomic.replacing(output) as partial:
-        _write_graph(network, description, partial, half=job.precision == "fp16")
+        if job.format == "torchscript":
+            torchscript.write(network, description, partial, iterations=found.iteration)
+        else:
+            _write_graph(network, description, partial, half=job.precision == "fp16")
         report(Progress("export", 2, 3, "compare with the network"))
-        parity = _parity(partial, network, description.architecture)
-        if parity > PARITY_LIMIT:
+        parity = _parity(partial, network, description, job)
+        if not parity <= PARITY_LIMIT:
             raise ModelError(
                 f"The exported graph differs from the network by {parity:.2g}, more than {PARITY_LIMIT}.",
                 where=output,
@@ -67,7 +71,8 @@ def run(job: ExportJob, *, report: Reporter, settings: Settings) -> dict[str, An
     for identity, release in description.releases.items():
         if not release:
             report(Warned(f"{identity} has no likeness release; the model card says so."))
-    write_card(output, _card(description, found, digest, parity, job.precision))
+    card = _card(description, found, digest, parity, job.precision)
+    write_card(output, torchscript.card(card) if job.format == "torchscript" else card)
     result = {
         "model": str(output),
         "parity": parity,
@@ -76,6 +81,35 @@ def run(job: ExportJob, *, report: Reporter, settings: Settings) -> dict[str, An
     }
     report(Finished(result))
     return result
+
+
+def _output(job: ExportJob) -> Path:
+    """The file to write.
+
+    Raises:
+        JobError: TorchScript in fp16, a name of the other format, or a card that is another file's already.
+    """
+    script = job.format == "torchscript"
+    if script and job.precision == "fp16":
+        raise JobError(
+            "A TorchScript file is always fp32; Nuke halves it by itself where its node is told to.",
+            where="precision = fp16",
+            fix="leave precision out",
+        )
+    name = "swap.pt" if script else f"swap_{job.precision}.onnx"
+    output = job.output or job.model / "export" / name
+    own, other = (".pt", ".onnx") if script else (".onnx", ".pt")
+    if output.suffix == other:
+        raise JobError(
+            f"A file of format {job.format} does not end in {other}.", where=output, fix=f"end it in {own}"
+        )
+    if output.with_suffix(other).exists():
+        raise JobError(
+            f"{output.with_suffix(other).name} lies there already and would share its model card.",
+            where=output,
+            fix="give output another name",
+        )
+    return output
 
 
 def load(model: Path) -> tuple[folder.Description, nets.Comb, checkpoint.Checkpoint]:
@@ -117,14 +151,18 @@ def _write_graph(network: nets.Comb, description: folder.Description, path: Path
     program.save(str(path), external_data=False)
 
 
-def _parity(path: Path, network: nets.Comb, architecture: nets.Architecture) -> float:
-    """Largest difference between the graph and the network on faces of random colour, all outputs."""
+def _parity(path: Path, network: nets.Comb, description: folder.Description, job: ExportJob) -> float:
+    """Largest difference between the file and the network on faces of random colour, all outputs."""
     generator = torch.Generator().manual_seed(1)
-    shape = (PARITY_FACES, 3, architecture.size, architecture.size)
-    faces = torch.rand(shape, generator=generator) * 0.45 + 0.1
+    size = description.architecture.size
+    faces = torch.rand((PARITY_FACES, 3, size, size), generator=generator) * 0.45 + 0.1
     landmarks = torch.rand((PARITY_FACES, LANDMARK_COUNT, 2), generator=generator)
     with torch.no_grad():
         expected = network(faces, landmarks)
+    if job.format == "torchscript":
+        first = description.source * len(OUTPUTS)
+        drawn = torchscript.draw(path, faces, landmarks)
+        return float((drawn - torch.cat(expected[first : first + 2], dim=1)).abs().max())
     session = Session(path, device="cpu")
     outputs = list(session.run(face=faces.numpy(), landmarks=landmarks.numpy()).values())
     return max(float(np.abs(a.numpy() - b).max()) for a, b in zip(expected, outputs, strict=True))

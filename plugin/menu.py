@@ -1,0 +1,14 @@
+"""Nuke runs this where it has a window: the menu. Callbacks are in init.py, which farm machines run too."""
+
+import traceback
+
+import nuke
+
+try:
+    from understudy_nuke import actions
+
+    _menu = nuke.menu("Nodes").addMenu("Understudy")
+    _menu.addCommand("Understudy", actions.create)
+except Exception as error:  # whatever it is, Nuke must open
+    nuke.tprint(f"Understudy has no menu: {type(error).__name__}: {error}")
+    nuke.tprint(traceback.format_exc())

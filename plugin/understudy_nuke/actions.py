@@ -1,0 +1,170 @@
+"""The buttons of the node and the menu: each catches what an artist can act on, and says it."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import nuke
+
+from understudy_host.client import Cancelled
+from understudy_host.errors import HostError
+from understudy_nuke import baking, panels, plate_file
+from understudy_nuke import node as nodes
+
+_PLUGIN = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+GIZMO = os.path.join(os.path.dirname(_PLUGIN), "gizmos", "Understudy.gizmo")
+
+
+def said(action: Callable[..., Any]) -> Callable[..., Any]:
+    """Show what goes wrong as a message; without a window it is raised, so that a render fails loudly."""
+
+    @functools.wraps(action)
+    def guarded(*arguments: Any) -> Any:
+        try:
+            return action(*arguments)
+        except HostError as error:
+            if not nuke.GUI:
+                raise
+            nuke.message(str(error))
+            return None
+
+    return guarded
+
+
+@said
+def create() -> Any:
+    """Paste a new Understudy node below what is selected."""
+    if not os.path.isfile(GIZMO):
+        raise HostError("The plugin's gizmos folder is not beside it.", GIZMO, "install the plugin again")
+    nuke.nodePaste(GIZMO)
+    return nuke.selectedNode()
+
+
+@said
+def bake(node: Any) -> None:
+    """Bake the node's frames."""
+    baking.start(nuke, node)
+
+
+@said
+def bake_frame(node: Any) -> None:
+    """Bake the frame that is shown."""
+    baking.start(nuke, node, str(nuke.frame()))
+
+
+@said
+def cancel(node: Any) -> None:
+    """Stop the bake."""
+    if not baking.cancel(node):
+        nuke.message("Nothing is being baked here.")
+
+
+@said
+def write_job(node: Any) -> None:
+    """Write the bake as a job document for another machine."""
+    path = nuke.getFilename("Write the job", "*.json", default=f"{node.name()}.json")
+    if not path:
+        return
+    job = baking.Bake(nuke, node).job
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(job, file, indent=1, sort_keys=True)
+        file.write("\n")
+
+
+@said
+def track(node: Any) -> None:
+    """Find the face in the plate, and put the track into the node's knob."""
+    known = {"plate": _plate_text(node)}
+    _run_asked("track", known, lambda job: node.knob("track").setValue(job["track"]))
+
+
+@said
+def extract(node: Any) -> None:
+    """Make a face set of a performer's footage."""
+    _run_asked("extract", {"plate": _plate_text(node)}, lambda job: None)
+
+
+@said
+def train(node: Any) -> None:
+    """Train a model of two face sets, export it, and put it into the node's knob."""
+
+    def export(job: dict[str, Any]) -> None:
+        node.knob("model").setValue(job["model"].rstrip("/\\") + "/export/swap_fp32.onnx")
+
+    _run_asked("train", {}, export, then="export")
+
+
+@said
+def doctor(node: Any) -> None:
+    """Say which engine runs here."""
+    engine = baking.engines.get()
+    nuke.message(f"Understudy's engine {engine.version} runs here, process {engine.process_id}.")
+
+
+def _plate_text(node: Any) -> str:
+    above = node.input(0)
+    return nuke.filename(above) if above is not None and above.Class() == "Read" else ""
+
+
+def _run_asked(
+    verb: str, known: dict[str, Any], done: Callable[[dict[str, Any]], None], then: str = ""
+) -> threading.Thread | None:
+    """Ask a verb's panel, run it in a thread with progress, and then a second verb on the same model."""
+    job = panels.ask(nuke, verb, known)
+    if job is None:
+        return None
+    task = nuke.ProgressTask(f"Understudy: {verb}")
+
+    def on_event(event: dict[str, Any]) -> None:
+        if event.get("kind") == "progress":
+            total = max(int(event.get("total") or 1), 1)
+            task.setProgress(min(100, round(100 * int(event.get("done") or 0) / total)))
+            task.setMessage(f"{event.get('stage')} {event.get('note') or ''}")
+        elif event.get("kind") in ("warning", "error"):
+            nuke.tprint(f"Understudy {verb}: {event.get('message') or event.get('error')}")
+
+    def work() -> None:
+        try:
+            baking.engines.get().run(verb, job, on_event, task.isCancelled)
+            if then:
+                baking.engines.get().run(then, {"model": job["model"]}, on_event, task.isCancelled)
+            nuke.executeInMainThread(done, (job,))
+        except Cancelled:
+            nuke.tprint(f"Understudy: {verb} was cancelled; what is finished is kept.")
+        except HostError as error:
+            nuke.executeInMainThread(nuke.message, (str(error),))
+
+    thread = threading.Thread(target=work, name=f"understudy-{verb}", daemon=True)
+    thread.start()
+    return thread
+
+
+def knob_changed() -> None:
+    """Mark a node as stale when a knob moved that its bake depends on; never bakes."""
+    node, knob = nuke.thisNode(), nuke.thisKnob()
+    if knob is None or not nodes.is_understudy(node) or not nodes.needs_bake(knob.name(), node):
+        return
+    refresh(node)
+
+
+def refresh(node: Any) -> str:
+    """Say on the node whether its bake shows what its knobs say; gives the state."""
+    baked = str(node.knob(nodes.MARK).value() or "")
+    state = nodes.NOTHING
+    if baked:
+        pattern = str(node.knob("face_pass_file").value())
+        try:
+            plate = plate_file.plate_of(nuke, node, os.path.dirname(pattern))
+            job = nodes.face_pass_job(
+                node, plate=plate.pattern, output=pattern, frames="1", colour_space=plate.colour_space
+            )
+            state = nodes.FRESH if nodes.digest(node, job) == baked else nodes.STALE
+        except HostError:
+            state = nodes.STALE  # a bake would say what is missing
+    nodes.show_state(node, state)
+    return state

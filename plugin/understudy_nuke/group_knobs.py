@@ -1,0 +1,105 @@
+"""The tabs and knobs of the Understudy node: those of the job table, and those that are the host's own."""
+
+from __future__ import annotations
+
+from understudy_host.knobs import TABS, knobs
+from understudy_nuke import knobs_text as line
+
+_MISSING = "The Understudy plugin is not installed here: put its folder on NUKE_PATH. What is baked renders."
+_NOT_SHOWN = frozenset({"device", "matte_external"})
+
+
+def knob_lines() -> list[str]:
+    """Every tab of the node, a line a knob."""
+    table: dict[str, list[str]] = {name: [line.tab(name)] for name in TABS}
+    table["Face"] += _bake()
+    table["Mask"] += _matte_source()
+    for knob in knobs("swap"):
+        if knob.name not in _NOT_SHOWN:
+            table[knob.tab] += line.of_table(knob)
+    return [one for lines in table.values() for one in lines] + _farm() + _about()
+
+
+def action(name: str) -> str:
+    """One guarded line: a script with this node opens and renders without the plugin."""
+    return (
+        "try:\n"
+        "    from understudy_nuke import actions\n"
+        "except ImportError:\n"
+        f"    nuke.message({_MISSING!r})\n"
+        "else:\n"
+        f"    actions.{name}(nuke.thisNode())"
+    )
+
+
+def _bake() -> list[str]:
+    """What every session begins with: the state of the bake, the buttons, and where it lies."""
+    return [
+        line.note("bake_state", "not baked yet", label="bake"),
+        line.button("bake", "Bake", "Bakes the face pass of the frame range.", action("bake")),
+        line.button(
+            "bake_frame", "Bake this frame", "Bakes the face pass of one frame.", action("bake_frame")
+        ),
+        line.button("cancel", "Cancel", "Ends a bake; what is finished is kept.", action("cancel")),
+        line.declared(
+            "text", "frames", "frames", "Frames to bake, such as 1001-1100; the plate's where it is empty."
+        ),
+        line.declared(
+            "file",
+            "face_pass_file",
+            "face pass",
+            "Where the bake is written; beside the script where it is empty.",
+        ),
+        line.declared("int", "first_frame", "first", "First frame of the bake."),
+        line.declared("int", "last_frame", "last", "Last frame of the bake."),
+        line.choice("show", "show", "What the node puts out.", ("result", "face", "matte")),
+        line.hidden("text", "baked_digest"),
+        line.divider("make", "model and track"),
+        line.button("track_plate", "Track…", "Finds the face in the plate.", action("track")),
+        line.button(
+            "extract_faces", "Extract…", "Makes a face set of a performer's footage.", action("extract")
+        ),
+        line.button("train_model", "Train…", "Trains a model of two face sets.", action("train")),
+        line.divider("place", "the new face"),
+    ]
+
+
+def _matte_source() -> list[str]:
+    return [
+        line.choice(
+            "matte_source",
+            "matte",
+            "The matte as baked, or live: of the two mattes it is made of, by this host's own filters.",
+            ("baked", "live"),
+        )
+    ]
+
+
+def _farm() -> list[str]:
+    return [
+        line.tab("Farm"),
+        line.note(
+            "farm_note",
+            "A baked node renders anywhere. To bake on a farm, write the job and run it there.",
+        ),
+        line.button(
+            "write_job",
+            "Write job…",
+            "Writes the bake as a job document, for `understudy swap --job FILE` on another machine.",
+            action("write_job"),
+        ),
+    ]
+
+
+def _about() -> list[str]:
+    words = (
+        "Understudy puts one performer's face, with that performer's permission, onto another's acting.\n"
+        "The likeness release travels in every model and frame."
+    )
+    return [
+        line.tab("About"),
+        line.note("about_note", words),
+        line.button(
+            "doctor", "Check the engine", "Says which engine runs, and what it lacks.", action("doctor")
+        ),
+    ]

@@ -1,0 +1,136 @@
+"""An Understudy node as the plugin reads and writes it: knob values, keys, and what it says of its bake.
+
+Nothing here imports nuke: nodes are passed in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from understudy_host import jobs
+from understudy_host.errors import HostError
+from understudy_host.knobs import LIVE, Knob, knobs
+
+MARK = "baked_digest"
+# What a live matte does without a bake.
+_OF_THE_MATTE = ("matte_learned", "matte_hull", "matte_combine", "matte_unit", "erode", "feather")
+FRESH, STALE, NOTHING = "baked", "stale: bake again", "not baked yet"
+_COLOURS = {FRESH: 0, STALE: 0xCC6600FF, NOTHING: 0}
+_FRAME_PATTERN = re.compile(r"%0?\d*d|#+")
+
+
+def is_understudy(node: Any) -> bool:
+    """Whether a node is one of ours."""
+    return node is not None and node.Class() == "Group" and node.knob(MARK) is not None
+
+
+def values(node: Any) -> dict[str, Any]:
+    """The values of the job table's knobs, by field name."""
+    found = {}
+    for knob in knobs("swap"):
+        own = node.knob(knob.name)
+        if own is not None:
+            found[knob.name] = _plain(own.value(), knob)
+    return found
+
+
+def keys(node: Any) -> dict[str, dict[int, Any]]:
+    """Keyed values by field name and frame.
+
+    Raises:
+        HostError: an expression drives a knob.
+    """
+    found: dict[str, dict[int, Any]] = {}
+    for knob in knobs("swap"):
+        own = node.knob(knob.name)
+        if own is None or not knob.animated or not own.isAnimated():
+            continue
+        if own.hasExpression():
+            raise HostError(
+                f"The knob {knob.label!r} is driven by an expression, which a bake cannot follow.",
+                f"{node.fullName()}.{knob.name}",
+                "generate keys from it (Edit ▸ Generate…), or set a value",
+            )
+        points = own.animation(0).keys()
+        found[knob.name] = {round(key.x): _plain(key.y, knob) for key in points}
+    return found
+
+
+def _plain(value: Any, knob: Knob) -> Any:
+    if knob.kind == "double":
+        return float(value)
+    if knob.kind == "int":
+        return int(value)
+    if knob.kind == "bool":
+        return bool(value)
+    if knob.kind == "choice":
+        # A key on a pulldown holds the place among its words.
+        return knob.items[round(value)] if isinstance(value, (int, float)) else str(value)
+    return str(value or "")
+
+
+def face_pass_job(node: Any, *, plate: str, output: str, frames: str, colour_space: str) -> dict[str, Any]:
+    """The job that bakes what this node needs.
+
+    Raises:
+        HostError: a file that every bake needs is not named, or a knob is driven by an expression.
+    """
+    told = values(node)
+    for knob in knobs("swap"):
+        if knob.needed and knob.name in told and not told[knob.name]:
+            raise HostError(
+                f"The node has no {knob.name}.", node.fullName(), f"choose a file in the knob {knob.label!r}"
+            )
+    told["colour_space"] = ""
+    return jobs.face_pass_document(
+        told, keys(node), plate=plate, output=output, frames=frames, colour_space=colour_space
+    )
+
+
+def digest(node: Any, job: Mapping[str, Any]) -> str:
+    """What a bake of this node would show; where the matte is live, its knobs need no bake."""
+    live = node.knob("matte_source").value() == "live"
+    counted = {name: value for name, value in job.items() if not (live and name in _OF_THE_MATTE)}
+    if live and "keyframes" in counted:
+        moved = {name: value for name, value in counted["keyframes"].items() if name not in _OF_THE_MATTE}
+        counted["keyframes"] = moved
+    return jobs.digest(counted)
+
+
+def needs_bake(knob_name: str, node: Any) -> bool:
+    """Whether changing a knob can make the bake stale."""
+    table = {knob.name for knob in knobs("swap")} - set(LIVE)
+    return knob_name in table or knob_name in ("matte_source", "face_pass_file", "inputChange", "frames")
+
+
+def show_state(node: Any, state: str) -> None:
+    """Say on the node and in its panel whether the bake shows what the knobs say."""
+    node.knob("bake_state").setValue(state)
+    node.knob("label").setValue("" if state == FRESH else state)
+    node.knob("tile_color").setValue(_COLOURS[state])
+
+
+def face_pass_pattern(node: Any, script: str) -> str:
+    """Where a node's face pass lies: as its knob says, or beside the script.
+
+    Raises:
+        HostError: neither is known, or the name holds no frame number.
+    """
+    said = str(node.knob("face_pass_file").value() or "").strip()
+    if not said:
+        if not script:
+            raise HostError(
+                "The script has never been saved, so there is no place beside it for the bake.",
+                node.fullName(),
+                "save the script, or name a file in the knob 'face pass'",
+            )
+        folder, _, name = script.replace("\\", "/").rpartition("/")
+        stem = name[:-3] if name.endswith(".nk") else name
+        said = f"{folder}/understudy/{stem}_{node.name()}/face_pass.%04d.exr"
+    if not _FRAME_PATTERN.search(said.rpartition("/")[2]):
+        raise HostError(
+            "The face pass needs a frame number in its name.", said, "write it as face_pass.%04d.exr"
+        )
+    return said

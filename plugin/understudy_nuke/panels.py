@@ -1,0 +1,67 @@
+"""Small panels of the job table: what Train, Extract and Track ask before they start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from understudy_host.knobs import Knob, knobs, schema
+
+# What an artist decides; the rest has good defaults and stands in the docs.
+_ASKED = {
+    "track": ("plate", "track", "frames", "detector", "reference"),
+    "extract": ("plate", "faceset", "identity", "frames", "detector", "coverage", "crop_size", "release"),
+    "train": ("model", "source_faceset", "destination_faceset", "size", "minutes", "batch", "device"),
+    "export": ("model", "precision"),
+}
+
+
+def ask(nuke: Any, verb: str, known: dict[str, Any]) -> dict[str, Any] | None:
+    """Show a verb's panel; gives the job's values, or None where the artist closed it.
+
+    Args:
+        nuke: The host's module.
+        known: Values to begin with, by field name.
+    """
+    panel = nuke.Panel(f"Understudy: {verb}")
+    asked = fields(verb)
+    for knob in asked:
+        _add(panel, knob, known.get(knob.name, knob.default))
+    if not panel.show():
+        return None
+    told = {knob.name: _read(panel.value(knob.label), knob) for knob in asked}
+    return {name: value for name, value in {**known, **told}.items() if value not in ("", None)}
+
+
+def fields(verb: str) -> list[Knob]:
+    """What a verb's panel asks for, in order; each is a field of the job table."""
+    table = {knob.name: knob for knob in knobs(verb)}
+    properties = schema(verb)["properties"]
+    return [table[name] if name in table else _host_field(name, properties[name]) for name in _ASKED[verb]]
+
+
+def _host_field(name: str, field: dict[str, Any]) -> Knob:
+    """A field that a node has no knob for, because the host knows it there; a panel asks."""
+    kind = "file" if name == "plate" else "text"
+    tooltip = str(field.get("description", ""))
+    return Knob(name, name, tooltip, kind, None, None, None, (), False, "Face", False, name == "plate")
+
+
+def _add(panel: Any, knob: Knob, value: Any) -> None:
+    if knob.kind == "bool":
+        panel.addBooleanCheckBox(knob.label, bool(value))
+    elif knob.kind == "choice":
+        # The panel starts at its first word.
+        words = sorted(knob.items, key=lambda word: word != value)
+        panel.addEnumerationPulldown(knob.label, " ".join(words))
+    elif knob.kind == "file":
+        panel.addFilenameSearch(knob.label, str(value or ""))
+    else:
+        panel.addSingleLineInput(knob.label, "" if value is None else f"{value}")
+
+
+def _read(value: Any, knob: Knob) -> Any:
+    if knob.kind == "int":
+        return int(float(value)) if str(value).strip() else None
+    if knob.kind == "double":
+        return float(value) if str(value).strip() else None
+    return bool(value) if knob.kind == "bool" else str(value or "").strip()

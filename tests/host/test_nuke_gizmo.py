@@ -1,0 +1,272 @@
+"""The Understudy node without Nuke: its script evaluated, its names looked up, its formulas worked out."""
+
+from __future__ import annotations
+
+import re
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from nuke_pixels import Graph, Picture
+from nuke_reference import CLASSES, COMMON
+from nuke_script import Node, Reader, expressions, references, without_brackets
+
+from understudy.image.exr import read_image
+from understudy.image.frame import Frame
+from understudy.job import SwapJob
+from understudy_host.knobs import LIVE, TABS, knobs
+from understudy_nuke import gizmo
+
+GIZMO = Path(__file__).parents[2] / "gizmos" / "Understudy.gizmo"
+USER_TYPES = {1, 2, 3, 4, 6, 7, 13, 20, 22, 26}
+KNOWN_WORDS = {"log", "pow", "sqrt", "cos", "sin", "abs", "min", "max", "pi", "r", "g", "b", "a", "frame"}
+
+
+@pytest.fixture(scope="module")
+def reader():
+    return Reader()
+
+
+@pytest.fixture(scope="module")
+def group(reader):
+    root = reader.read(GIZMO.read_text(encoding="utf-8"))
+    (found,) = root.children.values()
+    return found
+
+
+def nodes(group: Node) -> list[Node]:
+    return list(group.children.values())
+
+
+def test_the_gizmo_is_the_one_the_job_table_makes():
+    assert GIZMO.read_text(encoding="utf-8") == gizmo.group_text()
+
+
+def test_it_is_a_group_with_its_tabs_and_three_inputs(group):
+    assert group.kind == "Group"
+    tabs = [words[1] for words in group.declarations if words[0] == "20"]
+    assert tabs == [*TABS, "Farm", "About"]
+    inputs = [node for node in nodes(group) if node.kind == "Input"]
+    assert [(node.name, node.knobs["number"]) for node in inputs] == [
+        ("plate", "0"), ("matte", "1"), ("face_pass", "2"),
+    ]  # fmt: skip
+
+
+def test_every_class_knob_and_word_is_in_the_reference(group):
+    common = {knob.name for knob in COMMON}
+    for node in nodes(group):
+        known = CLASSES[node.kind].knobs
+        for name, words in node.knobs.items():
+            assert name in known or name in node.user or name in common, f"{node.kind}.{name}"
+            if name in known and known[name].words and not words.startswith("{"):
+                assert words in known[name].words, f"{node.kind}.{name} {words}"
+        most = 4 if node.kind == "Switch" else max(len(CLASSES[node.kind].inputs), int(node.kind == "Output"))
+        assert len(node.inputs) <= most, node.name
+
+
+def test_every_user_knob_has_a_type_that_nuke_knows_a_label_and_words(group):
+    for words in group.declarations:
+        assert int(words[0]) in USER_TYPES
+        if words[0] not in ("20", "26") and "+INVISIBLE" not in words:
+            assert words[words.index("l") + 1] and words[words.index("t") + 1], words[1]
+
+
+def test_every_knob_of_the_job_table_is_there_with_its_range_and_default(reader, group):
+    shown = {words[1]: words for words in group.declarations}
+    for knob in knobs("swap"):
+        if knob.name in ("device", "matte_external"):
+            continue
+        words = shown[knob.name]
+        assert words[words.index("t") + 1].startswith(knob.tooltip)
+        if knob.kind == "double":
+            place = words.index("R")
+            assert [float(words[place + 1]), float(words[place + 2])] == [knob.low, knob.high]
+            assert float(group.knobs[knob.name]) == knob.default
+        if knob.kind == "choice":
+            assert reader.tcl.splitlist(words[words.index("M") + 1]) == knob.items
+
+
+def test_everything_is_wired_and_every_expression_names_a_knob_that_exists(reader, group):
+    for node in nodes(group):
+        for name in node.inputs:
+            assert name in group.children, f"{node.name} hangs on {name}"
+        for words in node.knobs.values():
+            for expression in expressions(reader.tcl, words):
+                for name in references(expression):
+                    owner, knob = name.split(".")[:2]
+                    if owner in node.user:  # a part of one of its own
+                        continue
+                    known = group.user if owner == "parent" else group.children[owner].user
+                    assert knob in known, f"{node.name}: {name}"
+                for word in set(_words(without_brackets(expression))) - KNOWN_WORDS:
+                    assert word in node.user, f"{node.name}: {word}"
+
+
+def _words(expression: str) -> list[str]:
+    return re.findall(r"(?<![\w.])[A-Za-z_]\w*(?!\w*[.\w])", expression)
+
+
+def test_every_node_leads_to_the_output(group):
+    reached, waiting = set(), ["Output1"]
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached.add(name)
+            waiting += [one for one in group.children[name].inputs if one is not None]
+    assert reached == set(group.children)
+
+
+def test_buttons_are_python_that_survives_a_missing_plugin(group, monkeypatch):
+    told: list[str] = []
+    host = types.SimpleNamespace(message=told.append)
+    buttons = [words for words in group.declarations if words[0] == "22"]
+    assert len(buttons) >= 6
+    for words in buttons:
+        code = compile(words[words.index("T") + 1], words[1], "exec")
+        with monkeypatch.context() as without:
+            without.setitem(sys.modules, "understudy_nuke", None)
+            exec(code, {"nuke": host})
+    assert len(told) == len(buttons) and "NUKE_PATH" in told[0]
+
+
+def host_channels(frame: Frame) -> Picture:
+    """A frame's channels under Nuke's names."""
+    names = {"R": "red", "G": "green", "B": "blue", "A": "alpha"}
+    out = {}
+    for index, channel in enumerate(frame.channels):
+        layer, _, short = channel.rpartition(".")
+        name = names.get(short, short)
+        out[f"{layer}.{name}" if layer else name] = frame.pixels[..., index].astype(np.float64)
+    return out
+
+
+def placed(frame: Frame, plate: Frame) -> Picture:
+    """A face pass in the plate's raster, black where it has no pixels."""
+    rows, columns = frame.data_window.slices(plate.data_window)
+    out = {}
+    for name, plane in host_channels(frame).items():
+        out[name] = np.zeros(plate.pixels.shape[:2])
+        out[name][rows, columns] = plane
+    return out
+
+
+def numbers(group: Node, changes: dict[str, Any]) -> dict[str, float]:
+    """The values of the group's knobs as expressions see them."""
+    values = {}
+    choices = {words[1]: words for words in group.declarations if words[0] == "4"}
+    for name, kind in group.user.items():
+        value = changes.get(name, group.knobs.get(name))
+        if kind == 4:
+            words = choices[name][choices[name].index("M") + 1].split()
+            values[name] = float(words.index(value)) if value in words else 0.0
+        elif kind == 6:
+            values[name] = float(value in (True, "true"))
+        elif kind in (3, 7):
+            values[name] = float(value or 0)
+    return values
+
+
+def graph_of(reader, group, face_pass: Path, plate: Path, changes, roto=None, connected=(0,)) -> Graph:
+    made, below = read_image(face_pass), read_image(plate)
+    metadata = {f"exr/{name}": value for name, value in made.metadata.items()}
+    pictures = {"plate": host_channels(below), "FacePass": placed(made, below)}
+    if roto is not None:
+        pictures["matte"] = roto
+    return Graph(reader, group, numbers(group, changes), pictures, metadata, connected)
+
+
+LOOKS = [
+    {},
+    {"colour_strength": 40.0, "light_strength": 70.0},
+    {"light_strength": 0.0},
+    {"opacity": 35.0, "grade_gain_stops": 0.7, "grade_gamma": 1.3, "grade_lift_percent": 5.0},
+    {"grade_saturation_percent": 60.0, "grade_hue_degrees": 25.0, "colour_strength": 0.0},
+]
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: "-".join(look) or "defaults")
+def test_the_nodes_finish_a_face_pass_as_the_engine_does(reader, group, shot, bake, look):
+    face_pass, finished, plate = bake(look)
+    out = graph_of(reader, group, face_pass, plate, look).output()
+    wanted = host_channels(read_image(finished))
+    for name in ("red", "green", "blue"):
+        np.testing.assert_allclose(out[name], wanted[name], atol=1e-4, rtol=1e-4, err_msg=name)
+
+
+def test_opacity_0_is_the_plate_bit_for_bit(reader, group, shot, bake):
+    face_pass, _, plate = bake({})
+    out, below = (
+        graph_of(reader, group, face_pass, plate, {"opacity": 0.0}).output(),
+        host_channels(read_image(plate)),
+    )
+    for name in ("red", "green", "blue"):
+        assert np.array_equal(out[name], below[name])
+
+
+def test_a_roto_holds_the_matte_in_and_the_views_show_face_and_matte(reader, group, shot, bake):
+    face_pass, _, plate = bake({})
+    below = host_channels(read_image(plate))
+    roto = {"alpha": np.zeros_like(below["red"])}
+    out = graph_of(reader, group, face_pass, plate, {}, roto, (0, 1)).output()
+    assert all(np.array_equal(out[name], below[name]) for name in ("red", "green", "blue"))
+    matte = graph_of(reader, group, face_pass, plate, {"show": "matte"}).output()
+    face = graph_of(reader, group, face_pass, plate, {"show": "face"}).output()
+    made = placed(read_image(face_pass), read_image(plate))
+    np.testing.assert_allclose(matte["red"], made["matte_final.alpha"], atol=1e-6)
+    assert (np.abs(face["red"] - below["red"]) > 1e-3).any()
+
+
+def test_a_live_matte_agrees_with_the_baked_one_away_from_its_edge_and_never_leaves_its_mattes(
+    reader, group, shot, bake
+):
+    face_pass, _, plate = bake({"erode": 4.0, "feather": 6.0})
+    change = {"matte_source": "live", "erode": 4.0, "feather": 6.0, "show": "matte"}
+    live = graph_of(reader, group, face_pass, plate, change).output()["red"]
+    made = placed(read_image(face_pass), read_image(plate))
+    both = made["matte_learned.alpha"] * made["matte_hull.alpha"]
+    assert (live <= both + 1e-6).all() and live.max() > 0.9 * both.max()
+    assert np.abs(live - made["matte_final.alpha"]).mean() < 0.02
+    off = {"matte_source": "live", "matte_learned": False, "matte_hull": False, "show": "matte", "erode": 0.0}
+    everywhere = graph_of(reader, group, face_pass, plate, {**off, "feather": 0.0}).output()["red"]
+    assert (everywhere == 1).all()
+
+
+def test_a_missing_header_changes_nothing(reader, group, shot, bake):
+    plate = bake({})[2]
+    below = host_channels(read_image(plate))
+    pictures = {"plate": below, "FacePass": {name: np.zeros_like(below["red"]) for name in ("red", "alpha")}}
+    out = Graph(reader, group, numbers(group, {}), pictures, {}).output()
+    assert all(np.array_equal(out[name], below[name]) for name in ("red", "green", "blue"))
+
+
+def test_sharpness_leaves_flat_colours_and_sharpens_detail(reader, group, shot, bake):
+    face_pass, _, plate = bake({})
+    plain, sharp, soft = (
+        graph_of(
+            reader,
+            group,
+            face_pass,
+            plate,
+            {"show": "face", "sharpness": value, "sharpness_radius_percent": 10.0},
+        ).output()["green"]
+        for value in (0.0, 80.0, -80.0)
+    )
+    matte = placed(read_image(face_pass), read_image(plate))["matte_final.alpha"]
+    inside = matte > 0.9 * matte.max()
+    detail = [np.abs(np.diff(one, axis=1))[inside[:, 1:]].mean() for one in (soft, plain, sharp)]
+    assert detail == sorted(detail) and detail[0] < detail[2]
+
+
+def test_live_knobs_are_those_the_group_reads(reader, group):
+    read = set()
+    for node in nodes(group):
+        for words in node.knobs.values():
+            for expression in expressions(reader.tcl, words):
+                read |= {name.split(".")[1] for name in references(expression) if name.startswith("parent.")}
+    assert set(LIVE) <= read
+    assert read - set(LIVE) <= set(group.user)
+    of_the_matte = {"matte_learned", "matte_hull", "matte_combine", "matte_unit", "erode", "feather"}
+    assert read & set(SwapJob.model_fields) - set(LIVE) == of_the_matte | {"sharpness_radius_percent"}

@@ -1,0 +1,261 @@
+"""The plugin with the real engine, and a stand-in for Nuke that knows only what is used."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import runpy
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_nuke import Nuke
+
+from rendered import FRAMES
+from understudy.image.exr import read_image
+from understudy.job import parse_job
+from understudy_host.client import PROGRAM_VARIABLE
+from understudy_host.errors import HostError
+
+PLUGIN = Path(__file__).parents[2] / "plugin"
+PROGRAM = str(Path(sys.executable).with_name("understudy"))
+
+
+class Host:
+    """A stand-in host with the plugin in it and an Understudy node under a plate."""
+
+    def __init__(self, nuke, shot):
+        self.nuke = nuke
+        self.actions = importlib.import_module("understudy_nuke.actions")
+        self.baking = importlib.import_module("understudy_nuke.baking")
+        self.read = nuke.node_of(
+            "Read", "Read1", file=shot.frames("plate"), first=1, last=FRAMES, colorspace="scene_linear"
+        )
+        self.node = self.actions.create()
+        self.node.setInput(0, self.read)
+        self.node["track"].setValue(str(shot.root / "plate.track"))
+        self.node["model"].setValue(str(shot.model))
+
+    def bake(self, frames=""):
+        thread = self.baking.start(self.nuke, self.node, frames)
+        if thread is not None:
+            self.nuke.pump(thread)
+
+
+@pytest.fixture
+def host(request, shot, tmp_path, monkeypatch):
+    gui = getattr(request, "param", False)
+    nuke = Nuke(gui=gui, script=str(tmp_path / "shot.nk"))
+    monkeypatch.setitem(sys.modules, "nuke", nuke)
+    monkeypatch.setenv(PROGRAM_VARIABLE, PROGRAM)
+    forget()
+    runpy.run_path(str(PLUGIN / "init.py"))
+    made = Host(nuke, shot)
+    yield made
+    made.baking.engines.close()
+    forget()
+
+
+def forget():
+    """The plugin's modules hold the host they were imported in."""
+    for name in [one for one in sys.modules if one.partition(".")[0] == "understudy_nuke"]:
+        del sys.modules[name]
+
+
+def face_pass(host, frame=1):
+    return read_image(Path(host.node["face_pass_file"].value() % frame))
+
+
+@pytest.mark.parametrize("host", [False, True], indirect=True)
+def test_a_bake_writes_a_face_pass_beside_the_script_and_points_the_node_at_it(host, shot, tmp_path):
+    host.bake()
+    folder = tmp_path / "understudy" / "shot_Understudy1"
+    assert sorted(path.name for path in folder.iterdir()) == [f"face_pass.{n:04d}.exr" for n in (1, 2, 3)]
+    assert (host.node["first_frame"].value(), host.node["last_frame"].value()) == (1, FRAMES)
+    assert host.node["bake_state"].value() == "baked" and host.node["label"].value() == ""
+    assert host.node.node("FacePass")["reload"].executed == 1
+    assert "matte_final.A" in face_pass(host).channels
+    if host.nuke.GUI:
+        assert host.nuke.ProgressTask.seen[-1] == 100 and not host.nuke.messages
+    assert all(node.Class() != "Write" for node in host.nuke.all)
+
+
+def test_what_is_live_needs_no_bake_and_what_is_baked_says_so(host):
+    host.bake("1")
+    for knob, value in (
+        ("opacity", 50.0),
+        ("colour_strength", 10.0),
+        ("grade_gamma", 1.4),
+        ("sharpness", -20.0),
+    ):
+        host.node[knob].setValue(value)
+        assert host.node["bake_state"].value() == "baked", knob
+    host.node["erode"].setValue(5.0)
+    assert host.node["bake_state"].value() == host.node["label"].value() == "stale: bake again"
+    host.node["matte_source"].setValue("live")
+    host.node["erode"].setValue(-2.0)
+    host.node["matte_source"].setValue("baked")
+    assert host.node["bake_state"].value() == "baked"
+    host.node["identity_mix"].setValue(40.0)
+    assert host.node["bake_state"].value().startswith("stale")
+    before = face_pass(host).pixels
+    host.bake("1")
+    assert host.node["bake_state"].value() == "baked"
+    assert not np.array_equal(face_pass(host).pixels, before)
+
+
+def test_one_frame_can_be_baked_and_the_others_stay(host):
+    host.bake()
+    stamp = os.stat(host.node["face_pass_file"].value() % 1).st_mtime_ns
+    host.actions.bake_frame(host.node)
+    assert os.stat(host.node["face_pass_file"].value() % 1).st_mtime_ns == stamp
+    assert (host.node["first_frame"].value(), host.node["last_frame"].value()) == (1, FRAMES)
+
+
+def test_keys_go_into_the_job_and_an_expression_is_told(host):
+    for frame, value in ((1, -2.0), (3, 6.0)):
+        host.node["erode"].setValueAt(value, frame)
+        host.node["colour_method"].setValueAt(2, frame)
+    job = host.baking.Bake(host.nuke, host.node).job
+    assert job["keyframes"]["erode"] == {"1": -2.0, "3": 6.0}
+    assert job["keyframes"]["colour_method"] == {"1": "mean_std", "3": "mean_std"}
+    parse_job("swap", job)
+    host.node["feather"].setExpression("frame")
+    with pytest.raises(HostError, match="driven by an expression"):
+        host.bake()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda host: host.node.setInput(0, None), "plate input is not connected"),
+        (lambda host: host.node["track"].setValue(""), "has no track"),
+        (lambda host: host.node["face_pass_file"].setValue("/somewhere/face.exr"), "needs a frame number"),
+        (lambda host: host.node["frames"].setValue("ten"), "is no frame range"),
+        (lambda host: host.node["model"].setValue("/none/model.onnx"), "has no card"),
+    ],
+)
+def test_what_is_missing_is_one_clear_sentence(host, change, words):
+    change(host)
+    with pytest.raises(HostError, match=words) as caught:
+        host.bake()
+    assert caught.value.fix
+    host.nuke.GUI = True
+    host.actions.bake(host.node)
+    for thread in [one for one in __import__("threading").enumerate() if one.name == "understudy-bake"]:
+        host.nuke.pump(thread)
+    assert len(host.nuke.messages) == 1 and words in host.nuke.messages[0]
+
+
+def test_a_script_that_was_never_saved_is_told(host):
+    host.nuke.root()._name = "Root"
+    with pytest.raises(HostError, match="never been saved"):
+        host.bake()
+
+
+def test_a_missing_engine_is_told(host, monkeypatch, tmp_path):
+    monkeypatch.setenv(PROGRAM_VARIABLE, str(tmp_path / "none"))
+    with pytest.raises(HostError, match="not installed here"):
+        host.bake()
+
+
+def test_a_changed_plate_is_written_first_and_the_engine_sees_it(host, shot):
+    host.bake("1")
+    plain = face_pass(host)
+    brighter = host.nuke.node_of("Multiply", "Multiply1", value=2.0)
+    brighter.setInput(0, host.read)
+    host.node.setInput(0, brighter)
+    host.nuke.root()["proxy"].setValue(True)
+    assert host.actions.refresh(host.node).startswith("stale")
+    host.bake("1")
+    folder = Path(host.node["face_pass_file"].value()).parent
+    np.testing.assert_array_equal(read_image(folder / "plate.0001.exr").pixels, shot.plate().pixels * 2)
+    assert host.nuke.root()["proxy"].value() is True
+    assert all(node.Class() != "Write" for node in host.nuke.all)
+    light = plain.channels.index("light.R")
+    covered = plain.pixels[..., plain.channels.index("matte_final.A")] > 0.3
+    # Twice the light is one stop, 1/17.52 in the encoded space.
+    apart = (face_pass(host).pixels - plain.pixels)[covered, light]
+    assert np.median(apart) == pytest.approx(1 / 17.52, abs=5e-3)
+
+
+@pytest.mark.parametrize("host", [True], indirect=True)
+def test_a_bake_can_be_cancelled_and_one_node_bakes_once_at_a_time(host):
+    thread = host.baking.start(host.nuke, host.node)
+    with pytest.raises(HostError, match="is being baked"):
+        host.baking.start(host.nuke, host.node)
+    host.actions.cancel(host.node)
+    host.nuke.pump(thread)
+    assert host.node["bake_state"].value() == "not baked yet" and not host.nuke.messages
+    host.actions.cancel(host.node)
+    assert host.nuke.messages == ["Nothing is being baked here."]
+
+
+@pytest.mark.parametrize("host", [True], indirect=True)
+def test_an_engine_that_dies_in_a_bake_is_one_sentence_and_the_next_bake_goes_on(host):
+    engine = host.baking.engines.get()
+    run = engine.run
+
+    def killed(verb, job, on_event, is_cancelled):
+        def told(event):
+            os.kill(engine.process_id, signal.SIGKILL)
+            on_event(event)
+
+        return run(verb, job, told, is_cancelled)
+
+    engine.run = killed
+    host.bake()
+    assert len(host.nuke.messages) == 1 and "stopped in the middle of a run" in host.nuke.messages[0]
+    host.bake()
+    assert host.node["bake_state"].value() == "baked"
+
+
+def test_a_job_is_written_for_the_farm_as_the_engine_takes_it(host, tmp_path):
+    host.nuke.chosen_file = str(tmp_path / "job.json")
+    host.actions.write_job(host.node)
+    job = json.loads((tmp_path / "job.json").read_text())
+    assert parse_job("swap", job).write == "face_pass"
+    assert job["frames"] == f"1-{FRAMES}"
+
+
+@pytest.mark.parametrize("host", [True], indirect=True)
+def test_a_track_is_asked_for_made_and_put_into_the_node(host, shot, tmp_path):
+    host.nuke.answers = {"track": str(tmp_path / "new.track"), "detector": "known"}
+    host.actions.track(host.node)
+    (thread,) = [one for one in __import__("threading").enumerate() if one.name == "understudy-track"]
+    host.nuke.pump(thread)
+    assert not host.nuke.messages
+    assert host.node["track"].value() == str(tmp_path / "new.track") and (tmp_path / "new.track").exists()
+    host.nuke.answers = None
+    assert host.actions.train(host.node) is None
+
+
+@pytest.mark.parametrize("verb", ["track", "extract", "train", "export"])
+def test_every_panel_asks_for_fields_of_the_job_table(host, verb):
+    panels = importlib.import_module("understudy_nuke.panels")
+    asked = panels.fields(verb)
+    assert len(asked) >= 2 and len({knob.label for knob in asked}) == len(asked)
+
+
+def test_the_menu_makes_a_node(host):
+    runpy.run_path(str(PLUGIN / "menu.py"))
+    made = host.nuke.menu("Nodes").menus["Understudy"].commands["Understudy"]()
+    assert made.Class() == "Group" and made.knob("baked_digest") is not None
+    assert any(path.endswith("gizmos") for path in host.nuke.paths)
+
+
+@pytest.mark.parametrize("file", ["init.py", "menu.py"])
+def test_a_plugin_that_cannot_start_says_why_and_lets_the_host_open(host, file, monkeypatch):
+    monkeypatch.setitem(sys.modules, "understudy_nuke", None)
+    monkeypatch.setitem(sys.modules, "understudy_nuke.actions", None)
+    runpy.run_path(str(PLUGIN / file))
+    assert any("Understudy" in line and "Error" in line for line in host.nuke.printed)
+
+
+def test_other_groups_are_left_alone(host):
+    other = host.nuke.node_of("Group", "Group9")
+    other["label"].setValue("mine")
+    assert other["label"].value() == "mine" and not host.nuke.printed
