@@ -43,6 +43,8 @@ types: setup ## Check the types
 
 generate: setup ## Write what comes from the job table
 	$(BIN)/python -m understudy.generate
+	PYTHONPATH=plugin $(BIN)/python -m understudy_nuke.gizmo
+	$(BIN)/python bench/gizmo_picture.py gizmos/Understudy.gizmo docs/nuke_group.png
 
 docs: generate ## Write the pages that are generated
 

@@ -50,8 +50,6 @@ def face_pass_document(
     table = {knob.name: knob for knob in knobs("swap")}
     job.update({name: value for name, value in LIVE.items() if _differs(value, table[name])})
     job["write"] = "face_pass"
-    # It is read again and again while knobs are turned.
-    job["exr_compression"] = "none"
     return job
 
 

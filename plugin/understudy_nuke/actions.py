@@ -13,7 +13,7 @@ import nuke
 
 from understudy_host.client import Cancelled
 from understudy_host.errors import HostError
-from understudy_nuke import baking, panels, plate_file
+from understudy_nuke import baking, panels, plate_file, tracking
 from understudy_nuke import node as nodes
 
 _PLUGIN = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -97,6 +97,39 @@ def train(node: Any) -> None:
         node.knob("model").setValue(job["model"].rstrip("/\\") + "/export/swap_fp32.onnx")
 
     _run_asked("train", {}, export, then="export")
+
+
+@said
+def make_tracker(node: Any) -> None:
+    """Paste a Tracker of the face's landmarks."""
+    tracking.make(nuke, node, "tracker")
+
+
+@said
+def make_corner_pin(node: Any) -> None:
+    """Paste a CornerPin of the face's square."""
+    tracking.make(nuke, node, "corner_pin")
+
+
+@said
+def make_transform(node: Any) -> None:
+    """Paste a Transform of the head's movement."""
+    tracking.make(nuke, node, "transform")
+
+
+@said
+def make_roto(node: Any) -> None:
+    """Paste a Roto of the face's outline."""
+    tracking.make(nuke, node, "roto")
+
+
+@said
+def take_corrections(node: Any) -> None:
+    """Put what was moved in the selected Tracker into the track."""
+    chosen = [one for one in nuke.selectedNodes() if one.Class() == "Tracker4"]
+    count = tracking.take(node, chosen[0] if chosen else None)
+    refresh(node)
+    nuke.message(f"{count} frames of the track are now set by hand. Bake again to see them.")
 
 
 @said

@@ -1,7 +1,7 @@
 """The Understudy node: a group of the host's own nodes that finishes a face pass, driven by the job's knobs.
 
-`python -m understudy_nuke.gizmo` writes it to gizmos/Understudy.gizmo. It is a `Group` and not a `Gizmo`, so
-that a script opens and renders where the plugin is not installed.
+`python -m understudy_nuke.gizmo` writes it and its companion to gizmos/. It is a `Group` and not a `Gizmo`,
+so that a script opens and renders where the plugin is not installed.
 
 Convention:
     Everything between Encode and Decode is in ACEScct. What a face pass's header holds is read in one place,
@@ -17,7 +17,7 @@ import argparse
 import math
 from pathlib import Path
 
-from understudy_nuke import knobs_text
+from understudy_nuke import knobs_text, paint_gizmo
 from understudy_nuke.group_knobs import knob_lines
 from understudy_nuke.script import Expression, Script
 
@@ -58,21 +58,12 @@ def graph() -> Script:
         script.node("Input", name, [], {"number": number})
         for number, name in enumerate(("plate", "matte", "face_pass"))
     )
-    read = {
-        "file": "[value parent.face_pass_file]",
-        "first": Expression("parent.first_frame"),
-        "last": Expression("parent.last_frame"),
-        # A frame that is not baked has no matte, and the plate goes through.
-        "on_error": "black",
-    }
-    baked = script.node("Read", "FacePass", [], read)
-    chosen = script.node(
-        "Switch", "ChooseFacePass", [baked, given], {"which": Expression("[exists parent.input2]")}
-    )
+    chosen = paint_gizmo.baked_or_given(script, given)
     facts = _facts(script, chosen)
     face, matte = _coloured(script, facts), _covered(script, facts, roto)
     merge = {"channels": "rgb", "maskChannel": "alpha"}
-    finished = script.node("Keymix", "Merge", [plate, face, matte], merge)
+    merged = script.node("Keymix", "Merge", [plate, face, matte], merge)
+    finished = _finished(script, [plate, chosen, roto], merged)
     seen = script.node("Expression", "SeeMatte", [matte], {f"expr{index}": "a" for index in range(3)})
     shown = script.node("Switch", "Show", [finished, face, seen], {"which": Expression("parent.show")})
     script.node("Output", "Output1", [shown])
@@ -193,6 +184,16 @@ def _covered(script: Script, facts: str, roto: str) -> str:
     return script.node("Multiply", "Opacity", [chosen], opacity)
 
 
+def _finished(script: Script, inputs: list[str], merged: str) -> str:
+    """What the node's own nodes made, or the engine's finished frame, under the artist's own matte."""
+    plate, baked, roto = inputs
+    given = Expression("[exists parent.input1]")
+    held = script.node("Switch", "RotoOrAll", ["Everywhere", roto], {"which": given})
+    over = {"channels": "rgb", "maskChannel": "alpha"}
+    frame = script.node("Keymix", "FinishedFrame", [plate, baked, held], over)
+    return script.node("Switch", "Finished", [merged, frame], {"which": Expression("parent.bake_as")})
+
+
 def _live_matte(script: Script, facts: str) -> str:
     """Learned and hull, combined, eroded and feathered by the host's own filters."""
     everywhere = script.node("Expression", "Everywhere", [facts], {"expr3": "1"})
@@ -262,18 +263,23 @@ def _grade_matrix() -> list[list[Expression]]:
     return rows
 
 
+def generated() -> dict[Path, str]:
+    """What each of the gizmos must hold, by its path."""
+    return {PATH: group_text(), paint_gizmo.PATH: paint_gizmo.group_text(VERSION)}
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Write the gizmo, or with --check say whether it differs; 1 where it does."""
+    """Write the gizmos, or with --check say which differ; 1 where some do."""
     parser = argparse.ArgumentParser(prog="python -m understudy_nuke.gizmo")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail where the file differs")
-    words = group_text()
-    if parser.parse_args(arguments).check:
-        same = PATH.is_file() and PATH.read_text(encoding="utf-8") == words
-        if not same:
-            pass
-        return int(not same)
-    PATH.write_text(words, encoding="utf-8")
-    return 0
+    parser.add_argument("--check", action="store_true", help="write nothing; fail where a file differs")
+    check, differ = parser.parse_args(arguments).check, 0
+    for path, words in generated().items():
+        if check and (not path.is_file() or path.read_text(encoding="utf-8") != words):
+            print(f"{path.name} differs from the job table: run `make generate`")
+            differ = 1
+        elif not check:
+            path.write_text(words, encoding="utf-8")
+    return differ
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from understudy_host.knobs import TABS, knobs
 from understudy_nuke import knobs_text as line
 
 _MISSING = "The Understudy plugin is not installed here: put its folder on NUKE_PATH. What is baked renders."
+BAKED_AS = ("face_pass", "finished_frame")
 _NOT_SHOWN = frozenset({"device", "matte_external"})
 
 
@@ -52,6 +53,13 @@ def _bake() -> list[str]:
         ),
         line.declared("int", "first_frame", "first", "First frame of the bake."),
         line.declared("int", "last_frame", "last", "Last frame of the bake."),
+        line.choice(
+            "bake_as",
+            "bake as",
+            "A face pass is finished live, by this node. A finished frame has the engine's merges and grain, "
+            "and every change of it needs a bake.",
+            BAKED_AS,
+        ),
         line.choice("show", "show", "What the node puts out.", ("result", "face", "matte")),
         line.hidden("text", "baked_digest"),
         line.divider("make", "model and track"),
@@ -60,7 +68,30 @@ def _bake() -> list[str]:
             "extract_faces", "Extract…", "Makes a face set of a performer's footage.", action("extract")
         ),
         line.button("train_model", "Train…", "Trains a model of two face sets.", action("train")),
+        *_nodes_of_the_track(),
         line.divider("place", "the new face"),
+    ]
+
+
+def _nodes_of_the_track() -> list[str]:
+    kinds = (
+        (
+            "tracker",
+            "Tracker",
+            "Pastes a Tracker of the landmarks; move its points where it is wrong.",
+        ),
+        ("corner_pin", "Corner pin", "Pastes a CornerPin2D that lays a picture onto the face."),
+        ("transform", "Transform", "Pastes a Transform of the head's movement."),
+        ("roto", "Roto", "Pastes a Roto of the face's outline."),
+    )
+    buttons = [
+        line.button(f"make_{kind}", label, words, action(f"make_{kind}")) for kind, label, words in kinds
+    ]
+    words = "Puts the points that you moved in the selected Tracker into the track, set by hand."
+    return [
+        line.divider("track_nodes", "nodes of the track"),
+        *buttons,
+        line.button("take_corrections", "Take corrections", words, action("take_corrections")),
     ]
 
 

@@ -11,6 +11,9 @@ from understudy_nuke.script import quoted, text
 _CODES = {"text": 1, "file": 2, "int": 3, "choice": 4, "bool": 6, "double": 7}
 TAB, PUSH_BUTTON, DIVIDER = 20, 22, 26
 _BAKED = " Changing it needs a bake."
+_FINISHED = " Only in a finished frame, see 'bake as'."
+# What looks at face and plate together is no part of a face pass.
+FINISHED_ONLY = ("merge", "grain", "seed")
 
 
 def tab(name: str) -> str:
@@ -61,7 +64,7 @@ def choice(name: str, label: str, tooltip: str, words: Iterable[str]) -> str:
 
 def of_table(knob: Knob) -> list[str]:
     """A knob of the job table: its declaration, and its default on a line of its own."""
-    tooltip = knob.tooltip + ("" if knob.live else _BAKED)
+    tooltip = knob.tooltip + (_FINISHED if knob.name in FINISHED_ONLY else "" if knob.live else _BAKED)
     extra = ""
     if knob.kind == "choice":
         extra = f" M {{{' '.join(knob.items)}}}"

@@ -84,14 +84,19 @@ def face_pass_job(node: Any, *, plate: str, output: str, frames: str, colour_spa
                 f"The node has no {knob.name}.", node.fullName(), f"choose a file in the knob {knob.label!r}"
             )
     told["colour_space"] = ""
-    return jobs.face_pass_document(
-        told, keys(node), plate=plate, output=output, frames=frames, colour_space=colour_space
-    )
+    document = jobs.swap_document if is_finished(node) else jobs.face_pass_document
+    job = document(told, keys(node), plate=plate, output=output, frames=frames, colour_space=colour_space)
+    return {**job, "exr_compression": "none"}  # it is read again and again while knobs are turned
+
+
+def is_finished(node: Any) -> bool:
+    """Whether the engine finishes the node's frames, live knobs and all."""
+    return bool(node.knob("bake_as").value() == "finished_frame")
 
 
 def digest(node: Any, job: Mapping[str, Any]) -> str:
     """What a bake of this node would show; where the matte is live, its knobs need no bake."""
-    live = node.knob("matte_source").value() == "live"
+    live = node.knob("matte_source").value() == "live" and not is_finished(node)
     counted = {name: value for name, value in job.items() if not (live and name in _OF_THE_MATTE)}
     if live and "keyframes" in counted:
         moved = {name: value for name, value in counted["keyframes"].items() if name not in _OF_THE_MATTE}
@@ -101,8 +106,8 @@ def digest(node: Any, job: Mapping[str, Any]) -> str:
 
 def needs_bake(knob_name: str, node: Any) -> bool:
     """Whether changing a knob can make the bake stale."""
-    table = {knob.name for knob in knobs("swap")} - set(LIVE)
-    return knob_name in table or knob_name in ("matte_source", "face_pass_file", "inputChange", "frames")
+    table = {knob.name for knob in knobs("swap")} - (set() if is_finished(node) else set(LIVE))
+    return knob_name in table or knob_name in ("matte_source", "bake_as", "face_pass_file", "inputChange")
 
 
 def show_state(node: Any, state: str) -> None:

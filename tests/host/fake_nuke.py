@@ -87,6 +87,9 @@ class Knob:
     def animation(self, index: int = 0) -> Curve | None:
         return Curve(self._keys) if self._keys else None
 
+    def toScript(self, quote: bool = True, context: Any = None) -> str:
+        return str(self._value)
+
     def execute(self) -> None:
         self.executed += 1
 
@@ -132,6 +135,11 @@ class Node:
 
     def node(self, name: str) -> Node | None:
         return self.children.get(name)
+
+    def format(self) -> Any:
+        """nuke.Format, as far as it is asked."""
+        shown = self.rendered(self.firstFrame())
+        return types.SimpleNamespace(height=lambda: shown.display_window.height)
 
     def firstFrame(self) -> int:
         above = self.input(0)
@@ -302,7 +310,12 @@ class Nuke(types.ModuleType):
 
     def nodePaste(self, path: str) -> Node:
         (found,) = Reader().read(Path(path).read_text(encoding="utf-8")).children.values()
-        made = Node(self, "Group", found.name)
+        made = Node(self, found.kind, found.name)
+        if found.kind != "Group":
+            for knob, words in found.knobs.items():
+                made.add_knob(Knob(made, knob, words))
+            self.all.append(made)
+            return made
         for words in found.declarations:
             kind, name = int(words[0]), words[1]
             choices = tuple(words[words.index("M") + 1].split()) if "M" in words else ()
@@ -314,6 +327,9 @@ class Nuke(types.ModuleType):
         made.children = {name: Node(self, child.kind, name) for name, child in found.children.items()}
         self.all.append(made)
         return made
+
+    def selectedNodes(self, kind: str | None = None) -> list[Node]:
+        return self.all[-1:]
 
     def selectedNode(self) -> Node:
         return self.all[-1]

@@ -160,13 +160,34 @@ class Graph:
         below, above = (self.picture(name) for name in node.inputs[:2])
         ways: dict[str, Callable[[Any, Any], Any]] = {
             "minus": lambda a, b: a - b, "plus": lambda a, b: a + b, "multiply": lambda a, b: a * b,
-            "min": np.minimum, "max": np.maximum,
+            "min": np.minimum, "max": np.maximum, "mask": lambda a, b: b * self._channel(above, "alpha"),
+            "over": lambda a, b: a + b * (1 - self._channel(above, "alpha")),
             "stencil": lambda a, b: b * (1 - self._channel(above, "alpha")),
         }  # fmt: skip
         channels = _RGB if node.knobs.get("output") == "rgb" else (*_RGB, "alpha")
         way = ways[node.knobs["operation"]]
-        made = {name: way(self._channel(above, name), self._channel(below, name)) for name in channels}
+        mix = self.number(node, "mix", otherwise=1.0)
+        made = {}
+        for name in channels:
+            b = self._channel(below, name)
+            made[name] = b if mix == 0 else b + mix * (way(self._channel(above, name), b) - b)
         return below | made
+
+    def _stmap(self, node: Node) -> Picture:
+        source, places = (self.picture(name) for name in node.inputs)
+        height, width = next(iter(source.values())).shape
+        layer = node.knobs["uv"]
+        x = self._channel(places, f"{layer}.red") * width - 0.5
+        y = (1 - self._channel(places, f"{layer}.green")) * height - 0.5
+        return {
+            name: cv2.remap(
+                np.asarray(plane, np.float32),
+                np.asarray(x, np.float32),
+                np.asarray(y, np.float32),
+                cv2.INTER_LINEAR,
+            ).astype(np.float64)
+            for name, plane in source.items()
+        }
 
     def _filtered(self, node: Node, change: Callable[[np.ndarray, float], np.ndarray]) -> Picture:
         below, size = self.picture(node.inputs[0]), self.number(node, "size")

@@ -6,6 +6,8 @@ import re
 import tkinter
 from dataclasses import dataclass, field
 
+_GENERATORS = ("Read", "Input", "Constant", "StickyNote", "BackdropNode")
+
 
 @dataclass
 class Node:
@@ -40,7 +42,7 @@ class Reader:
             "version": lambda *_: "",
             "add_layer": self._add_layer,
             "push": self._push,
-            "stack": lambda depth: self._stacks[-1][-1 - int(depth)] or "0",
+            "stack": self._stack,
             "end_group": self._end_group,
             "make_node": self._node,
         }
@@ -69,9 +71,14 @@ class Reader:
         self._stacks[-1].append(None if name == "0" else name)
         return ""
 
+    def _stack(self, depth: str) -> str:
+        stack = self._stacks[-1]
+        return stack[-1 - int(depth)] or "0" if int(depth) < len(stack) else "0"
+
     def _node(self, kind: str, body: str) -> str:
         words = list(self.tcl.splitlist(body))
-        node = Node(kind, "", [], {})
+        # A node that does not say takes one input, a generator none.
+        node = Node(kind, "", [] if kind in _GENERATORS else [None], {})
         while words:
             knob = words.pop(0)
             value = words.pop(0)
@@ -86,7 +93,7 @@ class Reader:
             else:
                 node.inputs = [None] * sum(int(part) for part in value.split("+"))
         if kind != "Group":
-            node.inputs = [self._stacks[-1].pop() for _ in node.inputs]
+            node.inputs = [self._stacks[-1].pop() if self._stacks[-1] else None for _ in node.inputs]
         if node.name in self._open[-1].children or not node.name:
             raise ValueError(f"a {kind} is called {node.name!r}, like another")
         self._open[-1].children[node.name] = node

@@ -8,17 +8,20 @@ import types
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from nuke_pixels import Graph, Picture
 from nuke_reference import CLASSES, COMMON
 from nuke_script import Node, Reader, expressions, references, without_brackets
 
+from understudy.comp import merge
+from understudy.face import canonical
 from understudy.image.exr import read_image
 from understudy.image.frame import Frame
 from understudy.job import SwapJob
 from understudy_host.knobs import LIVE, TABS, knobs
-from understudy_nuke import gizmo
+from understudy_nuke import gizmo, paint_gizmo
 
 GIZMO = Path(__file__).parents[2] / "gizmos" / "Understudy.gizmo"
 USER_TYPES = {1, 2, 3, 4, 6, 7, 13, 20, 22, 26}
@@ -37,12 +40,29 @@ def group(reader):
     return found
 
 
+@pytest.fixture(params=["Understudy", "UnderstudyPaint"])
+def any_group(request):
+    """Each of the gizmos with what reads it."""
+    own = Reader()
+    (found,) = own.read(
+        GIZMO.with_name(f"{request.param}.gizmo").read_text(encoding="utf-8")
+    ).children.values()
+    return own, found
+
+
 def nodes(group: Node) -> list[Node]:
     return list(group.children.values())
 
 
-def test_the_gizmo_is_the_one_the_job_table_makes():
-    assert GIZMO.read_text(encoding="utf-8") == gizmo.group_text()
+@pytest.mark.parametrize("path", sorted(gizmo.generated()), ids=lambda path: path.stem)
+def test_the_gizmos_are_those_the_job_table_makes(path, capsys):
+    assert path.read_text(encoding="utf-8") == gizmo.generated()[path]
+    assert gizmo.main(["--check"]) == 0
+
+
+def test_a_gizmo_that_differs_is_told(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(gizmo, "PATH", tmp_path / "none.gizmo")
+    assert gizmo.main(["--check"]) == 1 and "make generate" in capsys.readouterr().out
 
 
 def test_it_is_a_group_with_its_tabs_and_three_inputs(group):
@@ -55,7 +75,8 @@ def test_it_is_a_group_with_its_tabs_and_three_inputs(group):
     ]  # fmt: skip
 
 
-def test_every_class_knob_and_word_is_in_the_reference(group):
+def test_every_class_knob_and_word_is_in_the_reference(any_group):
+    group = any_group[1]
     common = {knob.name for knob in COMMON}
     for node in nodes(group):
         known = CLASSES[node.kind].knobs
@@ -67,7 +88,8 @@ def test_every_class_knob_and_word_is_in_the_reference(group):
         assert len(node.inputs) <= most, node.name
 
 
-def test_every_user_knob_has_a_type_that_nuke_knows_a_label_and_words(group):
+def test_every_user_knob_has_a_type_that_nuke_knows_a_label_and_words(any_group):
+    group = any_group[1]
     for words in group.declarations:
         assert int(words[0]) in USER_TYPES
         if words[0] not in ("20", "26") and "+INVISIBLE" not in words:
@@ -89,7 +111,8 @@ def test_every_knob_of_the_job_table_is_there_with_its_range_and_default(reader,
             assert reader.tcl.splitlist(words[words.index("M") + 1]) == knob.items
 
 
-def test_everything_is_wired_and_every_expression_names_a_knob_that_exists(reader, group):
+def test_everything_is_wired_and_every_expression_names_a_knob_that_exists(any_group):
+    reader, group = any_group
     for node in nodes(group):
         for name in node.inputs:
             assert name in group.children, f"{node.name} hangs on {name}"
@@ -109,7 +132,8 @@ def _words(expression: str) -> list[str]:
     return re.findall(r"(?<![\w.])[A-Za-z_]\w*(?!\w*[.\w])", expression)
 
 
-def test_every_node_leads_to_the_output(group):
+def test_every_node_leads_to_the_output(any_group):
+    group = any_group[1]
     reached, waiting = set(), ["Output1"]
     while waiting:
         name = waiting.pop()
@@ -234,6 +258,19 @@ def test_a_live_matte_agrees_with_the_baked_one_away_from_its_edge_and_never_lea
     assert (everywhere == 1).all()
 
 
+def test_a_finished_frame_is_shown_as_it_is_under_the_artists_matte(reader, group, shot, bake):
+    _, finished, plate = bake({})
+    wanted, below = host_channels(read_image(finished)), host_channels(read_image(plate))
+    values = numbers(group, {"bake_as": "finished_frame"})
+    half = {"alpha": (np.arange(below["red"].shape[1]) < 128) * np.ones_like(below["red"])}
+    pictures = {"plate": below, "FacePass": wanted, "matte": half}
+    whole = Graph(reader, group, values, pictures, {}).output()
+    held = Graph(reader, group, values, pictures, {}, (0, 1)).output()
+    for name in ("red", "green", "blue"):
+        assert np.array_equal(whole[name], wanted[name])
+        assert np.array_equal(held[name], np.where(half["alpha"] > 0, wanted[name], below[name]))
+
+
 def test_a_missing_header_changes_nothing(reader, group, shot, bake):
     plate = bake({})[2]
     below = host_channels(read_image(plate))
@@ -258,6 +295,34 @@ def test_sharpness_leaves_flat_colours_and_sharpens_detail(reader, group, shot, 
     inside = matte > 0.9 * matte.max()
     detail = [np.abs(np.diff(one, axis=1))[inside[:, 1:]].mean() for one in (soft, plain, sharp)]
     assert detail == sorted(detail) and detail[0] < detail[2]
+
+
+def test_paint_on_the_aligned_face_lands_on_the_plate_where_the_engine_puts_the_face(shot, bake):
+    reader = Reader()
+    (paint_group,) = reader.read(paint_gizmo.PATH.read_text(encoding="utf-8")).children.values()
+    face_pass, _, plate = bake({})
+    made, below = read_image(face_pass), read_image(plate)
+    size = 200
+    y, x = np.mgrid[:size, :size] / size
+    aligned = np.stack([x, y, np.hypot(x - 0.5, y - 0.5)], axis=-1).astype(np.float32)
+    paint = {name: aligned[..., index] for index, name in enumerate(("red", "green", "blue"))}
+    pictures = {
+        "plate": host_channels(below),
+        "FacePass": placed(made, below),
+        "paint": paint | {"alpha": np.ones((size, size))},
+    }
+    out = Graph(reader, paint_group, {"opacity": 100.0}, pictures, {}).output()
+    edge = int(made.metadata["understudy:aligned_size"])
+    matrix = np.array(str(made.metadata["understudy:plate_to_aligned"]).split(), float).reshape(2, 3)
+    to_plate = canonical.invert(canonical.rescale(matrix, edge, size))
+    wanted = merge.warp_to_box(aligned, to_plate, below.data_window, "linear")
+    inside = cv2.erode((placed(made, below)["alpha"] == 1).astype(np.uint8), np.ones((3, 3))) > 0
+    for index, name in enumerate(("red", "green", "blue")):
+        assert np.abs(out[name] - wanted[..., index])[inside].max() < 6e-3
+        outside = placed(made, below)["alpha"] == 0
+        assert np.array_equal(out[name][outside], pictures["plate"][name][outside])
+    none = Graph(reader, paint_group, {"opacity": 0.0}, pictures, {}).output()
+    assert np.array_equal(none["red"], pictures["plate"]["red"])
 
 
 def test_live_knobs_are_those_the_group_reads(reader, group):

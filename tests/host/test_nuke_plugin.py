@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import runpy
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -13,10 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_nuke import Nuke
+from nuke_script import Reader
 
-from rendered import FRAMES
+from rendered import FRAMES, SETTINGS
+from understudy.face.track import Track
 from understudy.image.exr import read_image
-from understudy.job import parse_job
+from understudy.job import SwapJob, parse_job
+from understudy.progress import silent
+from understudy.shot import swap
 from understudy_host.client import PROGRAM_VARIABLE
 from understudy_host.errors import HostError
 
@@ -105,6 +110,21 @@ def test_what_is_live_needs_no_bake_and_what_is_baked_says_so(host):
     host.bake("1")
     assert host.node["bake_state"].value() == "baked"
     assert not np.array_equal(face_pass(host).pixels, before)
+
+
+def test_a_finished_frame_is_the_engines_with_every_knob_baked(host, shot, tmp_path):
+    host.node["bake_as"].setValue("finished_frame")
+    host.node["merge"].setValue("gradient")
+    host.node["grain"].setValue(50.0)
+    host.bake("1")
+    job = {"plate": shot.frames("plate"), "track": shot.root / "plate.track", "model": shot.model}
+    job |= {"output": str(tmp_path / "own.%04d.exr"), "merge": "gradient", "grain": 50.0, "frames": "1"}
+    swap.run(SwapJob.model_validate(job), report=silent, settings=SETTINGS)
+    # Both are halves, and the engine's network ran on another number of threads.
+    own = read_image(tmp_path / "own.0001.exr").pixels
+    np.testing.assert_allclose(face_pass(host).pixels, own, rtol=2e-3, atol=1e-4)
+    host.node["opacity"].setValue(40.0)
+    assert host.node["bake_state"].value().startswith("stale")
 
 
 def test_one_frame_can_be_baked_and_the_others_stay(host):
@@ -231,6 +251,39 @@ def test_a_track_is_asked_for_made_and_put_into_the_node(host, shot, tmp_path):
     assert host.node["track"].value() == str(tmp_path / "new.track") and (tmp_path / "new.track").exists()
     host.nuke.answers = None
     assert host.actions.train(host.node) is None
+
+
+def test_a_point_moved_in_a_tracker_comes_back_into_the_track_and_makes_the_bake_stale(host, shot, tmp_path):
+    own = tmp_path / "own.track"
+    shutil.copy(shot.root / "plate.track", own)
+    host.node["track"].setValue(str(own))
+    host.bake("1")
+    host.actions.make_tracker(host.node)
+    tracker = host.nuke.selectedNode()
+    assert tracker.Class() == "Tracker4"
+    tracking = importlib.import_module("understudy_nuke.tracking")
+    moved = tracking._points(host.node)
+    moved["faces"]["1"]["landmarks"][30][0] += 3
+    words = tracking.tracks.tracker(moved, tracking._raster(host.node))
+    (pasted,) = Reader().read(words).children.values()
+    tracker["tracks"].setValue(pasted.knobs["tracks"])
+    before = Track.open(own).faces[1].landmarks
+    host.actions.take_corrections(host.node)
+    after = Track.open(own).faces[1]
+    assert after.by_hand and not Track.open(own).faces[2].by_hand
+    assert after.landmarks[30, 0] - before[30, 0] == pytest.approx(3, abs=1e-2)
+    assert "1 frames of the track" in host.nuke.messages[-1]
+
+
+@pytest.mark.parametrize("kind", ["corner_pin", "transform"])
+def test_the_track_becomes_a_node(host, kind):
+    getattr(host.actions, f"make_{kind}")(host.node)
+    assert host.nuke.selectedNode().Class() == {"corner_pin": "CornerPin2D", "transform": "Transform"}[kind]
+
+
+def test_corrections_need_a_tracker(host):
+    with pytest.raises(HostError, match="No Tracker is selected"):
+        host.actions.take_corrections(host.node)
 
 
 @pytest.mark.parametrize("verb", ["track", "extract", "train", "export"])

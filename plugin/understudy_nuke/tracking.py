@@ -1,0 +1,101 @@
+"""The track as nodes of the host, and what an artist moved in them back into the track."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import tempfile
+from typing import Any
+
+from understudy_host.errors import HostError
+from understudy_nuke import baking, roto, tracks
+from understudy_nuke.plate import Raster
+
+KINDS = ("tracker", "corner_pin", "transform", "roto")
+
+
+def make(nuke: Any, node: Any, kind: str) -> None:
+    """Paste a node that follows the face, keyed on every frame of the track.
+
+    Args:
+        nuke: The host's module.
+        node: The Understudy node whose track it is.
+        kind: One of KINDS.
+
+    Raises:
+        HostError: there is no track, no plate, or the engine fails.
+    """
+    document, raster = _points(node), _raster(node)
+    if kind == "roto":
+        roto.draw(document, raster, nuke=nuke, rotopaint=importlib.import_module("nuke.rotopaint"))
+        return
+    first = min(tracks.faces_of(document))
+    words = {
+        "tracker": lambda: tracks.tracker(document, raster),
+        "corner_pin": lambda: tracks.corner_pin(document, raster),
+        "transform": lambda: tracks.transform(document, raster, reference_frame=first),
+    }[kind]()
+    handle, path = tempfile.mkstemp(suffix=".nk")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(words)
+        nuke.nodePaste(path)
+    finally:
+        os.remove(path)
+
+
+def take(node: Any, tracker: Any) -> int:
+    """Put the points that were moved in a Tracker into the node's track, as set by hand.
+
+    Returns:
+        How many frames changed.
+
+    Raises:
+        HostError: the selected node is no Tracker of ours, or nothing was moved.
+    """
+    if tracker is None or tracker.Class() != "Tracker4":
+        trouble = "select the Tracker whose points you moved, and press again"
+        raise HostError("No Tracker is selected.", node.fullName(), trouble)
+    document = _points(node)
+    moved = tracks.tracker_positions(tracker["tracks"].toScript())
+    corrected = tracks.correction(document, moved, _raster(node))
+    handle, path = tempfile.mkstemp(suffix=".json")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(corrected, file)
+        job = {"track": _track(node), "document": path, "action": "correct"}
+        baking.engines.get().run("points", job)
+    finally:
+        os.remove(path)
+    return len(corrected["faces"])
+
+
+def _points(node: Any) -> dict[str, Any]:
+    """The track's points as the engine tells them."""
+    folder = tempfile.mkdtemp()
+    path = os.path.join(folder, "points.json")
+    try:
+        baking.engines.get().run("points", {"track": _track(node), "document": path})
+        with open(path, encoding="utf-8") as file:
+            document: dict[str, Any] = json.load(file)
+    finally:
+        if os.path.exists(path):
+            os.remove(path)
+        os.rmdir(folder)
+    return document
+
+
+def _track(node: Any) -> str:
+    said = str(node.knob("track").value() or "")
+    if not said:
+        trouble = "choose a file in the knob 'track', or press Track…"
+        raise HostError("The node has no track.", node.fullName(), trouble)
+    return said
+
+
+def _raster(node: Any) -> Raster:
+    above = node.input(0)
+    if above is None:
+        raise HostError("The plate input is not connected.", node.fullName(), "connect the plate to input 0")
+    return Raster(height=float(above.format().height()))
