@@ -119,6 +119,7 @@ def test_a_finished_frame_is_the_engines_with_every_knob_baked(host, shot, tmp_p
     host.bake("1")
     job = {"plate": shot.frames("plate"), "track": shot.root / "plate.track", "model": shot.model}
     job |= {"output": str(tmp_path / "own.%04d.exr"), "merge": "gradient", "grain": 50.0, "frames": "1"}
+    job["colour_space"] = "ACEScg"  # what the script works in
     swap.run(SwapJob.model_validate(job), report=silent, settings=SETTINGS)
     # Both are halves, and the engine's network ran on another number of threads.
     own = read_image(tmp_path / "own.0001.exr").pixels
