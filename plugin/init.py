@@ -14,6 +14,7 @@ try:
     if _here not in sys.path:
         sys.path.append(_here)
     nuke.pluginAddPath(os.path.join(os.path.dirname(_here), "gizmos"))
+    nuke.pluginAddPath(os.path.join(_here, "icons"))
 
     from understudy_nuke import actions
 

@@ -7,8 +7,9 @@ import nuke
 try:
     from understudy_nuke import actions
 
-    _menu = nuke.menu("Nodes").addMenu("Understudy")
-    _menu.addCommand("Understudy", actions.create)
+    _menu = nuke.menu("Nodes").addMenu("Understudy", icon="understudy.png")
+    _menu.addCommand("Understudy", actions.create, icon="understudy.png")
+    _menu.addCommand("UnderstudyPaint", actions.create_paint)
 except Exception as error:  # whatever it is, Nuke must open
     nuke.tprint(f"Understudy has no menu: {type(error).__name__}: {error}")
     nuke.tprint(traceback.format_exc())

@@ -17,7 +17,7 @@ from understudy_nuke import baking, panels, plate_file, tracking
 from understudy_nuke import node as nodes
 
 _PLUGIN = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-GIZMO = os.path.join(os.path.dirname(_PLUGIN), "gizmos", "Understudy.gizmo")
+GIZMOS = os.path.join(os.path.dirname(_PLUGIN), "gizmos")
 
 
 def said(action: Callable[..., Any]) -> Callable[..., Any]:
@@ -39,22 +39,33 @@ def said(action: Callable[..., Any]) -> Callable[..., Any]:
 @said
 def create() -> Any:
     """Paste a new Understudy node below what is selected."""
-    if not os.path.isfile(GIZMO):
-        raise HostError("The plugin's gizmos folder is not beside it.", GIZMO, "install the plugin again")
-    nuke.nodePaste(GIZMO)
+    return _pasted("Understudy.gizmo")
+
+
+@said
+def create_paint() -> Any:
+    """Paste a node that puts paint on the aligned face back onto the plate."""
+    return _pasted("UnderstudyPaint.gizmo")
+
+
+def _pasted(name: str) -> Any:
+    path = os.path.join(GIZMOS, name)
+    if not os.path.isfile(path):
+        raise HostError("The plugin's gizmos folder is not beside it.", path, "install the plugin again")
+    nuke.nodePaste(path)
     return nuke.selectedNode()
 
 
 @said
-def bake(node: Any) -> None:
-    """Bake the node's frames."""
-    baking.start(nuke, node)
+def bake(node: Any) -> threading.Thread | None:
+    """Bake the node's frames; gives the thread that does it, where there is a window."""
+    return baking.start(nuke, node)
 
 
 @said
-def bake_frame(node: Any) -> None:
+def bake_frame(node: Any) -> threading.Thread | None:
     """Bake the frame that is shown."""
-    baking.start(nuke, node, str(nuke.frame()))
+    return baking.start(nuke, node, str(nuke.frame()))
 
 
 @said
@@ -77,26 +88,26 @@ def write_job(node: Any) -> None:
 
 
 @said
-def track(node: Any) -> None:
+def track(node: Any) -> threading.Thread | None:
     """Find the face in the plate, and put the track into the node's knob."""
     known = {"plate": _plate_text(node)}
-    _run_asked("track", known, lambda job: node.knob("track").setValue(job["track"]))
+    return _run_asked("track", known, lambda job: node.knob("track").setValue(job["track"]))
 
 
 @said
-def extract(node: Any) -> None:
+def extract(node: Any) -> threading.Thread | None:
     """Make a face set of a performer's footage."""
-    _run_asked("extract", {"plate": _plate_text(node)}, lambda job: None)
+    return _run_asked("extract", {"plate": _plate_text(node)}, lambda job: None)
 
 
 @said
-def train(node: Any) -> None:
+def train(node: Any) -> threading.Thread | None:
     """Train a model of two face sets, export it, and put it into the node's knob."""
 
     def export(job: dict[str, Any]) -> None:
         node.knob("model").setValue(job["model"].rstrip("/\\") + "/export/swap_fp32.onnx")
 
-    _run_asked("train", {}, export, then="export")
+    return _run_asked("train", {}, export, then="export")
 
 
 @said

@@ -22,6 +22,7 @@ from understudy_nuke.group_knobs import knob_lines
 from understudy_nuke.script import Expression, Script
 
 PATH = Path(__file__).resolve().parents[2] / "gizmos" / "Understudy.gizmo"
+TOOLSET = PATH.parents[1] / "plugin" / "ToolSets" / "Understudy" / "FaceReplacement.nk"
 VERSION = "14.0 v1"
 METADATA = "exr/understudy:"
 # ACEScct and back; the numbers are the standard's.
@@ -49,6 +50,15 @@ def group_text() -> str:
     """The whole script."""
     head = [f"version {VERSION}", *_LAYERS, "Group {", " inputs 3", " name Understudy1", *knob_lines(), "}"]
     return "\n".join([*head, *graph().lines(), "end_group"]) + "\n"
+
+
+def toolset_text() -> str:
+    """A plate, the node and a Write, to begin a shot with."""
+    head, _, rest = group_text().partition("Group {")
+    plate = ["Read {", " inputs 0", " name Plate1", "}", "set N_Plate1 [stack 0]"]
+    wired = ["push 0", "push 0", "push $N_Plate1"]
+    write = ["Write {", " inputs 1", " name Finished1", ' file ""', ' file_type "exr"', " channels rgba", "}"]
+    return "\n".join([head.rstrip(), *plate, *wired, f"Group {{{rest.rstrip()}", *write]) + "\n"
 
 
 def graph() -> Script:
@@ -265,7 +275,8 @@ def _grade_matrix() -> list[list[Expression]]:
 
 def generated() -> dict[Path, str]:
     """What each of the gizmos must hold, by its path."""
-    return {PATH: group_text(), paint_gizmo.PATH: paint_gizmo.group_text(VERSION)}
+    paint = paint_gizmo.group_text(VERSION)
+    return {PATH: group_text(), paint_gizmo.PATH: paint, TOOLSET: toolset_text()}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -278,6 +289,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{path.name} differs from the job table: run `make generate`")
             differ = 1
         elif not check:
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(words, encoding="utf-8")
     return differ
 

@@ -60,6 +60,15 @@ def test_the_gizmos_are_those_the_job_table_makes(path, capsys):
     assert gizmo.main(["--check"]) == 0
 
 
+def test_the_toolset_is_a_plate_the_node_and_a_write():
+    made = Reader().read(gizmo.TOOLSET.read_text(encoding="utf-8")).children
+    assert [node.kind for node in made.values()] == ["Read", "Group", "Write"]
+    for node in made.values():
+        assert set(node.knobs) <= set(CLASSES[node.kind].knobs) | set(node.user) | {
+            knob.name for knob in COMMON
+        }
+
+
 def test_a_gizmo_that_differs_is_told(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(gizmo, "PATH", tmp_path / "none.gizmo")
     assert gizmo.main(["--check"]) == 1 and "make generate" in capsys.readouterr().out

@@ -165,8 +165,8 @@ def test_what_is_missing_is_one_clear_sentence(host, change, words):
         host.bake()
     assert caught.value.fix
     host.nuke.GUI = True
-    host.actions.bake(host.node)
-    for thread in [one for one in __import__("threading").enumerate() if one.name == "understudy-bake"]:
+    thread = host.actions.bake(host.node)
+    if thread is not None:
         host.nuke.pump(thread)
     assert len(host.nuke.messages) == 1 and words in host.nuke.messages[0]
 
@@ -245,9 +245,7 @@ def test_a_job_is_written_for_the_farm_as_the_engine_takes_it(host, tmp_path):
 @pytest.mark.parametrize("host", [True], indirect=True)
 def test_a_track_is_asked_for_made_and_put_into_the_node(host, shot, tmp_path):
     host.nuke.answers = {"track": str(tmp_path / "new.track"), "detector": "known"}
-    host.actions.track(host.node)
-    (thread,) = [one for one in __import__("threading").enumerate() if one.name == "understudy-track"]
-    host.nuke.pump(thread)
+    host.nuke.pump(host.actions.track(host.node))
     assert not host.nuke.messages
     assert host.node["track"].value() == str(tmp_path / "new.track") and (tmp_path / "new.track").exists()
     host.nuke.answers = None
@@ -299,6 +297,9 @@ def test_the_menu_makes_a_node(host):
     made = host.nuke.menu("Nodes").menus["Understudy"].commands["Understudy"]()
     assert made.Class() == "Group" and made.knob("baked_digest") is not None
     assert any(path.endswith("gizmos") for path in host.nuke.paths)
+    paint = host.nuke.menu("Nodes").menus["Understudy"].commands["UnderstudyPaint"]()
+    assert paint.name() == "UnderstudyPaint1"
+    assert all((PLUGIN / "icons" / name).is_file() for name in ("understudy.png",))
 
 
 @pytest.mark.parametrize("file", ["init.py", "menu.py"])
