@@ -27,6 +27,7 @@ LIVE: Mapping[str, Any] = {
     "grade_saturation_percent": 100.0,
     "grade_hue_degrees": 0.0,
     "sharpness": 0.0,
+    "grain": 0.0,
 }
 # The host's business, or a file's: no knobs on the node's first tabs.
 NOT_KNOBS = frozenset({"plate", "output", "write", "frames", "keyframes", "exr_compression"})

@@ -94,6 +94,7 @@ def _facts(script: Script, face_pass: str) -> str:
     values["match_shift"] = [_number("colour_match", row * 4 + 3, 0.0) for row in range(3)]
     for row, name in enumerate(("place_x", "place_y")):
         values[name] = _header_row("plate_to_aligned", row, 3)
+    values["grain_deviation"] = [_number("grain", channel, 0.0) for channel in range(3)]
     vectors = list(values)
     values["has_light"] = Expression(f"{_number('light_strength', 0, 0.0)} > 0")
     values["face_px"] = Expression(
@@ -160,7 +161,8 @@ def _coloured(script: Script, facts: str) -> str:
     moved = script.node(
         "Add", "GradeShift", [graded], {"channels": "rgb", "value": Expression("Facts.grade_shift")}
     )
-    decoded = script.node("Expression", "Decode", [moved], _curves(_DECODE))
+    grained = _grained(script, facts, moved)
+    decoded = script.node("Expression", "Decode", [grained], _curves(_DECODE))
     return script.node("ColorMatrix", "FromEncoded", [decoded], {"matrix": _rows("from")})
 
 
@@ -175,6 +177,18 @@ def _sharpened(script: Script, face: str) -> str:
     amount = {"channels": "rgb", "value": Expression("parent.sharpness/100")}
     share = script.node("Multiply", "DetailShare", [fine], amount)
     return script.node("Merge2", "Sharpened", [face, share], {"operation": "plus", "output": "rgb"})
+
+
+def _grained(script: Script, facts: str, face: str) -> str:
+    """The plate's own grain on the face: four even random numbers a channel, whose sum is near a Gaussian."""
+    noise: dict[str, object] = {}
+    for channel in range(3):
+        picks = " + ".join(f"random(x + {1000 * (4 * channel + pick)}, y, frame)" for pick in range(4))
+        noise[f"expr{channel}"] = f"({picks} - 2)*{math.sqrt(3):.9g}"  # of mean 0 and deviation 1
+    white = script.node("Expression", "White", [facts], noise)
+    amount = [Expression(f"parent.grain/100*Facts.grain_deviation.{axis}") for axis in _AXES]
+    share = script.node("Multiply", "Grain", [white], {"channels": "rgb", "value": [*amount, 1]})
+    return script.node("Merge2", "Grained", [face, share], {"operation": "plus", "output": "rgb"})
 
 
 BLUR_SIZE = 2.0

@@ -13,7 +13,7 @@ TAB, PUSH_BUTTON, DIVIDER = 20, 22, 26
 _BAKED = " Changing it needs a bake."
 _FINISHED = " Only in a finished frame, see 'bake as'."
 # What looks at face and plate together is no part of a face pass.
-FINISHED_ONLY = ("merge", "grain", "seed")
+FINISHED_ONLY = ("merge", "seed")
 
 
 def tab(name: str) -> str:

@@ -126,8 +126,11 @@ class Graph:
     def _expression(self, node: Node) -> Picture:
         below = self.picture(node.inputs[0])
 
+        y, x = np.indices(self._shape)
+        places = {"x": x, "y": self._shape[0] - 1 - y, "frame": 1}
+
         def named(name: str) -> Any:
-            return self._channel(below, _SHORT.get(name, name))
+            return places[name] if name in places else self._channel(below, _SHORT.get(name, name))
 
         made = {}
         for index, channel in enumerate((*_RGB, "alpha")):

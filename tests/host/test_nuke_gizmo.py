@@ -25,7 +25,25 @@ from understudy_nuke import gizmo, paint_gizmo
 
 GIZMO = Path(__file__).parents[2] / "gizmos" / "Understudy.gizmo"
 USER_TYPES = {1, 2, 3, 4, 6, 7, 13, 20, 22, 26}
-KNOWN_WORDS = {"log", "pow", "sqrt", "cos", "sin", "abs", "min", "max", "pi", "r", "g", "b", "a", "frame"}
+KNOWN_WORDS = {
+    "log",
+    "pow",
+    "sqrt",
+    "cos",
+    "sin",
+    "abs",
+    "min",
+    "max",
+    "pi",
+    "r",
+    "g",
+    "b",
+    "a",
+    "frame",
+    "random",
+    "x",
+    "y",
+}
 
 
 @pytest.fixture(scope="module")
@@ -332,6 +350,23 @@ def test_paint_on_the_aligned_face_lands_on_the_plate_where_the_engine_puts_the_
         assert np.array_equal(out[name][outside], pictures["plate"][name][outside])
     none = Graph(reader, paint_group, {"opacity": 0.0}, pictures, {}).output()
     assert np.array_equal(none["red"], pictures["plate"]["red"])
+
+
+def test_grain_is_as_much_as_the_plate_has_and_lives_in_the_encoded_space(reader, group, shot, bake):
+    face_pass, _, plate = bake({})
+    made, below = read_image(face_pass), read_image(plate)
+    metadata = {f"exr/{name}": value for name, value in made.metadata.items()}
+    metadata["exr/understudy:grain"] = "0.01 0.02 0.04"
+    pictures = {"plate": host_channels(below), "FacePass": placed(made, below)}
+    grained, plain = (
+        Graph(reader, group, numbers(group, {"grain": value}), pictures, metadata).picture("Grained")
+        for value in (50.0, 0.0)
+    )
+    for name, deviation in (("red", 0.005), ("green", 0.01), ("blue", 0.02)):
+        noise = grained[name] - plain[name]
+        assert noise.std() == pytest.approx(deviation, rel=0.05) and abs(noise.mean()) < deviation / 20
+        assert abs(np.corrcoef(noise[:, 1:].ravel(), noise[:, :-1].ravel())[0, 1]) < 0.05
+    assert len(str(made.metadata["understudy:grain"]).split()) == 3
 
 
 def test_live_knobs_are_those_the_group_reads(reader, group):

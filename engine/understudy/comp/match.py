@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -125,7 +126,7 @@ class ColourMatch:
         return numbers(self.matrix)
 
 
-def numbers(values: Matrix) -> str:
+def numbers(values: NDArray[np.floating[Any]]) -> str:
     """Numbers as text that reads back as the same single precision values."""
     return " ".join(f"{value:.9g}" for value in np.ravel(values))
 

@@ -7,12 +7,13 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from understudy.comp import grain
 from understudy.comp.light import Light
 from understudy.comp.match import ColourMatch, Matrix, numbers
 from understudy.face import canonical
 from understudy.image import colour
 from understudy.image.frame import Box, FloatImage, Frame, MetadataValue
-from understudy.shot.crop import shifted
+from understudy.shot.crop import finite, rgb_within, shifted
 from understudy.shot.evidence import Colour
 from understudy.shot.newface import NewFace
 
@@ -50,7 +51,7 @@ def layers(frame: Frame, made: NewFace) -> Frame:
         frame.colour_space,
         premultiplied=True,
         pixel_aspect=frame.pixel_aspect,
-        metadata=_metadata(frame, made, colours),
+        metadata=_metadata(frame, made, colours) | _grain(frame, box, planes["matte_final.A"]),
         storage="float",
     )
 
@@ -83,6 +84,13 @@ def _metadata(frame: Frame, made: NewFace, colours: Colour) -> dict[str, Metadat
         "understudy:encoding": colour.ENCODED,
         **({} if found is None else _curves_apart(found)),
     }
+
+
+def _grain(frame: Frame, box: Box, covered: FloatImage) -> dict[str, MetadataValue]:
+    """The plate's grain under the matte, mean deviation by channel, for a host that adds it by itself."""
+    rows, columns = box.slices(frame.data_window)
+    plate = colour.encode(finite(rgb_within(frame, rows, columns)), frame.colour_space)
+    return {"understudy:grain": numbers(grain.measure(plate, covered).mean)}
 
 
 def _curves_apart(matrix: Matrix) -> dict[str, MetadataValue]:
