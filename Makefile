@@ -4,12 +4,15 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+# Blender as a module needs another numpy than the engine.
+HOST := .venv-host
+BPY := 5.0.1
 STAMP := $(VENV)/.understudy-setup
 JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint types generate bench docs clean
+.PHONY: help setup demo test test-host test-slow lint types generate bench docs clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 16
@@ -29,6 +32,14 @@ demo: setup ## Render, train, swap and score the demo shot into demo-out
 
 test: setup ## Run the default tests
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+test-host: setup $(HOST)/.understudy-bpy ## Run the tests inside Blender, which it installs (1 GB)
+	UNDERSTUDY_BLENDER_PYTHON=$(CURDIR)/$(HOST)/bin/python $(BIN)/python -m pytest tests/host/test_blender.py $(ARGS)
+
+$(HOST)/.understudy-bpy: Makefile
+	test -x $(HOST)/bin/python || $(PYTHON) -m venv $(HOST)
+	$(HOST)/bin/python -m pip install --quiet bpy==$(BPY)
+	touch $@
 
 test-slow: setup ## Run the tests that take minutes
 	$(BIN)/python -m pytest -m slow $(ARGS)
