@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from typing import Any
 
 from understudy_host.knobs import LIVE, Knob, knobs
 
+_FILES = ("track", "model")
 Keys = Mapping[str, Mapping[int, Any]]
 
 
@@ -54,9 +56,22 @@ def face_pass_document(
 
 
 def digest(job: Mapping[str, Any]) -> str:
-    """Text that changes when a bake of this job would come out otherwise; frames do not count."""
+    """Text that changes when a bake of this job would come out otherwise; frames do not count.
+
+    A track or a model that was written anew counts as another one.
+    """
     counted = {name: value for name, value in job.items() if name not in ("frames", "device")}
+    counted["written"] = [_written(str(job.get(name, ""))) for name in _FILES]
     return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _written(path: str) -> list[int]:
+    """Size and time of a file; empty where there is none."""
+    try:
+        facts = os.stat(path)
+    except OSError:
+        return []
+    return [facts.st_size, facts.st_mtime_ns]
 
 
 def _differs(value: Any, knob: Knob) -> bool:

@@ -11,12 +11,14 @@ from typing import Any
 
 import nuke
 
-from understudy_host.client import Cancelled
+from understudy_host.client import Cancelled, Engines
 from understudy_host.errors import HostError
 from understudy_nuke import baking, panels, plate_file, tracking
 from understudy_nuke import node as nodes
 
 _PLUGIN = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# Training takes hours, and runs of one engine take their turn: bakes have an engine of their own.
+workshop = Engines()
 GIZMOS = os.path.join(os.path.dirname(_PLUGIN), "gizmos")
 
 
@@ -162,26 +164,20 @@ def _run_asked(
     job = panels.ask(nuke, verb, known)
     if job is None:
         return None
-    task = nuke.ProgressTask(f"Understudy: {verb}")
-
-    def on_event(event: dict[str, Any]) -> None:
-        if event.get("kind") == "progress":
-            total = max(int(event.get("total") or 1), 1)
-            task.setProgress(min(100, round(100 * int(event.get("done") or 0) / total)))
-            task.setMessage(f"{event.get('stage')} {event.get('note') or ''}")
-        elif event.get("kind") in ("warning", "error"):
-            nuke.tprint(f"Understudy {verb}: {event.get('message') or event.get('error')}")
+    telling = baking.Telling(nuke, f"Understudy {verb}")
 
     def work() -> None:
         try:
-            baking.engines.get().run(verb, job, on_event, task.isCancelled)
+            workshop.get().run(verb, job, telling.on_event, telling.is_cancelled)
             if then:
-                baking.engines.get().run(then, {"model": job["model"]}, on_event, task.isCancelled)
+                workshop.get().run(then, {"model": job["model"]}, telling.on_event, telling.is_cancelled)
             nuke.executeInMainThread(done, (job,))
         except Cancelled:
             nuke.tprint(f"Understudy: {verb} was cancelled; what is finished is kept.")
         except HostError as error:
             nuke.executeInMainThread(nuke.message, (str(error),))
+        finally:
+            telling.close()
 
     thread = threading.Thread(target=work, name=f"understudy-{verb}", daemon=True)
     thread.start()

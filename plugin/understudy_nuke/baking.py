@@ -102,17 +102,45 @@ def cancel(node: Any) -> bool:
     return event is not None
 
 
+class Telling:
+    """What a run of the engine tells, as the host shows it: a window that can cancel, and the terminal."""
+
+    def __init__(self, nuke: Any, title: str) -> None:
+        self._nuke, self._title = nuke, title
+        self._task = nuke.ProgressTask(title) if nuke.GUI else None
+
+    def on_event(self, event: Mapping[str, Any]) -> None:
+        """Show one event; in any thread."""
+        if event.get("kind") == "progress" and self._task is not None:
+            total = max(int(event.get("total") or 1), 1)
+            self._task.setProgress(min(100, round(100 * int(event.get("done") or 0) / total)))
+            self._task.setMessage(f"{event.get('stage')} {event.get('note') or ''}".strip())
+        elif event.get("kind") in ("warning", "error"):
+            error = event.get("error")
+            words = error.get("what") if isinstance(error, Mapping) else event.get("message")
+            where = "" if event.get("frame") is None else f", frame {event.get('frame')}"
+            self._nuke.tprint(f"{self._title}{where}: {words}")
+
+    def is_cancelled(self) -> bool:
+        """Whether the artist closed the window."""
+        return self._task is not None and bool(self._task.isCancelled())
+
+    def close(self) -> None:
+        """Close the window: it goes when nobody holds it."""
+        self._task = None
+
+
 class _Work:
     """What a bake does while it runs."""
 
     def __init__(self, nuke: Any, bake: Bake, name: str, cancelled: threading.Event) -> None:
         self._nuke, self._bake, self._name, self._cancelled = nuke, bake, name, cancelled
-        self._task = nuke.ProgressTask("Understudy") if nuke.GUI else None
+        self._telling = Telling(nuke, "Understudy")
 
     def run(self) -> None:
         """Bake, then show it."""
         try:
-            result = self._bake.run(self._on_event, self._is_cancelled)
+            result = self._bake.run(self._telling.on_event, self._is_cancelled)
             self._in_main_thread(self._bake.show)
             lost = failed_frames(result)
             if lost:
@@ -123,7 +151,7 @@ class _Work:
                 )
         finally:
             _running.pop(self._name, None)
-            self._task = None  # its window closes when nobody holds it
+            self._telling.close()
 
     def run_and_tell(self) -> None:
         """The same in a thread, where nobody catches."""
@@ -140,21 +168,8 @@ class _Work:
         else:
             call()
 
-    def _on_event(self, event: Mapping[str, Any]) -> None:
-        if event.get("kind") == "progress" and self._task is not None:
-            total = max(int(event.get("total") or 1), 1)
-            self._task.setProgress(round(100 * int(event.get("done") or 0) / total))
-            self._task.setMessage(str(event.get("note") or ""))
-        elif event.get("kind") in ("warning", "error"):
-            self._nuke.tprint(f"Understudy, frame {event.get('frame')}: {_words(event)}")
-
     def _is_cancelled(self) -> bool:
-        return self._cancelled.is_set() or (self._task is not None and self._task.isCancelled())
-
-
-def _words(event: Mapping[str, Any]) -> str:
-    error = event.get("error")
-    return str(event.get("message") or (error.get("what") if isinstance(error, Mapping) else "") or "")
+        return self._cancelled.is_set() or self._telling.is_cancelled()
 
 
 def span(frames: str) -> tuple[int, int]:

@@ -82,6 +82,16 @@ def test_only_what_is_baked_makes_a_bake_stale():
     assert jobs.digest({**first, "frames": "7"}) == jobs.digest(first)
 
 
+def test_a_track_written_anew_makes_a_bake_stale(tmp_path):
+    track = tmp_path / "a.track"
+    job = jobs.face_pass_document({**NEEDED, "track": str(track)}, {}, **PLACE)
+    seen = [jobs.digest(job)]
+    for words in ("a", "ab"):
+        track.write_text(words)
+        seen.append(jobs.digest(job))
+    assert len(set(seen)) == 3 and jobs.digest(job) == seen[-1]
+
+
 def test_a_face_pass_header_reads_without_a_library(tmp_path):
     facts = {"understudy:colour_match": "1 0 0 0.5", "understudy:opacity": 0.5, "understudy:aligned_size": 96}
     pixels = np.zeros((4, 6, 3), np.float32)

@@ -61,6 +61,7 @@ def host(request, shot, tmp_path, monkeypatch):
     made = Host(nuke, shot)
     yield made
     made.baking.engines.close()
+    made.actions.workshop.close()
     forget()
 
 
@@ -272,6 +273,7 @@ def test_a_point_moved_in_a_tracker_comes_back_into_the_track_and_makes_the_bake
     assert after.by_hand and not Track.open(own).faces[2].by_hand
     assert after.landmarks[30, 0] - before[30, 0] == pytest.approx(3, abs=1e-2)
     assert "1 frames of the track" in host.nuke.messages[-1]
+    assert host.node["bake_state"].value().startswith("stale")
 
 
 @pytest.mark.parametrize("kind", ["corner_pin", "transform"])
