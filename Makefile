@@ -12,7 +12,7 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-host test-slow lint types generate bench docs clean
+.PHONY: help setup demo test test-host test-slow lint types addon generate bench docs clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 16
@@ -51,6 +51,10 @@ lint: setup ## Check style and the layers
 
 types: setup ## Check the types
 	$(BIN)/mypy
+
+addon: setup ## Pack Blender's add-on as understudy_blender.zip
+	mkdir -p build
+	$(BIN)/python plugin/understudy_blender/package.py build/understudy_blender.zip
 
 generate: setup ## Write what comes from the job table
 	$(BIN)/python -m understudy.generate

@@ -1,0 +1,89 @@
+"""A face pass's header as the values of the group's sockets: Blender's compositor reads no EXR metadata."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Union
+
+from understudy_host.errors import HostError
+from understudy_host.exr_header import Value, read_header
+
+from . import placement
+from .sockets import FACE_PX, FROM_ENCODED, LIGHT_THERE, MATCH, OFFSET, SHIFT, TO_ENCODED
+
+Matrix = Sequence[Sequence[float]]
+Values = dict[str, Union[float, tuple[float, ...]]]
+
+
+def values(path: Path) -> Values:
+    """What one frame's header says, by the sockets' names; a frame without a face gives its place alone.
+
+    Raises:
+        HostError: the file is no face pass, or of a plate that is not scene-linear.
+    """
+    header = read_header(path)
+    windows = header.get("dataWindow"), header.get("displayWindow")
+    if not isinstance(windows[0], tuple) or not isinstance(windows[1], tuple):
+        raise _no_face_pass(path)
+    found: Values = {OFFSET.label: (*placement.offset(windows[0], windows[1]), 0.0)}
+    if "understudy:colour_match" not in header:
+        if windows[0][:2] != windows[0][2:]:  # a frame without a face is one pixel
+            raise _no_face_pass(path)
+        return found
+    if "understudy:linear_to_encoded" not in header:
+        raise HostError(
+            "The plate of this face pass is not scene-linear, and Blender's nodes cannot encode it.",
+            str(path),
+            "convert the plate to scene-linear EXR files and bake again",
+        )
+    try:
+        found.update(_colours(header))
+        found[FACE_PX.label] = _face_px(header)
+    except (ValueError, ZeroDivisionError, KeyError) as error:
+        raise _no_face_pass(path) from error
+    return found
+
+
+def _colours(header: dict[str, Value]) -> Values:
+    match = _matrix(header["understudy:colour_match"], 3, 4)
+    encoding = _matrix(header["understudy:linear_to_encoded"], 3, 3)
+    found: Values = {SHIFT.label: tuple(row[3] for row in match)}
+    for numbers, rows in ((MATCH, match), (TO_ENCODED, encoding), (FROM_ENCODED, inverse(encoding))):
+        found.update({number.label: tuple(row[:3]) for number, row in zip(numbers, rows)})
+    found[LIGHT_THERE.label] = 1.0 if float(str(header["understudy:light_strength"])) > 0 else 0.0
+    return found
+
+
+def _face_px(header: dict[str, Value]) -> float:
+    """Edge of the aligned face in pixels of the plate."""
+    (a, b, _), (c, d, _) = _matrix(header["understudy:plate_to_aligned"], 2, 3)
+    return float(str(header["understudy:aligned_size"])) / math.sqrt(abs(a * d - b * c))
+
+
+def _matrix(text: Value, rows: int, columns: int) -> list[list[float]]:
+    found = [float(word) for word in str(text).split()]
+    if len(found) != rows * columns or not all(map(math.isfinite, found)):
+        raise ValueError("matrix")
+    return [found[row * columns : (row + 1) * columns] for row in range(rows)]
+
+
+def inverse(matrix: Matrix) -> list[list[float]]:
+    """Of a 3×3 matrix, in double precision: Blender's own matrices are single.
+
+    Raises:
+        ZeroDivisionError: it has none.
+    """
+    (a, b, c), (d, e, f), (g, h, i) = matrix
+    adjugate = [
+        [e * i - f * h, c * h - b * i, b * f - c * e],
+        [f * g - d * i, a * i - c * g, c * d - a * f],
+        [d * h - e * g, b * g - a * h, a * e - b * d],
+    ]
+    determinant = a * adjugate[0][0] + b * adjugate[1][0] + c * adjugate[2][0]
+    return [[value / determinant for value in row] for row in adjugate]
+
+
+def _no_face_pass(path: Path) -> HostError:
+    return HostError("The file is no face pass.", str(path), "bake it again")
