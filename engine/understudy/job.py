@@ -308,6 +308,23 @@ class SwapJob(PlateFields):
         return self.model_copy(update={**keyframes.at(self.keyframes, frame), "keyframes": {}})
 
 
+class BundleJob(Job):
+    """Write a swap job as an Open Job Description bundle, for a render farm to split into chunks of frames."""
+
+    document: Path
+    """Swap job document, a JSON file with full paths, as a node writes it."""
+    folder: Path
+    """Folder of the bundle to write."""
+    frames: str | None = None
+    """Frames to make, such as 1001-1100 or 1001-1100x2; the document's own when left out."""
+    chunk_frames: Annotated[int, Field(ge=1, le=10_000, json_schema_extra=_unit("frames"))] = 20
+    """Frames in one task."""
+    name: str = ""
+    """Name of the job on the farm; the folder's when left out."""
+    program: str = "understudy"
+    """The engine's program on the farm's machines."""
+
+
 class ModelsJob(Job):
     """List, fetch or verify the detector and landmark models."""
 
@@ -345,6 +362,7 @@ JOBS: Mapping[str, type[Job]] = {
     "train": TrainJob,
     "export": ExportJob,
     "swap": SwapJob,
+    "bundle": BundleJob,
     "models": ModelsJob,
     "demo": DemoJob,
 }

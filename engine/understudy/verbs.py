@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from understudy.job import (
+    BundleJob,
     DemoJob,
     ExportJob,
     ExtractJob,
@@ -81,6 +82,10 @@ def _dispatch(job: Job, report: Reporter, settings: Settings, warm: Warm | None)
 
             kept = None if warm is None else warm.setdefault("swap", Kept())
             return swap.run(job, report=report, settings=settings, warm=kept)
+        case BundleJob():
+            from understudy.farm import bundle
+
+            return bundle.run(job, report=report, settings=settings)
         case ModelsJob():
             return _models(job, report, settings)
         case DemoJob():

@@ -78,15 +78,21 @@ def cancel(node: Any) -> None:
 
 
 @said
-def write_job(node: Any) -> None:
-    """Write the bake as a job document for another machine."""
-    path = nuke.getFilename("Write the job", "*.json", default=f"{node.name()}.json")
-    if not path:
+def send_to_farm(node: Any) -> None:
+    """Write the bake as a bundle that a farm can take, in a folder of the artist's choice."""
+    bundle = panels.ask(nuke, "bundle", {"name": node.name()})
+    if bundle is None:
         return
     job = baking.Bake(nuke, node).job
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(job, file, indent=1, sort_keys=True)
-        file.write("\n")
+    folder = str(bundle.get("folder") or "")
+    if not folder:
+        raise HostError("The bundle has no folder.", node.fullName(), "name one in the panel")
+    os.makedirs(folder, exist_ok=True)
+    document = os.path.join(folder, "job.json")
+    with open(document, "w", encoding="utf-8") as file:
+        json.dump(job, file)
+    baking.engines.get().run("bundle", {**bundle, "document": document})
+    nuke.message(f"Written to {folder}.\nSubmit it with your farm's tool for Open Job Description bundles.")
 
 
 @said

@@ -111,13 +111,13 @@ def _farm() -> list[str]:
         line.tab("Farm"),
         line.note(
             "farm_note",
-            "A baked node renders anywhere. To bake on a farm, write the job and run it there.",
+            "A baked node renders anywhere. To bake on a farm, send the bake there.",
         ),
         line.button(
-            "write_job",
-            "Write job…",
-            "Writes the bake as a job document, for `understudy swap --job FILE` on another machine.",
-            action("write_job"),
+            "send_to_farm",
+            "Send to farm…",
+            "Writes the bake as an Open Job Description bundle, which farms split into chunks of frames.",
+            action("send_to_farm"),
         ),
     ]
 

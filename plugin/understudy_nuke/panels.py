@@ -12,6 +12,7 @@ _ASKED = {
     "extract": ("plate", "faceset", "identity", "frames", "detector", "coverage", "crop_size", "release"),
     "train": ("model", "source_faceset", "destination_faceset", "size", "minutes", "batch", "device"),
     "export": ("model", "precision"),
+    "bundle": ("folder", "frames", "chunk_frames", "name", "program"),
 }
 
 

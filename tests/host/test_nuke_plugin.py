@@ -235,12 +235,20 @@ def test_an_engine_that_dies_in_a_bake_is_one_sentence_and_the_next_bake_goes_on
     assert host.node["bake_state"].value() == "baked"
 
 
-def test_a_job_is_written_for_the_farm_as_the_engine_takes_it(host, tmp_path):
-    host.nuke.chosen_file = str(tmp_path / "job.json")
-    host.actions.write_job(host.node)
-    job = json.loads((tmp_path / "job.json").read_text())
-    assert parse_job("swap", job).write == "face_pass"
-    assert job["frames"] == f"1-{FRAMES}"
+def test_a_bake_is_sent_to_the_farm_as_a_bundle(host, tmp_path):
+    labels = {
+        knob.name: knob.label for knob in importlib.import_module("understudy_nuke.panels").fields("bundle")
+    }
+    host.nuke.answers = {labels["folder"]: str(tmp_path / "bundle"), labels["chunk_frames"]: "2"}
+    host.actions.send_to_farm(host.node)
+    job = json.loads((tmp_path / "bundle" / "job.json").read_text())
+    assert parse_job("swap", job).write == "face_pass" and "frames" not in job
+    template = json.loads((tmp_path / "bundle" / "template.json").read_text())
+    defaults = {one["name"]: one["default"] for one in template["parameterDefinitions"]}
+    assert (defaults["Frames"], defaults["Chunk"]) == (f"1-{FRAMES}", 2)
+    host.nuke.answers = {}
+    with pytest.raises(HostError, match="has no folder"):
+        host.actions.send_to_farm(host.node)
 
 
 @pytest.mark.parametrize("host", [True], indirect=True)
@@ -287,7 +295,7 @@ def test_corrections_need_a_tracker(host):
         host.actions.take_corrections(host.node)
 
 
-@pytest.mark.parametrize("verb", ["track", "extract", "train", "export"])
+@pytest.mark.parametrize("verb", ["track", "extract", "train", "export", "bundle"])
 def test_every_panel_asks_for_fields_of_the_job_table(host, verb):
     panels = importlib.import_module("understudy_nuke.panels")
     asked = panels.fields(verb)

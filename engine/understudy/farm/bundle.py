@@ -1,0 +1,123 @@
+"""A job as an Open Job Description bundle: a folder that any farm which speaks it can take and split.
+
+    template.json   what to run, frame range and chunk size as parameters
+    job.json        the swap job itself, without its frames
+
+Source:
+    https://github.com/OpenJobDescription/openjd-specifications/wiki, 2023-09 and its TASK_CHUNKING.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from understudy import atomic
+from understudy.errors import JobError, PlateError
+from understudy.job import BundleJob, SwapJob, parse_job
+from understudy.progress import Finished, Reporter
+from understudy.settings import Settings
+
+SPECIFICATION = "jobtemplate-2023-09"
+# Farms let a name be this long, and show it.
+_LONGEST_NAME = 64
+
+
+def run(job: BundleJob, *, report: Reporter, settings: Settings) -> dict[str, Any]:
+    """Write the bundle of a swap job document.
+
+    Raises:
+        JobError: the document is no swap job, names no frames, or its files are named relative to somewhere.
+        PlateError: the folder cannot be written.
+    """
+    swap = _read(job.document)
+    frames = job.frames or swap.frames
+    if not frames:
+        raise JobError("The job names no frames.", where=job.document, fix="give frames, such as 1001-1100")
+    document = swap.model_dump(mode="json", exclude_defaults=True, exclude={"frames"})
+    try:
+        job.folder.mkdir(parents=True, exist_ok=True)
+        for name, content in (("job.json", document), ("template.json", template(job, frames))):
+            atomic.write_text(job.folder / name, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    except OSError as exc:
+        raise PlateError(f"The bundle cannot be written: {exc.strerror}.", where=job.folder) from exc
+    result = {"bundle": str(job.folder), "frames": frames, "chunk_frames": job.chunk_frames}
+    report(Finished(result))
+    return result
+
+
+def template(job: BundleJob, frames: str) -> dict[str, Any]:
+    """The Open Job Description template, as plain values.
+
+    Args:
+        frames: As Understudy writes them; the template has the specification's own form.
+    """
+    return {
+        "specificationVersion": SPECIFICATION,
+        "extensions": ["TASK_CHUNKING"],
+        "name": (job.name or f"Understudy {job.folder.name}")[:_LONGEST_NAME],
+        "parameterDefinitions": [
+            {
+                "name": "JobDocument",
+                "type": "PATH",
+                "objectType": "FILE",
+                "dataFlow": "IN",
+                "default": "job.json",
+                "description": "The swap job.",
+            },
+            {"name": "Frames", "type": "STRING", "default": _range(frames), "description": "Frames to make."},
+            {
+                "name": "Chunk",
+                "type": "INT",
+                "minValue": 1,
+                "default": job.chunk_frames,
+                "description": "Frames in one task; a model takes seconds to open.",
+            },
+            {
+                "name": "Program",
+                "type": "STRING",
+                "default": job.program,
+                "description": "The engine's program on the farm's machines.",
+            },
+        ],
+        "steps": [_step()],
+    }
+
+
+def _step() -> dict[str, Any]:
+    """One task a chunk of frames; a task that is run again makes only what is missing."""
+    arguments = ["swap", "--job", "{{Param.JobDocument}}", "--frames", "{{Task.Param.Frame}}"]
+    chunks = {"defaultTaskCount": "{{Param.Chunk}}", "rangeConstraint": "CONTIGUOUS"}
+    frame = {"name": "Frame", "type": "CHUNK[INT]", "range": "{{Param.Frames}}", "chunks": chunks}
+    return {
+        "name": "Swap",
+        "parameterSpace": {"taskParameterDefinitions": [frame]},
+        "script": {"actions": {"onRun": {"command": "{{Param.Program}}", "args": arguments}}},
+    }
+
+
+def _range(frames: str) -> str:
+    """1001-1100x2 as the specification writes it, 1001-1100:2."""
+    return re.sub(r"x(\d+)", r":\1", frames.replace(" ", ""))
+
+
+def _read(path: Path) -> SwapJob:
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError) as exc:
+        raise JobError("The job document cannot be read.", where=path, fix="write it again") from exc
+    if not isinstance(document, dict):
+        raise JobError("The job document is no JSON object.", where=path, fix="write it again")
+    job = parse_job("swap", document)
+    assert isinstance(job, SwapJob)
+    for name in ("plate", "track", "model", "output", "matte_external"):
+        value = getattr(job, name)
+        if value is not None and not Path(value).is_absolute():
+            raise JobError(
+                f"The job's {name} is not a full path, and a farm machine starts elsewhere.",
+                where=f"{name} = {value}",
+                fix="write the path from its root",
+            )
+    return job

@@ -1,0 +1,94 @@
+"""A bundle as a farm takes it: checked and run by Open Job Description's own program."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rendered import FRAMES, SETTINGS, Shot, render
+from understudy.errors import JobError
+from understudy.farm import bundle
+from understudy.job import BundleJob
+from understudy.progress import silent
+
+BIN = Path(sys.executable).parent
+
+
+@pytest.fixture(scope="module")
+def shot(tmp_path_factory: pytest.TempPathFactory) -> Shot:
+    return render(tmp_path_factory.mktemp("shot"))
+
+
+def write(shot: Shot, folder: Path, **changes: Any) -> BundleJob:
+    """A bundle of the shot's swap."""
+    document = folder / "asked.json"
+    folder.mkdir(exist_ok=True)
+    job = shot.job(folder, frames=f"1-{FRAMES}").model_dump(mode="json", exclude_defaults=True)
+    document.write_text(json.dumps({**job, **changes.pop("job", {})}))
+    values = {
+        "document": document,
+        "folder": folder / "bundle",
+        "chunk_frames": 2,
+        "program": str(BIN / "understudy"),
+    }
+    made = BundleJob.model_validate({**values, **changes})
+    bundle.run(made, report=silent, settings=SETTINGS)
+    return made
+
+
+def openjd(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(BIN / "openjd"), *arguments], capture_output=True, text=True, timeout=120)
+
+
+def test_a_bundle_is_valid_and_runs_in_chunks(shot: Shot, tmp_path: Path) -> None:
+    made = write(shot, tmp_path)
+    template = str(made.folder / "template.json")
+    checked = openjd("check", template, "--extensions", "TASK_CHUNKING")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    ran = openjd("run", template, "--step", "Swap", "--extensions", "TASK_CHUNKING")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert sorted(path.name for path in tmp_path.glob("out.*.exr")) == [f"out.000{n}.exr" for n in (1, 2, 3)]
+    assert "1-2" in ran.stdout and "3-3" in ran.stdout
+
+
+def test_a_failing_task_fails_on_the_farm(shot: Shot, tmp_path: Path) -> None:
+    made = write(shot, tmp_path, job={"frames": "1-1"})
+    shutil.copy(made.folder / "job.json", made.folder / "kept.json")
+    document = json.loads((made.folder / "job.json").read_text())
+    (made.folder / "job.json").write_text(json.dumps({**document, "model": str(tmp_path / "none.onnx")}))
+    ran = openjd("run", str(made.folder / "template.json"), "--step", "Swap", "--extensions", "TASK_CHUNKING")
+    assert ran.returncode != 0 and "has no card" in ran.stdout
+
+
+def test_steps_in_a_range_are_written_the_farms_way(shot: Shot, tmp_path: Path) -> None:
+    made = write(shot, tmp_path, frames="1-9x2,20")
+    document = json.loads((made.folder / "template.json").read_text())
+    defaults = {one["name"]: one["default"] for one in document["parameterDefinitions"]}
+    assert defaults["Frames"] == "1-9:2,20" and document["name"] == "Understudy bundle"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"plate": "here/plate.%04d.exr"}, "not a full path"),
+        ({"frames": None}, "names no frames"),
+        ({"nose": 1}, "nose"),
+    ],
+)
+def test_a_job_that_a_farm_cannot_run_is_refused(shot: Shot, tmp_path: Path, change: Any, words: str) -> None:
+    with pytest.raises(JobError, match=words):
+        write(shot, tmp_path, job=change)
+
+
+def test_a_document_that_is_none_is_refused(tmp_path: Path) -> None:
+    for content in ("[]", "{", ""):
+        (tmp_path / "a.json").write_text(content)
+        job = BundleJob(document=tmp_path / "a.json", folder=tmp_path / "bundle")
+        with pytest.raises(JobError, match="job document"):
+            bundle.run(job, report=silent, settings=SETTINGS)
