@@ -12,7 +12,7 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-host test-slow lint types addon generate bench docs clean
+.PHONY: help setup demo test test-host test-slow lint types addon generate bench base docs clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 16
@@ -65,6 +65,9 @@ docs: generate ## Write the pages that are generated
 
 bench: setup ## Score a swap against the truth: make bench ARGS="--minutes 30 --size 96"
 	$(BIN)/python bench/truth.py $(ARGS)
+
+base: setup ## Render and train the base model that new models begin with: half an hour
+	$(BIN)/python bench/base.py $(ARGS)
 
 clean: ## Remove the tools' caches; results, models and .venv stay
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist

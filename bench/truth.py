@@ -102,7 +102,7 @@ def main() -> None:
             output=pattern,
         )
         swap.run(swap_job, report=tell, settings=settings)
-        row = {"minutes": minutes, **trained, **score(options.footage, options.scorer, pattern)}
+        row = {**trained, "minutes": minutes, **score(options.footage, options.scorer, pattern)}
         print(json.dumps(row), flush=True)
         rows = {
             "plate": str(options.footage / "testA.mp4"),

@@ -143,13 +143,15 @@ class TrainJob(Job):
     iterations: Annotated[int, Field(ge=0, le=100_000_000)] = 0
     """Iteration to stop at; 0 leaves it to the time."""
     minutes: Annotated[float, Field(ge=0, le=1_000_000, json_schema_extra=_unit("minutes"))] = 0.0
-    """Time to train for in this run; 0 leaves it to the iterations."""
+    """Time to train for before this run saves and pauses, to go on later; 0 leaves it to the iterations."""
     batch: Annotated[int, Field(ge=1, le=1024)] = 4
-    """Faces of each identity in one iteration; a GPU has room for more."""
+    """Faces of each identity in one iteration; those that memory has no room for are computed in parts."""
     learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 1e-3
-    """Step size of the optimiser at its highest."""
+    """Step size of the optimiser at its highest; halved by itself when training goes wrong."""
     width: Annotated[int, Field(ge=8, le=256)] = 24
     """Channels of the network's finest level; the coarser levels multiply it."""
+    base: bool = True
+    """Begin a new model from the base model, which knows faces in general; it has the default width only."""
     warp: Percent = 60.0
     """Strength of the random warp that keeps the encoder from copying its input."""
     jitter: Percent = 40.0
@@ -163,11 +165,11 @@ class TrainJob(Job):
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
     """Seed of every random choice; the same seed on CPU gives the same model."""
     save_minutes: Annotated[float, Field(gt=0, le=1440, json_schema_extra=_unit("minutes"))] = 5.0
-    """Time between two checkpoints."""
+    """Time between two checkpoints: the most that a crash costs."""
     preview_iterations: Annotated[int, Field(ge=1, le=1_000_000)] = 500
     """Iterations between two preview sheets and validations."""
     keep_checkpoints: Annotated[int, Field(ge=1, le=1000)] = 3
-    """Newest checkpoints to keep of those this run wrote."""
+    """Newest checkpoints to keep; of older ones the last of each hour stays for a day, then of each day."""
 
 
 class ExportJob(Job):
@@ -309,7 +311,7 @@ class SwapJob(PlateFields):
 
 
 class BundleJob(Job):
-    """Write a swap job as an Open Job Description bundle, for a render farm to split into chunks of frames."""
+    """Write a swap job as an Open Job Description bundle, for a farm to split into chunks of frames."""
 
     document: Path
     """Swap job document, a JSON file with full paths, as a node writes it."""

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,64 +12,20 @@ import pytest
 import torch
 from torch.nn import functional
 
+from small_training import SIZE, job, make_faceset, make_sets, resume
 from understudy.errors import JobError, TrainingError
-from understudy.face import canonical
-from understudy.face.faceset import FaceRecord, FaceSet
+from understudy.face.faceset import FaceSet
 from understudy.face.landmarks import MIRROR
-from understudy.job import ExportJob, TrainJob
+from understudy.job import ExportJob
 from understudy.progress import Cancelled, Event, Progress, Warned, silent
 from understudy.runtime.model import Model, read_card
 from understudy.settings import Settings
 from understudy.train import checkpoint, export, folder, loop, losses, nets, samples
 
-SIZE = 32
-
-
-def make_faceset(
-    path: Path, identity: str, *, seed: int, count: int = 12, detector: str = "yunet"
-) -> FaceSet:
-    """Smooth random pictures with the template's landmarks: enough to learn something from."""
-    random = np.random.default_rng(seed)
-    edge = 64
-    matrix = canonical.plate_to_aligned(canonical.TEMPLATE * 200, coverage="full", size=edge)
-    landmarks = canonical.transform(canonical.TEMPLATE * 200, matrix).astype(np.float32)
-    with FaceSet.create(
-        path, identity=identity, coverage="full", crop_size=edge, detector=detector
-    ) as faceset:
-        for frame in range(count):
-            coarse = random.uniform(0.2, 0.5, (6, 6, 3)).astype(np.float32)
-            record = FaceRecord(
-                frame=frame,
-                origin="random",
-                landmarks_aligned=landmarks + random.normal(0, 0.5, (68, 2)).astype(np.float32),
-                plate_to_aligned=matrix,
-                confidence=1.0,
-                sharpness=1.0,
-            )
-            faceset.add(record, cv2.resize(coarse, (edge, edge), interpolation=cv2.INTER_CUBIC))
-    return FaceSet.open(path)
-
 
 @pytest.fixture(scope="module")
 def sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    root = tmp_path_factory.mktemp("sets")
-    for seed, name in enumerate(("anna", "bert")):
-        make_faceset(root / f"{name}.faceset", name, seed=seed)
-    return root / "anna.faceset", root / "bert.faceset"
-
-
-def job(model: Path, sets: tuple[Path, Path], **changes: object) -> TrainJob:
-    values = {
-        "model": model,
-        "destination_faceset": sets[0],
-        "source_faceset": sets[1],
-        "size": SIZE,
-        "width": 8,
-        "batch": 4,
-        "iterations": 6,
-        "preview_iterations": 1000,
-    }
-    return TrainJob.model_validate(values | changes)
+    return make_sets(tmp_path_factory.mktemp("sets"))
 
 
 @pytest.fixture
@@ -120,60 +71,6 @@ def test_cancelling_saves_first(tmp_path: Path, sets: tuple[Path, Path], setting
     assert [c.iteration for c in checkpoint.find(tmp_path / "m.model" / "checkpoints")] == [20]
 
 
-def test_a_killed_run_resumes_from_its_last_checkpoint(tmp_path: Path, sets: tuple[Path, Path]) -> None:
-    model = tmp_path / "m.model"
-    script = (
-        "import sys, pathlib\n"
-        "from understudy.job import TrainJob\n"
-        "from understudy.progress import silent\n"
-        "from understudy.settings import Settings\n"
-        "from understudy.train import loop\n"
-        "settings = Settings(models=pathlib.Path('unused'), device='cpu', threads=1)\n"
-        "loop.run(TrainJob.model_validate_json(sys.argv[1]), report=silent, settings=settings)\n"
-    )
-    endless = job(model, sets, iterations=1_000_000, save_minutes=0.005)
-    for _ in range(2):
-        before = _newest(model)
-        child = subprocess.Popen([sys.executable, "-c", script, endless.model_dump_json()])
-        _wait_for_checkpoint(model, before, child)
-        os.kill(child.pid, signal.SIGKILL)
-        child.wait()
-    newest = checkpoint.find(model / "checkpoints")[-1]
-    resumed = loop.prepare(
-        job(model, sets), report=silent, settings=Settings(models=Path("unused"), device="cpu", threads=1)
-    )
-    assert resumed.iteration == newest.iteration
-
-
-def test_sigterm_saves_and_ends_with_the_code_of_a_terminated_process(
-    tmp_path: Path, sets: tuple[Path, Path]
-) -> None:
-    model = tmp_path / "m.model"
-    document = tmp_path / "job.json"
-    document.write_text(job(model, sets, iterations=1_000_000, save_minutes=0.005).model_dump_json())
-    command = [sys.executable, "-m", "understudy.cli", "train", "--job", str(document), "--json"]
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    _wait_for_checkpoint(model, -1, child)
-    child.send_signal(signal.SIGTERM)
-    _, said = child.communicate(timeout=60)
-    assert child.returncode == 128 + signal.SIGTERM, said.decode()
-    newest = checkpoint.find(model / "checkpoints")[-1]
-    assert checkpoint.read_state(newest)["iteration"] == newest.iteration
-
-
-def _newest(model: Path) -> int:
-    found = checkpoint.find(model / "checkpoints")
-    return found[-1].iteration if found else -1
-
-
-def _wait_for_checkpoint(model: Path, before: int, child: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + 60
-    while _newest(model) <= before:
-        assert child.poll() is None, "the run ended by itself"
-        assert time.monotonic() < end, "no checkpoint was written"
-        time.sleep(0.05)
-
-
 def test_a_damaged_checkpoint_gives_way_to_the_one_before_it(
     tmp_path: Path, sets: tuple[Path, Path], settings: Settings
 ) -> None:
@@ -190,8 +87,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before_it(
         if isinstance(event, Warned):
             warnings.append(event.message)
 
-    study = loop.prepare(job(model, sets), report=listen, settings=settings)
-    assert study.iteration == 2
+    assert resume(job(model, sets), listen).iteration == 2
     assert any("not the file that was saved" in message for message in warnings)
 
 

@@ -4,7 +4,8 @@
         weights.safetensors     the network
         average.safetensors     its exponential moving average, which is what is exported
         optimiser.safetensors   Adam's two moments for every weight
-        state.json              schema version, iteration, digests of the three files
+        state.json              schema version, iteration, digests of the three files, when it was saved,
+                                whether all was well then, and what the watch remembers (watch.py)
 
 Random choices are a function of the seed and the iteration number (samples.py), so the iteration is all
 the random state there is.
@@ -15,8 +16,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,10 +29,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from understudy import atomic
 from understudy.errors import TrainingError
 
 SCHEMA_VERSION = 1
-_FILES = ("weights", "average", "optimiser")
+_TABLES = ("weights", "average", "optimiser")
+FILES = frozenset({"state.json", *(f"{name}.safetensors" for name in _TABLES)})
+_PARTIAL = re.compile(r"\.\d+\.[0-9a-f]{8}\.partial")
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ def save(
         TrainingError: the disk is full or the folder cannot be written; older checkpoints stay.
     """
     target = folder / f"{iteration:08d}"
-    partial = folder / f".{target.name}.{uuid.uuid4().hex[:8]}.partial"
+    partial = folder / partial_name(target.name)
     try:
         partial.mkdir(parents=True)
         tables = {
@@ -65,17 +71,11 @@ def save(
         }
         for name, table in tables.items():
             save_file(table, partial / f"{name}.safetensors")
-        state = {
-            "schema_version": SCHEMA_VERSION,
-            "iteration": iteration,
-            "digests": {name: _digest(partial / f"{name}.safetensors") for name in _FILES},
-            **facts,
-        }
+        digests = {name: _digest(partial / f"{name}.safetensors") for name in _TABLES}
+        state = {"schema_version": SCHEMA_VERSION, "iteration": iteration, "digests": digests, **facts}
         (partial / "state.json").write_text(json.dumps(state, indent=1))
         _sync(partial)
-        if target.exists():  # the same iteration again, after a resume that did nothing
-            shutil.rmtree(target)
-        os.replace(partial, target)
+        _put_in_place(partial, target, digests)
     except (OSError, SafetensorError) as exc:
         raise TrainingError(
             f"The checkpoint of iteration {iteration} could not be written: {exc}.",
@@ -87,6 +87,35 @@ def save(
     return Checkpoint(target, iteration)
 
 
+def amend(checkpoint: Checkpoint, facts: Mapping[str, Any]) -> None:
+    """Change facts in a checkpoint's state.json; the weights stay.
+
+    Raises:
+        TrainingError: its state is unreadable, or the disk is full.
+    """
+    path = checkpoint.path / "state.json"
+    state = read_state(checkpoint) | dict(facts)
+    try:
+        atomic.write_text(path, json.dumps(state, indent=1))
+    except OSError as exc:
+        raise TrainingError(
+            f"The checkpoint's state could not be written: {exc}.", where=path, fix="make room on the disk"
+        ) from exc
+
+
+def partial_name(name: str) -> str:
+    """A name for a checkpoint folder that is being written or removed; `find` passes it over."""
+    return f".{name}.{uuid.uuid4().hex[:8]}.partial"
+
+
+def tidy(folder: Path) -> None:
+    """Remove what killed runs left half written; only for who holds the folder's lock."""
+    if folder.is_dir():
+        for path in folder.iterdir():
+            if _PARTIAL.fullmatch(path.name):
+                shutil.rmtree(path, ignore_errors=True)
+
+
 def find(folder: Path) -> list[Checkpoint]:
     """Finished checkpoints, oldest first; anything else in the folder is left alone."""
     if not folder.is_dir():
@@ -94,7 +123,7 @@ def find(folder: Path) -> list[Checkpoint]:
     found = [
         Checkpoint(path, int(path.name))
         for path in folder.iterdir()
-        if path.name.isdigit() and (path / "state.json").is_file()
+        if path.name.isascii() and path.name.isdigit() and (path / "state.json").is_file()
     ]
     return sorted(found, key=lambda checkpoint: checkpoint.iteration)
 
@@ -109,27 +138,35 @@ def load(
     """Load a checkpoint into the network and give its iteration.
 
     Raises:
-        TrainingError: it is damaged, of another shape, or from a later version.
+        TrainingError: it is damaged, of another shape, holds NaN, or is from a later version; the network
+            is as it was.
     """
     state = read_state(checkpoint)
-    for name in _FILES:
+    for name in _TABLES:
         if _digest(checkpoint.path / f"{name}.safetensors") != state["digests"].get(name):
             raise TrainingError(
                 f"{name}.safetensors is not the file that was saved.",
                 where=checkpoint.path,
                 fix="remove this checkpoint folder; training goes on from the one before it",
             )
+    expected = {"weights": _tensors(network), "average": _tensors(average)}
+    expected |= {} if optimiser is None else {"optimiser": _like_moments(network)}
     try:
-        _put(network, load_file(checkpoint.path / "weights.safetensors"))
-        _put(average, load_file(checkpoint.path / "average.safetensors"))
-        if optimiser is not None:
-            _put_moments(network, optimiser, load_file(checkpoint.path / "optimiser.safetensors"), state)
-    except (SafetensorError, KeyError, RuntimeError) as exc:
+        tables = {name: load_file(checkpoint.path / f"{name}.safetensors") for name in expected}
+    except (OSError, SafetensorError) as exc:
         raise TrainingError(
-            "The checkpoint does not fit this model.",
+            f"The checkpoint is unreadable: {exc}.",
             where=checkpoint.path,
-            fix="train with the size and width of model.json, or choose another model folder",
+            fix="remove this checkpoint folder",
         ) from exc
+    for name, table in tables.items():
+        if table or name != "optimiser":  # before the first step there are no moments
+            _check(table, expected[name], checkpoint.path / f"{name}.safetensors")
+    network.load_state_dict(tables["weights"])
+    average.load_state_dict(tables["average"])
+    if optimiser is not None:
+        optimiser.state.clear()
+        _put_moments(network, optimiser, tables["optimiser"])
     return int(state["iteration"])
 
 
@@ -141,9 +178,11 @@ def read_state(checkpoint: Checkpoint) -> dict[str, Any]:
     """
     path = checkpoint.path / "state.json"
     try:
-        state = json.loads(path.read_text())
-        version, _, _ = int(state["schema_version"]), int(state["iteration"]), dict(state["digests"])
-    except (OSError, ValueError, KeyError, TypeError) as exc:
+        state = dict(json.loads(path.read_text()))
+        version = int(state["schema_version"])
+        if version <= SCHEMA_VERSION:
+            int(state["iteration"]), dict(state["digests"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as exc:
         raise TrainingError(
             "The checkpoint's state is unreadable.", where=path, fix="remove this checkpoint folder"
         ) from exc
@@ -153,15 +192,64 @@ def read_state(checkpoint: Checkpoint) -> dict[str, Any]:
             where=path,
             fix="update Understudy",
         )
-    return dict(state)
+    return state
+
+
+def is_later(checkpoint: Checkpoint) -> bool:
+    """Whether a later version of Understudy wrote it, so far as its state can be read at all."""
+    try:
+        return (
+            int(json.loads((checkpoint.path / "state.json").read_text())["schema_version"]) > SCHEMA_VERSION
+        )
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
+def is_finite(module: nn.Module) -> bool:
+    """Whether every weight is a number."""
+    return all(bool(torch.isfinite(value).all()) for value in module.state_dict().values())
+
+
+def _check(table: dict[str, Tensor], expected: dict[str, Tensor], path: Path) -> None:
+    fits = table.keys() == expected.keys() and all(
+        (value.shape, value.dtype) == (expected[name].shape, expected[name].dtype)
+        for name, value in table.items()
+    )
+    if not fits:
+        raise TrainingError(
+            "The checkpoint does not fit this model: its weights are of another network.",
+            where=path,
+            fix="remove this checkpoint folder; it was not written by this model's training",
+        )
+    if not all(bool(torch.isfinite(value).all()) for value in table.values()):
+        raise TrainingError(
+            "The checkpoint holds weights that are no numbers.",
+            where=path,
+            fix="remove this checkpoint folder; training goes on from the one before it",
+        )
+
+
+def _put_in_place(partial: Path, target: Path, digests: dict[str, str]) -> None:
+    """Make `partial` the checkpoint `target`; there is one at every moment, unless the old one is damaged."""
+    if target.exists():  # the same iteration again, after a resume that did nothing
+        if all(_digest(target / f"{name}.safetensors") == digests[name] for name in _TABLES):
+            os.replace(partial / "state.json", target / "state.json")
+            return
+        ours = {entry.name for entry in target.iterdir()} <= FILES
+        aside = target.with_name(
+            partial_name(target.name) if ours else f"{target.name}.{uuid.uuid4().hex[:8]}"
+        )
+        target.rename(aside)
+        os.replace(partial, target)
+        if ours:
+            shutil.rmtree(aside, ignore_errors=True)
+    else:
+        os.replace(partial, target)
+    _sync_folder(target.parent)
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
-
-
-def _put(module: nn.Module, table: dict[str, Tensor]) -> None:
-    module.load_state_dict(table, strict=True)
 
 
 def _moments(network: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -172,9 +260,15 @@ def _moments(network: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, 
     return table
 
 
-def _put_moments(
-    network: nn.Module, optimiser: torch.optim.Optimizer, table: dict[str, Tensor], state: dict[str, Any]
-) -> None:
+def _like_moments(network: nn.Module) -> dict[str, Tensor]:
+    table: dict[str, Tensor] = {}
+    for name, parameter in network.named_parameters():
+        table |= {f"{key}/{name}": parameter for key in ("exp_avg", "exp_avg_sq")}
+        table[f"step/{name}"] = torch.zeros(())
+    return table
+
+
+def _put_moments(network: nn.Module, optimiser: torch.optim.Optimizer, table: dict[str, Tensor]) -> None:
     if not table:
         return
     for name, parameter in network.named_parameters():
@@ -183,7 +277,7 @@ def _put_moments(
             key: torch.empty_like(parameter).copy_(table[f"{key}/{name}"])
             for key in ("exp_avg", "exp_avg_sq")
         }
-        step = table[f"step/{name}"].to(torch.float32)
+        step = table[f"step/{name}"]
         optimiser.state[parameter] = {"step": step.to(parameter.device), **moments}
 
 
@@ -196,9 +290,21 @@ def _digest(path: Path) -> str:
 
 
 def _sync(folder: Path) -> None:
-    for path in [*folder.iterdir(), folder]:
-        descriptor = os.open(path, os.O_RDONLY)
+    for path in folder.iterdir():
+        # For writing, because Windows flushes no file that is open for reading only.
+        descriptor = os.open(path, os.O_RDWR)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+    _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # which opens no folders
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

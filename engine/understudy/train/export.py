@@ -50,11 +50,11 @@ def run(job: ExportJob, *, report: Reporter, settings: Settings) -> dict[str, An
     """
     output = _output(job)
     report(Progress("export", 0, 3, "load"))
-    description, network, found = load(job.model)
+    description, network, state = load(job.model)
     report(Progress("export", 1, 3, "write the graph"))
     with atomic.replacing(output) as partial:
         if job.format == "torchscript":
-            torchscript.write(network, description, partial, iterations=found.iteration)
+            torchscript.write(network, description, partial, iterations=state["iteration"])
         else:
             _write_graph(network, description, partial, half=job.precision == "fp16")
         report(Progress("export", 2, 3, "compare with the network"))
@@ -71,14 +71,10 @@ def run(job: ExportJob, *, report: Reporter, settings: Settings) -> dict[str, An
     for identity, release in description.releases.items():
         if not release:
             report(Warned(f"{identity} has no likeness release; the model card says so."))
-    card = _card(description, found, digest, parity, job.precision)
+    card = _card(description, state, digest, parity, job.precision)
     write_card(output, torchscript.card(card) if job.format == "torchscript" else card)
-    result = {
-        "model": str(output),
-        "parity": parity,
-        "iteration": found.iteration,
-        "precision": job.precision,
-    }
+    result = {"model": str(output), "parity": parity, "iteration": state["iteration"]}
+    result["precision"] = job.precision
     report(Finished(result))
     return result
 
@@ -112,8 +108,10 @@ def _output(job: ExportJob) -> Path:
     return output
 
 
-def load(model: Path) -> tuple[folder.Description, nets.Comb, checkpoint.Checkpoint]:
-    """The averaged network of a model folder's newest checkpoint, on the CPU.
+def load(model: Path) -> tuple[folder.Description, nets.Comb, dict[str, Any]]:
+    """The averaged network of a model folder's newest checkpoint, on the CPU, and the checkpoint's state.
+
+    The model may be in training: a checkpoint that is thinned out while it is read gives way to a newer one.
 
     Raises:
         TrainingError: there is none, or it is damaged.
@@ -123,8 +121,15 @@ def load(model: Path) -> tuple[folder.Description, nets.Comb, checkpoint.Checkpo
     if description is None or not saved:
         raise TrainingError("There is no checkpoint to export.", where=model, fix="train first")
     network, average = nets.Comb(description.architecture), nets.Comb(description.architecture)
-    checkpoint.load(saved[-1], network=network, average=average)
-    return description, average.eval(), saved[-1]
+    while True:
+        newest = saved[-1]
+        try:
+            checkpoint.load(newest, network=network, average=average)
+            return description, average.eval(), checkpoint.read_state(newest)
+        except TrainingError:
+            saved = checkpoint.find(folder.checkpoints(model))
+            if not saved or saved[-1] == newest:
+                raise
 
 
 def _write_graph(network: nets.Comb, description: folder.Description, path: Path, *, half: bool) -> None:
@@ -169,10 +174,9 @@ def _parity(path: Path, network: nets.Comb, description: folder.Description, job
 
 
 def _card(
-    description: folder.Description, found: checkpoint.Checkpoint, digest: str, parity: float, precision: str
+    description: folder.Description, state: dict[str, Any], digest: str, parity: float, precision: str
 ) -> ModelCard:
     architecture = description.architecture
-    state = checkpoint.read_state(found)
     return ModelCard(
         name=description.name,
         size=architecture.size,
@@ -184,7 +188,7 @@ def _card(
         sha256=digest,
         precision=precision,
         opset=OPSET,
-        iterations=found.iteration,
+        iterations=state["iteration"],
         training={key: state[key] for key in ("seed", "batch", "learning_rate") if key in state}
         | {"width": architecture.width, "facesets": description.facesets},
         parity=parity,

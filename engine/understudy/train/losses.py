@@ -1,6 +1,8 @@
 """What training asks for.
 
-Every term is a mean over pixels or values, so that its weight means the same at every size.
+Every term is a mean over pixels or values, so that its weight means the same at every size. Where the faces
+are a part of a batch, `whole`, the weights (N, 1, H, W) of all of it, makes the term that part's share: the
+shares of all parts add up to the batch's term, and their gradients to its gradient.
 """
 
 from __future__ import annotations
@@ -33,12 +35,21 @@ class Weights:
     matte: float = 0.3
 
 
-def weighted_absolute(drawn: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
+def weighted_absolute(drawn: Tensor, truth: Tensor, weight: Tensor, *, whole: Tensor | None = None) -> Tensor:
     """L1 between (N, 3, H, W) faces; `weight` (N, 1, H, W) says how much a pixel counts."""
-    return ((drawn - truth).abs() * weight).sum() / (3.0 * weight.sum() + 1e-6)
+    everything = weight if whole is None else whole
+    return ((drawn - truth).abs() * weight).sum() / (3.0 * everything.sum() + 1e-6)
 
 
-def structural(drawn: Tensor, truth: Tensor, weight: Tensor, *, scales: int = 3, window: int = 7) -> Tensor:
+def structural(
+    drawn: Tensor,
+    truth: Tensor,
+    weight: Tensor,
+    *,
+    whole: Tensor | None = None,
+    scales: int = 3,
+    window: int = 7,
+) -> Tensor:
     """1 - SSIM with a box window, averaged over `scales` halvings and weighted by pixel.
 
     Source:
@@ -48,11 +59,12 @@ def structural(drawn: Tensor, truth: Tensor, weight: Tensor, *, scales: int = 3,
     for scale in range(scales):
         if scale:
             drawn, truth, weight = (functional.avg_pool2d(value, 2) for value in (drawn, truth, weight))
-        total = total + _dissimilarity(drawn, truth, weight, window)
+            whole = None if whole is None else functional.avg_pool2d(whole, 2)
+        total = total + _dissimilarity(drawn, truth, weight, whole, window)
     return total / scales
 
 
-def _dissimilarity(a: Tensor, b: Tensor, weight: Tensor, window: int) -> Tensor:
+def _dissimilarity(a: Tensor, b: Tensor, weight: Tensor, whole: Tensor | None, window: int) -> Tensor:
     # The window's means are two small matrix products: on a CPU that is many times faster than pooling.
     down = _window_matrix(a.shape[2], window, a)
     right = _window_matrix(a.shape[3], window, a).T
@@ -67,7 +79,8 @@ def _dissimilarity(a: Tensor, b: Tensor, weight: Tensor, window: int) -> Tensor:
         (mean_a**2 + mean_b**2 + _C1) * (variance + _C2)
     )
     inner = mean(weight)
-    return ((1.0 - similarity) * inner).sum() / (a.shape[1] * inner.sum() + 1e-6)
+    everything = inner if whole is None else mean(whole)
+    return ((1.0 - similarity) * inner).sum() / (a.shape[1] * everything.sum() + 1e-6)
 
 
 def _window_matrix(size: int, window: int, like: Tensor) -> Tensor:
@@ -78,6 +91,22 @@ def _window_matrix(size: int, window: int, like: Tensor) -> Tensor:
     return inside.to(like.dtype) / window
 
 
-def matte_loss(logits: Tensor, matte: Tensor) -> Tensor:
+def matte_loss(logits: Tensor, matte: Tensor, *, whole: Tensor | None = None) -> Tensor:
     """Binary cross entropy between matte logits and the matte, (N, 1, H, W)."""
-    return functional.binary_cross_entropy_with_logits(logits, matte)
+    share = 1.0 if whole is None else len(matte) / len(whole)
+    return functional.binary_cross_entropy_with_logits(logits, matte) * share
+
+
+def contrast(drawn: Tensor, truth: Tensor, matte: Tensor) -> Tensor:
+    """How much of the true faces' contrast the drawn ones have: 1 as much, 0 for flat colours.
+
+    Contrast is the deviation of the pixels inside the matte, a channel at a time, averaged over faces and
+    channels; (N, 3, H, W) faces, (N, 1, H, W) matte.
+    """
+    return _deviation(drawn, matte) / (_deviation(truth, matte) + 1e-4)
+
+
+def _deviation(faces: Tensor, matte: Tensor) -> Tensor:
+    pixels = matte.sum(dim=(2, 3), keepdim=True) + 1e-6
+    middle = (faces * matte).sum(dim=(2, 3), keepdim=True) / pixels
+    return (((faces - middle).square() * matte).sum(dim=(2, 3), keepdim=True) / pixels).sqrt().mean()

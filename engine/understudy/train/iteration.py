@@ -1,0 +1,250 @@
+"""One iteration: draw a batch of each identity, describe, draw, compare, learn.
+
+What does not fit into memory at once is computed in parts whose gradients add up: the same step, later.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from understudy.errors import TrainingError
+from understudy.train import losses, memory, nets
+from understudy.train.samples import Batch, draw_batch, still_batch
+from understudy.train.study import Study
+
+WARM_UP_ITERATIONS = 200
+LEVEL_ITERATIONS = 3000
+AVERAGE_DECAY = 0.999
+CLIP_NORM = 1.0
+# How far one batch moves the averages of the codes.
+CODE_SHARE = 0.02
+WEIGHTS = losses.Weights()
+HELD_OUT_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one iteration says of itself, still on the device.
+
+    Attributes:
+        losses: Each term's loss and their weighted `total`, as scalars.
+        contrasts: Each identity's contrast as a share of the truth's, as scalars.
+    """
+
+    losses: dict[str, Tensor]
+    contrasts: dict[str, Tensor]
+
+
+def learn(study: Study, warn: Callable[[str], None]) -> Figures:
+    """Make one iteration, in more parts where memory does not suffice.
+
+    Raises:
+        TrainingError: not even one face of each identity fits into memory.
+    """
+    averages = study.network.normaliser
+    while True:
+        before = {name: value.clone() for name, value in averages.state_dict().items()}
+        try:
+            return step(study)
+        except BaseException as exc:
+            short = memory.is_shortage(exc)
+            if study.between or short:  # as if it had not been begun
+                averages.load_state_dict(before)
+            if not short:
+                raise
+            said = str(exc).partition("\n")[0]
+        # Only here, where nothing holds the failed attempt any more, is its memory free.
+        _halve(study, said, warn)
+
+
+def _halve(study: Study, said: str, warn: Callable[[str], None]) -> None:
+    study.between = True
+    study.optimiser.zero_grad(set_to_none=True)
+    memory.release(study.device)
+    batch = study.job.batch
+    if study.parts >= batch:
+        raise TrainingError(
+            f"Not even one face of each identity fits into the memory of {study.device.type} ({said}).",
+            where=study.job.model,
+            fix="start again with a smaller batch, size or width, or on a device with more memory",
+        )
+    study.parts = min(2 * study.parts, batch)
+    warn(
+        f"Out of memory: a batch of {batch} is now computed in {study.parts} parts. It learns the same, "
+        "more slowly; a smaller batch, size or width would fit at once."
+    )
+
+
+def step(study: Study) -> Figures:
+    """One iteration; before the optimiser's step it changes nothing but the codes' averages."""
+    batches = [_batch(study, index) for index in range(len(study.banks))]
+    study.optimiser.zero_grad(set_to_none=True)
+    figures = _gradients(study, batches)
+    torch.nn.utils.clip_grad_norm_(study.network.parameters(), CLIP_NORM)
+    study.between = False
+    for group in study.optimiser.param_groups:
+        group["lr"] = study.job.learning_rate * study.watch.rate_share * _pace(study.iteration)
+    study.optimiser.step()
+    _follow(study)
+    study.iteration += 1
+    study.between = True
+    return figures
+
+
+@torch.no_grad()
+def validate(study: Study) -> dict[str, float]:
+    """Losses of the averaged network on faces it never trained on."""
+    sums: dict[str, float] = {}
+    size = study.description.architecture.size
+    for index, bank in enumerate(study.banks):
+        for chosen in bank.held_out.split(HELD_OUT_AT_ONCE):
+            batch = still_batch(bank, chosen, size=size)
+            code = study.average.describe(nets.normalise(batch.truth), index)
+            drawn = study.average.draw(code, batch.points, [index])
+            figures = _losses([batch], drawn, whole=None)
+            for name, value in figures.items():
+                share = len(chosen) / (len(bank.held_out) * len(study.banks))
+                sums[f"held_out/{name}"] = sums.get(f"held_out/{name}", 0.0) + float(value) * share
+    return sums
+
+
+def _batch(study: Study, index: int) -> Batch:
+    job = study.job
+    # After a setback the same iterations draw other faces: what went wrong is not gone through again.
+    seed = (job.seed * 1_000_003 + study.iteration) * 16 + index + study.watch.setbacks * 7_368_787_777
+    return draw_batch(
+        study.banks[index],
+        count=job.batch,
+        size=study.description.architecture.size,
+        generator=torch.Generator().manual_seed(seed),
+        warp=job.warp / 100,
+        jitter=job.jitter / 100,
+        flip=job.flip,
+    )
+
+
+def _gradients(study: Study, batches: list[Batch]) -> Figures:
+    """Add up the gradients of the whole batch, part by part."""
+    parts = _parts(batches, study.parts)
+    several = len(parts) > 1
+    if several:
+        _learn_codes_first(study, parts)
+    whole = torch.cat([batch.weight for batch in batches]) if several else None
+    sums: dict[str, Tensor] = {}
+    contrasts: dict[str, Tensor] = {}
+    for part in parts:
+        drawn = _draw(study, part, learnt=several)
+        figures = _losses(part, drawn, whole=whole)
+        figures["total"] = _total(figures)
+        figures["total"].backward()
+        _add_to(sums, figures, share=1.0)
+        share = len(part[0].truth) / study.job.batch
+        _add_to(contrasts, _contrasts(study, part, drawn), share=share)
+    return Figures(sums, contrasts)
+
+
+def _add_to(sums: dict[str, Tensor], figures: dict[str, Tensor], *, share: float) -> None:
+    for name, value in figures.items():
+        sums[name] = sums.get(name, 0.0) + value.detach() * share
+
+
+@torch.no_grad()
+def _contrasts(study: Study, batches: list[Batch], drawn: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+    """How much of the truth's contrast each identity's faces have."""
+    names = study.description.architecture.identities
+    faces = [nets.denormalise(face.float()) for face, _ in drawn]
+    pairs = zip(names, faces, batches, strict=True)
+    return {name: losses.contrast(face, batch.truth, batch.matte) for name, face, batch in pairs}
+
+
+def _parts(batches: list[Batch], count: int) -> list[list[Batch]]:
+    """The batches cut into `count` parts, each with as many faces of every identity."""
+    cut = [_cut(batch, count) for batch in batches]
+    return [list(part) for part in zip(*cut, strict=True)]
+
+
+def _cut(batch: Batch, count: int) -> list[Batch]:
+    tensors = (getattr(batch, field.name).tensor_split(count) for field in fields(batch))
+    return [Batch(*pieces) for pieces in zip(*tensors, strict=True)]
+
+
+def _draw(study: Study, batches: list[Batch], *, learnt: bool) -> list[tuple[Tensor, Tensor]]:
+    """Each identity's faces and matte logits; its average code learns from them unless it has."""
+    with torch.autocast(study.device.type, torch.bfloat16, enabled=_mixed(study)):
+        raw = _describe(study, batches)
+        if not learnt:
+            _learn_codes(study, raw)
+        codes = [study.network.normaliser(code, identity) for identity, code in enumerate(raw)]
+        points = torch.cat([batch.points for batch in batches])
+        return study.network.draw(torch.cat(codes), points, list(range(len(batches))))
+
+
+def _describe(study: Study, batches: list[Batch]) -> tuple[Tensor, ...]:
+    """Each identity's codes (N, C), not yet normalised."""
+    distorted = nets.normalise(torch.cat([batch.distorted for batch in batches]))
+    raw: Tensor = study.network.encoder(distorted.contiguous(memory_format=torch.channels_last))
+    return raw.chunk(len(batches))
+
+
+def _learn_codes(study: Study, raw: Sequence[Tensor]) -> None:
+    """Move each identity's average code towards a whole batch's."""
+    share = max(CODE_SHARE, 1.0 / (study.iteration + 1))
+    for identity, code in enumerate(raw):
+        study.network.normaliser.learn(code, identity, share=share)
+
+
+@torch.no_grad()
+def _learn_codes_first(study: Study, parts: list[list[Batch]]) -> None:
+    # The averages learn from the whole batch before any part is normalised by them.
+    with torch.autocast(study.device.type, torch.bfloat16, enabled=_mixed(study)):
+        described = [_describe(study, part) for part in parts]
+    _learn_codes(study, [torch.cat(codes) for codes in zip(*described, strict=True)])
+
+
+def _losses(
+    batches: list[Batch], drawn: list[tuple[Tensor, Tensor]], *, whole: Tensor | None
+) -> dict[str, Tensor]:
+    faces = torch.cat([face for face, _ in drawn]).float()
+    logits = torch.cat([logit for _, logit in drawn]).float()
+    truth = nets.normalise(torch.cat([batch.truth for batch in batches]))
+    weight = torch.cat([batch.weight for batch in batches])
+    return {
+        "absolute": losses.weighted_absolute(faces, truth, weight, whole=whole),
+        "structure": losses.structural(faces, truth, weight, whole=whole),
+        "matte": losses.matte_loss(logits, torch.cat([batch.matte for batch in batches]), whole=whole),
+    }
+
+
+def _total(figures: dict[str, Tensor]) -> Tensor:
+    return (
+        WEIGHTS.absolute * figures["absolute"]
+        + WEIGHTS.structure * figures["structure"]
+        + WEIGHTS.matte * figures["matte"]
+    )
+
+
+def _pace(iteration: int) -> float:
+    """Share of the learning rate: up in a line, level, then down with the square root of the iterations.
+
+    It knows no end, so that a run can always go on from where another one stopped.
+    """
+    return min(1.0, (iteration + 1) / WARM_UP_ITERATIONS, math.sqrt(LEVEL_ITERATIONS / (iteration + 1)))
+
+
+@torch.no_grad()
+def _follow(study: Study) -> None:
+    # A young average would remember the random start: the decay grows with the iterations.
+    decay = min(AVERAGE_DECAY, (1 + study.iteration) / (10 + study.iteration))
+    slow_ones = [*study.average.parameters(), *study.average.buffers()]
+    fast_ones = [*study.network.parameters(), *study.network.buffers()]
+    for slow, fast in zip(slow_ones, fast_ones, strict=True):
+        slow.lerp_(fast, 1.0 - decay)
+
+
+def _mixed(study: Study) -> bool:
+    return study.job.mixed_precision and study.device.type in ("cpu", "cuda")

@@ -1,0 +1,296 @@
+"""Training that goes wrong is noticed, goes back to where it was right, and says so."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+import small_training
+from small_training import SETTINGS, make_sets, resume
+from understudy.errors import TrainingError
+from understudy.job import TrainJob
+from understudy.progress import Event, Warned, silent
+from understudy.train import checkpoint, iteration, loop, watch
+from understudy.train.study import Study
+from understudy.train.watch import Watch
+
+Spoil = Callable[[Study], None]
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return make_sets(tmp_path_factory.mktemp("sets"))
+
+
+@pytest.fixture
+def spoil(monkeypatch: pytest.MonkeyPatch) -> Callable[[Spoil], None]:
+    """Have something done to the network after every iteration, as a bad batch or a bad bit would."""
+
+    def install(how: Spoil) -> None:
+        def learn(study: Study, warn: Callable[[str], None]) -> iteration.Figures:
+            figures = iteration.learn(study, warn)
+            how(study)
+            return figures
+
+        monkeypatch.setattr(loop, "learn", learn)
+
+    return install
+
+
+def job(model: Path, sets: tuple[Path, Path], **changes: object) -> TrainJob:
+    """One face at a time, for speed: what is tested here does not depend on how much is learned."""
+    return small_training.job(model, sets, batch=1, **changes)
+
+
+def nan_at(*iterations: int, setbacks: int = 0) -> Spoil:
+    def how(study: Study) -> None:
+        if study.iteration in iterations and study.watch.setbacks <= setbacks:
+            study.network.encoder.code.bias.data[0] = math.nan
+
+    return how
+
+
+def heard(into: list[str]) -> Callable[[Event], None]:
+    def listen(event: Event) -> None:
+        if isinstance(event, Warned) and "release" not in event.message:
+            into.append(event.message)
+
+    return listen
+
+
+def weights(model: Path) -> list[bytes]:
+    newest = checkpoint.find(model / "checkpoints")[-1]
+    return [path.read_bytes() for path in sorted(newest.path.glob("*.safetensors"))]
+
+
+def notes(model: Path) -> list[tuple[int, str]]:
+    connection = sqlite3.connect(model / "history.sqlite")
+    rows = connection.execute("SELECT iteration, note FROM notes").fetchall()
+    connection.close()
+    return rows
+
+
+def look(seen: Watch, losses: list[float], contrast: float = 0.9, first: int = 20) -> list[str]:
+    return [
+        seen.look(first + index * watch.CHECK_ITERATIONS, loss, {"anna": contrast})
+        for index, loss in enumerate(losses)
+    ]
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf, -math.inf, 1e7])
+def test_a_loss_that_is_no_number_is_noticed_at_once(loss: float) -> None:
+    assert "no number" in look(Watch(), [loss])[0]
+
+
+def test_a_contrast_that_is_no_number_is_noticed() -> None:
+    assert "no number" in look(Watch(), [1.0], contrast=math.nan)[0]
+
+
+def test_a_loss_far_above_its_recent_level_is_noticed_after_a_while_only() -> None:
+    seen = Watch()
+    assert not any(look(seen, [0.5] * 20))
+    told = look(seen, [1.6] * watch.PATIENCE_CHECKS)
+    assert not any(told[:-1]) and "3 times its recent level" in told[-1]
+
+
+def test_spikes_are_forgiven() -> None:
+    seen = Watch()
+    assert not any(look(seen, [0.5, 0.4, 0.6, *[1.9, 0.5] * 30]))
+    assert not seen.uneasy
+
+
+def test_a_high_loss_makes_the_watch_uneasy_before_it_is_trouble() -> None:
+    seen = Watch()
+    look(seen, [0.5] * 5)
+    assert not seen.uneasy
+    look(seen, [1.9])
+    assert seen.uneasy
+
+
+def test_a_loss_that_falls_or_stands_is_no_trouble() -> None:
+    assert not any(look(Watch(), [2.0 * 0.99**check + 0.1 for check in range(500)]))
+
+
+def test_a_jump_beyond_all_measure_is_noticed_at_once() -> None:
+    assert look(Watch(), [0.5, 0.5, 0.5, 20.0])[-1] == "The loss has jumped to 40 times its recent level"
+
+
+def test_faces_without_contrast_are_noticed_once_they_had_some() -> None:
+    seen = Watch()
+    assert not any(look(seen, [1.0] * 20, contrast=0.01)), "a young decoder draws flat faces"
+    look(seen, [1.0], contrast=0.5)
+    told = look(seen, [1.0] * watch.CONTRAST_PATIENCE_CHECKS, contrast=0.01)
+    assert not any(told[:-1]) and told[-1] == "The faces drawn of anna have collapsed to one flat colour"
+
+
+def test_faces_that_never_get_contrast_are_noticed_too() -> None:
+    told = look(Watch(), [1.0] * 300, contrast=0.01)
+    first = next(index for index, trouble in enumerate(told) if trouble)
+    assert first * watch.CHECK_ITERATIONS == pytest.approx(watch.CONTRAST_DUE_ITERATIONS, abs=100)
+
+
+def test_a_watch_comes_back_from_its_values() -> None:
+    seen = Watch(setbacks=2)
+    look(seen, [0.5] * 60 + [1.8] * 3, contrast=0.4)
+    assert Watch.from_dict(seen.as_dict()) == seen and seen.uneasy and seen.rate_share == 0.25
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        None,
+        [],
+        {"setbacks": 1},
+        Watch(setbacks=99).as_dict(),
+        Watch(setbacks=-1).as_dict(),
+        Watch(losses=[math.nan]).as_dict(),
+        Watch().as_dict() | {"losses": "abc"},
+        Watch().as_dict() | {"flat_checks": 7},
+    ],
+)
+def test_a_watch_of_nonsense_begins_anew(values: object) -> None:
+    assert Watch.from_dict(values) == Watch()
+
+
+def test_a_rate_that_is_too_high_is_halved_until_training_holds(
+    tmp_path: Path, sets: tuple[Path, Path]
+) -> None:
+    """A real explosion: a learning rate of 0.1 sends the loss of this network into the thousands."""
+    told: list[str] = []
+    model = tmp_path / "m.model"
+    loop.run(job(model, sets, iterations=90, learning_rate=0.1), report=heard(told), settings=SETTINGS)
+    assert "goes back to the beginning and on with a learning rate of 0.05" in told[0]
+    assert [note for _, note in notes(model)] == told
+
+
+def test_nan_goes_back_to_the_last_checkpoint_and_a_resume_keeps_the_lower_rate_bit_for_bit(
+    tmp_path: Path, sets: tuple[Path, Path], spoil: Callable[[Spoil], None]
+) -> None:
+    told: list[str] = []
+    for name, stops in (("once", (20, 60)), ("twice", (20, 44, 60))):
+        spoil(nan_at(25))
+        for stop in stops:
+            loop.run(job(tmp_path / name, sets, iterations=stop), report=heard(told), settings=SETTINGS)
+    assert told == 2 * [
+        "The loss is no number any more, at iteration 40. Training goes back to iteration 20 and on with a "
+        "learning rate of 0.0005."
+    ]
+    assert weights(tmp_path / "once") == weights(tmp_path / "twice")
+    assert resume(job(tmp_path / "twice", sets), silent).watch.rate_share == 0.5
+    assert [iteration for iteration, _ in notes(tmp_path / "once")] == [20]
+
+
+def test_the_lower_rate_is_known_to_a_run_that_was_killed_right_after_going_back(
+    tmp_path: Path, sets: tuple[Path, Path], spoil: Callable[[Spoil], None]
+) -> None:
+    model = tmp_path / "m.model"
+    loop.run(job(model, sets, iterations=20), report=silent, settings=SETTINGS)
+    spoil(nan_at(25))
+
+    def die(event: Event) -> None:
+        if isinstance(event, Warned) and "goes back" in event.message:
+            raise OSError("as if the process were gone")
+
+    with pytest.raises(OSError, match="as if"):
+        loop.run(job(model, sets, iterations=60), report=die, settings=SETTINGS)
+    resumed = resume(job(model, sets), silent)
+    assert (resumed.iteration, resumed.watch.setbacks) == (20, 1)
+
+
+def test_after_a_setback_other_faces_are_drawn(tmp_path: Path, sets: tuple[Path, Path]) -> None:
+    study = resume(job(tmp_path / "m.model", sets), silent)
+    before, again = (iteration._batch(study, 0).distorted for _ in range(2))
+    study.watch.setbacks = 1
+    assert torch.equal(before, again)
+    assert not torch.equal(before, iteration._batch(study, 0).distorted)
+
+
+def test_another_learning_rate_begins_with_all_of_it(
+    tmp_path: Path, sets: tuple[Path, Path], spoil: Callable[[Spoil], None]
+) -> None:
+    model = tmp_path / "m.model"
+    spoil(nan_at(5))
+    loop.run(job(model, sets, iterations=24), report=silent, settings=SETTINGS)
+    assert resume(job(model, sets), silent).watch.setbacks == 1
+    assert resume(job(model, sets, learning_rate=2e-4), silent).watch.setbacks == 0
+
+
+def test_weights_that_are_no_numbers_are_never_saved(
+    tmp_path: Path, sets: tuple[Path, Path], spoil: Callable[[Spoil], None]
+) -> None:
+    """Between two checks, at the very end of a run."""
+    told: list[str] = []
+    model = tmp_path / "m.model"
+    spoil(nan_at(27))
+    result = loop.run(job(model, sets, iterations=27), report=heard(told), settings=SETTINGS)
+    assert result["iteration"] == 27 and "The weights are no numbers" in told[0]
+    assert all(math.isfinite(value) for name, value in result.items() if name.startswith("held_out/"))
+    assert resume(job(model, sets), silent).iteration == 27
+
+
+def test_training_that_goes_wrong_again_and_again_ends_with_its_last_good_checkpoint(
+    tmp_path: Path, sets: tuple[Path, Path], spoil: Callable[[Spoil], None]
+) -> None:
+    told: list[str] = []
+    model = tmp_path / "m.model"
+    loop.run(job(model, sets, iterations=10), report=silent, settings=SETTINGS)
+    before = weights(model)
+    spoil(nan_at(15, setbacks=99))
+    with pytest.raises(TrainingError, match="lower learning rate 4 times did not help") as caught:
+        loop.run(job(model, sets, iterations=60), report=heard(told), settings=SETTINGS)
+    assert "learning rate below 6e-05" in caught.value.fix
+    assert len(told) == watch.MOST_SETBACKS
+    assert weights(model) == before
+
+
+def test_collapsed_faces_send_training_back(
+    tmp_path: Path, sets: tuple[Path, Path], spoil: Callable[[Spoil], None]
+) -> None:
+    told: list[str] = []
+    model = tmp_path / "m.model"
+    loop.run(job(model, sets, iterations=20), report=silent, settings=SETTINGS)
+    seen = Watch(best_contrast={"bert": 0.5})  # as after some hundred iterations
+    checkpoint.amend(checkpoint.find(model / "checkpoints")[-1], {"watch": seen.as_dict()})
+
+    def flatten(study: Study) -> None:
+        if not study.watch.setbacks:
+            torch.nn.init.zeros_(study.network.decoders[1].output.weight)
+
+    spoil(flatten)
+    loop.run(job(model, sets, iterations=130), report=heard(told), settings=SETTINGS)
+    assert told and told[0].startswith("The faces drawn of bert have collapsed to one flat colour, at")
+    assert "back to iteration 20" in told[0]
+
+
+def test_going_back_passes_over_checkpoints_of_a_doubtful_time_and_removes_them(
+    tmp_path: Path, sets: tuple[Path, Path], spoil: Callable[[Spoil], None]
+) -> None:
+    model = tmp_path / "m.model"
+    for stop in (5, 10):
+        loop.run(job(model, sets, iterations=stop), report=silent, settings=SETTINGS)
+    checkpoint.amend(checkpoint.find(model / "checkpoints")[-1], {"sound": False})
+    assert resume(job(model, sets), silent).iteration == 10, "a resume loses nothing"
+    spoil(nan_at(12))
+    loop.run(job(model, sets, iterations=22), report=silent, settings=SETTINGS)
+    assert [found.iteration for found in checkpoint.find(model / "checkpoints")] == [5, 22]
+
+
+def test_going_back_to_a_checkpoint_that_was_damaged_meanwhile_is_an_error_not_a_new_beginning(
+    tmp_path: Path, sets: tuple[Path, Path], spoil: Callable[[Spoil], None]
+) -> None:
+    model = tmp_path / "m.model"
+    loop.run(job(model, sets, iterations=10), report=silent, settings=SETTINGS)
+
+    def damage(study: Study) -> None:
+        nan_at(12)(study)
+        (checkpoint.find(model / "checkpoints")[-1].path / "weights.safetensors").write_bytes(b"")
+
+    spoil(damage)
+    with pytest.raises(TrainingError, match="not the file that was saved"):
+        loop.run(job(model, sets, iterations=40), report=silent, settings=SETTINGS)
+    assert len(checkpoint.find(model / "checkpoints")) == 1
