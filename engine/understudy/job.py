@@ -343,7 +343,7 @@ class DemoJob(Job):
 
     output: Path = Path("demo-out")
     """Folder to write everything to."""
-    minutes: Annotated[float, Field(gt=0, le=600, json_schema_extra=_unit("minutes"))] = 8.0
+    minutes: Annotated[float, Field(gt=0, le=600, json_schema_extra=_unit("minutes"))] = 3.0
     """Training time."""
     size: Annotated[int, Field(ge=32, le=512, multiple_of=16, json_schema_extra=_unit("pixels"))] = 80
     """Edge of the face the network makes."""
