@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 
 from understudy_host.jobs import Keys, face_pass_document
-from understudy_host.knobs import LIVE, Knob, knobs, schema
+from understudy_host.knobs import LIVE, NOT_IN_A_FACE_PASS, Knob, knobs, schema
 
 from . import paths
 from .composite import curve_lists
@@ -17,8 +17,6 @@ from .composite import curve_lists
 SWAP = "swap"
 # The other verbs that have a form of their own in the panel, in the order of a shot's work.
 PREPARING = ("extract", "train", "export", "track")
-# What a face pass leaves out: merges and grain look at the finished frame.
-_NOT_IN_A_FACE_PASS = ("merge", "grain")
 _DEFAULT_FACE_PASS = "//understudy/face_pass.%04d.exr"
 # Blender keeps single precision; a job says 0.1 and not 0.10000000149.
 _DIGITS = 7
@@ -26,7 +24,7 @@ _DIGITS = 7
 
 def shown_knobs(verb: str) -> list[Knob]:
     """A verb's knobs that are properties, in the job table's order."""
-    hidden = {*LIVE, *_NOT_IN_A_FACE_PASS} if verb == SWAP else set()
+    hidden = {*LIVE, *NOT_IN_A_FACE_PASS} if verb == SWAP else set()
     return [knob for knob in knobs(verb) if knob.name not in hidden]
 
 

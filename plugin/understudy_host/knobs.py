@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +30,8 @@ LIVE: Mapping[str, Any] = {
     "sharpness": 0.0,
     "grain": 0.0,
 }
+# What looks at face and plate together is no part of a face pass.
+NOT_IN_A_FACE_PASS = ("merge",)
 # The host's business, or a file's: no knobs on the node's first tabs.
 NOT_KNOBS = frozenset({"plate", "output", "write", "frames", "keyframes", "exr_compression"})
 _WORDS = {"percent": "%", "degrees": "°"}
@@ -65,22 +68,24 @@ class Knob(NamedTuple):
     needed: bool
 
 
+@cache
 def schema(verb: str) -> dict[str, Any]:
-    """The JSON schema of a verb's job."""
+    """The JSON schema of a verb's job; read once, since hosts ask at every move of a knob."""
     document = json.loads(SCHEMA.read_text(encoding="utf-8"))
     found: dict[str, Any] = document["jobs"][verb]
     return found
 
 
-def knobs(verb: str) -> list[Knob]:
+@cache
+def knobs(verb: str) -> tuple[Knob, ...]:
     """A verb's knobs in the order of the job table, without those that are the host's business."""
     document = schema(verb)
     needed = document.get("required", [])
-    return [
+    return tuple(
         _knob(name, field, name in needed)
         for name, field in document["properties"].items()
         if name not in NOT_KNOBS
-    ]
+    )
 
 
 def tab_of(name: str) -> str:

@@ -34,7 +34,7 @@ class Bake:
         Raises:
             HostError: something is missing.
         """
-        self._nuke, self._node = nuke, node
+        self._node = node
         script = "" if nuke.root().name() == "Root" else nuke.root().name()
         pattern = nodes.face_pass_pattern(node, script)
         plate = plate_file.plate_of(nuke, node, os.path.dirname(pattern))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from understudy_host.knobs import Knob
+from understudy_host.knobs import NOT_IN_A_FACE_PASS, Knob
 from understudy_nuke.script import quoted, text
 
 # Nuke's numbers for the kinds of a user knob.
@@ -12,8 +12,6 @@ _CODES = {"text": 1, "file": 2, "int": 3, "choice": 4, "bool": 6, "double": 7}
 TAB, PUSH_BUTTON, DIVIDER = 20, 22, 26
 _BAKED = " Changing it needs a bake."
 _FINISHED = " Only in a finished frame, see 'bake as'."
-# What looks at face and plate together is no part of a face pass.
-FINISHED_ONLY = ("merge", "seed")
 
 
 def tab(name: str) -> str:
@@ -64,7 +62,7 @@ def choice(name: str, label: str, tooltip: str, words: Iterable[str]) -> str:
 
 def of_table(knob: Knob) -> list[str]:
     """A knob of the job table: its declaration, and its default on a line of its own."""
-    tooltip = knob.tooltip + (_FINISHED if knob.name in FINISHED_ONLY else "" if knob.live else _BAKED)
+    tooltip = knob.tooltip + (_FINISHED if knob.name in NOT_IN_A_FACE_PASS else "" if knob.live else _BAKED)
     extra = ""
     if knob.kind == "choice":
         extra = f" M {{{' '.join(knob.items)}}}"

@@ -36,13 +36,11 @@ def make(nuke: Any, node: Any, kind: str) -> None:
         "corner_pin": lambda: tracks.corner_pin(document, raster),
         "transform": lambda: tracks.transform(document, raster, reference_frame=first),
     }[kind]()
-    handle, path = tempfile.mkstemp(suffix=".nk")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "nodes.nk")
+        with open(path, "w", encoding="utf-8") as file:
             file.write(words)
         nuke.nodePaste(path)
-    finally:
-        os.remove(path)
 
 
 def take(node: Any, tracker: Any) -> int:
@@ -60,29 +58,22 @@ def take(node: Any, tracker: Any) -> int:
     document = _points(node)
     moved = tracks.tracker_positions(tracker["tracks"].toScript())
     corrected = tracks.correction(document, moved, _raster(node))
-    handle, path = tempfile.mkstemp(suffix=".json")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "points.json")
+        with open(path, "w", encoding="utf-8") as file:
             json.dump(corrected, file)
         job = {"track": _track(node), "document": path, "action": "correct"}
         baking.engines.get().run("points", job)
-    finally:
-        os.remove(path)
     return len(corrected["faces"])
 
 
 def _points(node: Any) -> dict[str, Any]:
     """The track's points as the engine tells them."""
-    folder = tempfile.mkdtemp()
-    path = os.path.join(folder, "points.json")
-    try:
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "points.json")
         baking.engines.get().run("points", {"track": _track(node), "document": path})
         with open(path, encoding="utf-8") as file:
             document: dict[str, Any] = json.load(file)
-    finally:
-        if os.path.exists(path):
-            os.remove(path)
-        os.rmdir(folder)
     return document
 
 

@@ -127,10 +127,11 @@ def _smooth_run(run: list[TrackedFace], frames: float) -> Iterator[TrackedFace]:
             yield face
             continue
         points = canonical.transform(shape, _matrix(placement)).astype(np.float32)
-        yield TrackedFace(face.frame, points, face.confidence, False, _moved_box(face, points))
+        yield TrackedFace(face.frame, points, face.confidence, False, moved_box(face, points))
 
 
-def _moved_box(face: TrackedFace, points: Points) -> FaceBox:
+def moved_box(face: TrackedFace, points: Points) -> FaceBox:
+    """A face's box, its sides moved with those of its landmarks (68, 2)."""
     shift = np.subtract(box_round(points), box_round(face.landmarks))
     left, top, right, bottom = (float(value) for value in np.add(face.box, shift))
     return left, top, right, bottom

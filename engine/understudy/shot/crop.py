@@ -56,13 +56,18 @@ def rgb_within(frame: Frame, rows: slice, columns: slice) -> FloatImage:
     )
 
 
+def encoded_within(frame: Frame, rows: slice, columns: slice) -> FloatImage:
+    """Some of a frame's pixels (h, w, 3) in the encoded space, finite."""
+    return colour.encode(finite(rgb_within(frame, rows, columns)), frame.colour_space)
+
+
 def cut(frame: Frame, plate_to_aligned: Matrix, size: int) -> FloatImage:
     """The aligned face (size, size, 3) float32 in the encoded space; black where it misses the frame."""
     box = face_box(plate_to_aligned, size, frame.data_window)
     if box.empty:
         return np.zeros((size, size, 3), np.float32)
     rows, columns = box.slices(frame.data_window)
-    encoded = colour.encode(finite(rgb_within(frame, rows, columns)), frame.colour_space)
+    encoded = encoded_within(frame, rows, columns)
     to_part = shifted(plate_to_aligned, box.x0, box.y0)
     return canonical.warp(encoded, to_part, size, interpolation=cv2.INTER_CUBIC)
 

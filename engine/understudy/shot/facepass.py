@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import cv2
 import numpy as np
 
 from understudy.comp import grain
@@ -13,9 +12,10 @@ from understudy.comp.match import ColourMatch, Matrix, numbers
 from understudy.face import canonical
 from understudy.image import colour
 from understudy.image.frame import Box, FloatImage, Frame, MetadataValue
-from understudy.shot.crop import finite, rgb_within, shifted
+from understudy.shot.crop import encoded_within, shifted
 from understudy.shot.evidence import Colour
 from understudy.shot.newface import NewFace
+from understudy.shot.recipe import resize
 
 _ALWAYS = ("R", "G", "B", "A", "matte_final.A", "matte_learned.A", "matte_hull.A", "uv.R", "uv.G")
 
@@ -41,8 +41,7 @@ def layers(frame: Frame, made: NewFace) -> Frame:
         planes["matte_occlusion.A"] = made.warp_matte(made.shape.single["occlusion"], box)
     if colours.light is not None:
         for name, small in (("light", colours.light.plate), ("face_light", colours.light.face)):
-            wide = cv2.resize(small, (made.size, made.size), interpolation=cv2.INTER_CUBIC)
-            planes |= _named(f"{name}.", made.warp_colours(np.asarray(wide, np.float32), box))
+            planes |= _named(f"{name}.", made.warp_colours(resize(small, made.size), box))
     return Frame(
         np.ascontiguousarray(np.stack(list(planes.values()), axis=-1), np.float32),
         tuple(planes),
@@ -89,7 +88,7 @@ def _metadata(frame: Frame, made: NewFace, colours: Colour) -> dict[str, Metadat
 def _grain(frame: Frame, box: Box, covered: FloatImage) -> dict[str, MetadataValue]:
     """The plate's grain under the matte, mean deviation by channel, for a host that adds it by itself."""
     rows, columns = box.slices(frame.data_window)
-    plate = colour.encode(finite(rgb_within(frame, rows, columns)), frame.colour_space)
+    plate = encoded_within(frame, rows, columns)
     return {"understudy:grain": numbers(grain.measure(plate, covered).mean)}
 
 

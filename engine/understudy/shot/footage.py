@@ -78,13 +78,11 @@ class Footage:
         """What of files, track and model a frame depends on, as plain values."""
         job = self.job.at(number)
         near = {number - 1, number, number + 1} if job.motion_blur else {number}
-        frames = sorted(near | set(self.around(number)))
-        faces = [self.track.faces.get(frame) for frame in frames]
+        around, roto = self.around(number), self.roto
+        faces = [self.track.faces.get(frame) for frame in sorted(near | set(around))]
         return {
-            "plate": [stamp_of(self.plate.file(frame)) for frame in self.around(number)],
-            "roto": None
-            if self.roto is None
-            else [stamp_of(self.roto.file(frame)) for frame in self.around(number)],
+            "plate": [stamp_of(self.plate.file(frame)) for frame in around],
+            "roto": None if roto is None else [stamp_of(roto.file(frame)) for frame in around],
             "faces": ["" if one is None else one.landmarks_digest for one in faces],
             "model": self.model.card.sha256,
         }

@@ -20,7 +20,8 @@ from understudy.comp import matte
 from understudy.errors import FaceError, JobError, UnderstudyError
 from understudy.face import canonical
 from understudy.face.correct import follow_moved
-from understudy.face.found import Points, box_round
+from understudy.face.found import Points
+from understudy.face.smooth import moved_box
 from understudy.face.template import BASE, WEIGHTS
 from understudy.face.track import Track, TrackedFace
 from understudy.image.sequence import FrameRange
@@ -134,7 +135,7 @@ def correct(track: Track, path: Path, *, frames: FrameRange | None, report: Repo
         before = _face_of(track, number, path)
         after = _landmarks(face, before, path)
         if np.abs(after - before.landmarks).max() > _SAME_PX:
-            box = _moved_box(before, after)
+            box = moved_box(before, after)
             corrected.append(TrackedFace(number, after, before.confidence, True, box))
     if corrected:
         track.with_faces(corrected)
@@ -229,10 +230,3 @@ def _checked(landmarks: Points, number: int, path: Path) -> Points:
             fix="give the 68 landmarks in their order, or move single ones",
         )
     return landmarks
-
-
-def _moved_box(face: TrackedFace, landmarks: Points) -> tuple[float, float, float, float]:
-    """The face's box, its sides moved with the landmarks' own."""
-    shift = np.subtract(box_round(landmarks), box_round(face.landmarks))
-    left, top, right, bottom = (float(value) for value in np.add(face.box, shift))
-    return left, top, right, bottom

@@ -71,13 +71,13 @@ def _mattes(job: SwapJob, drawn: Drawn, to_working: np.ndarray, working: int) ->
 def _edged(job: SwapJob, final: FloatImage, unit: float) -> FloatImage:
     """Eroded and feathered, from all sides and then from single ones; `unit` is in pixels of the raster."""
     final = matte.erode(final, job.erode * unit)
-    sides = [getattr(job, f"erode_{side}") * unit for side in matte.SIDES]
-    if any(sides):
-        final = matte.trim(final, **dict(zip(matte.SIDES, sides, strict=True)))
+    sides = {side: getattr(job, f"erode_{side}") * unit for side in matte.SIDES}
+    if any(sides.values()):
+        final = matte.trim(final, **sides)
     final = matte.feather(final, job.feather * unit)
-    sides = [getattr(job, f"feather_{side}") * unit for side in matte.SIDES]
-    if any(sides):
-        final = matte.feather_sides(final, **dict(zip(matte.SIDES, sides, strict=True)))
+    sides = {side: getattr(job, f"feather_{side}") * unit for side in matte.SIDES}
+    if any(sides.values()):
+        final = matte.feather_sides(final, **sides)
     return final
 
 
