@@ -11,7 +11,6 @@ again. Writes engine/understudy/train/base.safetensors.
 from __future__ import annotations
 
 import argparse
-import math
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +27,8 @@ from understudy.job import ExtractJob
 from understudy.progress import silent
 from understudy.settings import Settings
 from understudy.shot import extract
-from understudy.train import base, losses, nets, samples
+from understudy.train import base, iteration, nets, samples
+from understudy.train.study import on_device
 
 PERFORMERS, FRAMES_EACH, FRAME_STEP = 40, 25, 17
 FIRST_IDENTITY, FIRST_PERFORMANCE = 2000, 5000
@@ -76,49 +76,34 @@ def train(bank: samples.Bank) -> nets.Comb:
     network, average = (nets.Comb(nets.Architecture(SIZE, WIDTH, ("base",))) for _ in range(2))
     average.load_state_dict(network.state_dict())
     average.requires_grad_(False)
-    for parameter in network.parameters():
-        if parameter.dim() == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    on_device(network, torch.device("cpu"))
     optimiser = torch.optim.Adam(network.parameters(), LEARNING_RATE, betas=(0.9, 0.99), fused=True)
-    for iteration in range(ITERATIONS):
-        loss = step(network, bank, iteration)
+    for done in range(ITERATIONS):
+        loss = step(network, bank, done)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(network.parameters(), iteration.CLIP_NORM)
         for group in optimiser.param_groups:
-            group["lr"] = LEARNING_RATE * min(1.0, (iteration + 1) / 200, math.sqrt(3000 / (iteration + 1)))
+            group["lr"] = LEARNING_RATE * iteration.pace(done)
         optimiser.step()
-        follow(average, network, min(0.999, (1 + iteration) / (10 + iteration)))
-        if iteration % 100 == 0:
-            print(f"{iteration} of {ITERATIONS}, loss {float(loss):.3f}", flush=True)
+        iteration.follow(average, network, done)
+        if done % 100 == 0:
+            print(f"{done} of {ITERATIONS}, loss {float(loss.detach()):.3f}", flush=True)
     return average
 
 
-def step(network: nets.Comb, bank: samples.Bank, iteration: int) -> torch.Tensor:
+def step(network: nets.Comb, bank: samples.Bank, done: int) -> torch.Tensor:
     """The loss of one batch."""
-    generator = torch.Generator().manual_seed(1_000_003 + iteration * 16)
+    generator = torch.Generator().manual_seed(1_000_003 + done * 16)
     batch = samples.draw_batch(
         bank, count=BATCH, size=SIZE, generator=generator, warp=WARP, jitter=JITTER, flip=True
     )
     with torch.autocast("cpu", torch.bfloat16):
         seen = nets.normalise(batch.distorted).contiguous(memory_format=torch.channels_last)
         raw = network.encoder(seen)
-        network.normaliser.learn(raw, 0, share=max(0.02, 1 / (iteration + 1)))
-        ((drawn, logits),) = network.draw(network.normaliser(raw, 0), batch.points, [0])
-    truth = nets.normalise(batch.truth)
-    return (
-        losses.weighted_absolute(drawn.float(), truth, batch.weight)
-        + losses.structural(drawn.float(), truth, batch.weight)
-        + 0.3 * losses.matte_loss(logits.float(), batch.matte)
-    )
-
-
-@torch.no_grad()
-def follow(average: nets.Comb, network: nets.Comb, decay: float) -> None:
-    """Move the slow average."""
-    slow_ones, fast_ones = ([*one.parameters(), *one.buffers()] for one in (average, network))
-    for slow, fast in zip(slow_ones, fast_ones, strict=True):
-        slow.lerp_(fast, 1 - decay)
+        network.normaliser.learn(raw, 0, share=max(iteration.CODE_SHARE, 1 / (done + 1)))
+        drawn = network.draw(network.normaliser(raw, 0), batch.points, [0])
+    return iteration.total(iteration.compare([batch], drawn, whole=None))
 
 
 def main() -> None:

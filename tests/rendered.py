@@ -59,9 +59,9 @@ def released(root: Path, performer: str, until: str = "2999-12-31") -> Path:
     return path
 
 
-def render(root: Path) -> Shot:
+def render(root: Path, *, shot_frames: int = FRAMES) -> Shot:
     """Render two performers and a shot, extract, track, train for a moment and export."""
-    names = demo_shot.write(root, seed=7, training_frames=10, shot_frames=FRAMES, report=silent)
+    names = demo_shot.write(root, seed=7, training_frames=10, shot_frames=shot_frames, report=silent)
     for name in (names.destination, names.source):
         plate = str(root / name / f"{name}.%04d.exr")
         extract_job = ExtractJob(
@@ -77,7 +77,7 @@ def render(root: Path) -> Shot:
     track_job = TrackJob(
         plate=str(root / "plate" / "plate.%04d.exr"), track=root / "plate.track", detector="known"
     )
-    assert track.run(track_job, report=silent, settings=SETTINGS)["faces"] == FRAMES
+    assert track.run(track_job, report=silent, settings=SETTINGS)["faces"] == shot_frames
     train_job = TrainJob(
         model=root / "m.model",
         source_faceset=root / f"{names.source}.faceset",

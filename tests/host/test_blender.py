@@ -18,14 +18,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from understudy.demo import shot as demo_shot
+import rendered as shots
 from understudy.image.exr import read_image, write_image
 from understudy.image.frame import Box, FloatImage, Frame
-from understudy.job import ExportJob, ExtractJob, SwapJob, TrackJob, TrainJob
+from understudy.job import SwapJob
 from understudy.progress import silent
 from understudy.settings import Settings
-from understudy.shot import extract, swap, track
-from understudy.train import export, loop
+from understudy.shot import swap
 from understudy_host import knobs
 
 ROOT = Path(__file__).parents[2]
@@ -103,33 +102,8 @@ def alpha(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Shot:
-    root = tmp_path_factory.mktemp("shot")
-    names = demo_shot.write(root, seed=7, training_frames=10, shot_frames=FRAMES, report=silent)
-    for name in (names.destination, names.source):
-        faces = ExtractJob(
-            plate=str(root / name / f"{name}.%04d.exr"),
-            faceset=root / f"{name}.faceset",
-            identity=name,
-            detector="known",
-            crop_size=64,
-        )
-        extract.run(faces, report=silent, settings=SETTINGS)
-    followed = TrackJob(
-        plate=str(root / "plate" / "plate.%04d.exr"), track=root / "plate.track", detector="known"
-    )
-    track.run(followed, report=silent, settings=SETTINGS)
-    learned = TrainJob(
-        model=root / "m.model",
-        source_faceset=root / f"{names.source}.faceset",
-        destination_faceset=root / f"{names.destination}.faceset",
-        size=32,
-        width=8,
-        batch=2,
-        iterations=10,
-    )
-    loop.run(learned, report=silent, settings=SETTINGS)
-    exported = export.run(ExportJob(model=root / "m.model"), report=silent, settings=SETTINGS)
-    return Shot(root, str(exported["model"]), str(root / "plate" / "plate.%04d.exr"))
+    made = shots.render(tmp_path_factory.mktemp("shot"), shot_frames=FRAMES)
+    return Shot(made.root, str(made.model), made.frames("plate"))
 
 
 @pytest.fixture(scope="module")

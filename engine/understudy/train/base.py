@@ -15,7 +15,7 @@ from pathlib import Path
 
 import safetensors
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
@@ -65,13 +65,9 @@ def give(network: nets.Comb, path: Path = FILE) -> bool:
     try:
         with safetensors.safe_open(str(path), "pt") as file:
             known = json.loads((file.metadata() or {})["architecture"])
-        weights = load_file(str(path))
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
     except (OSError, ValueError, KeyError, safetensors.SafetensorError) as exc:
-        raise TrainingError(
-            "The base model is missing or damaged.",
-            where=path,
-            fix=_FIX,
-        ) from exc
+        raise TrainingError("The base model is missing or damaged.", where=path, fix=_FIX) from exc
     architecture = network.architecture
     if (known["width"], known["code"]) != (architecture.width, architecture.code):
         return False

@@ -88,9 +88,9 @@ def step(study: Study) -> Figures:
     torch.nn.utils.clip_grad_norm_(study.network.parameters(), CLIP_NORM)
     study.between = False
     for group in study.optimiser.param_groups:
-        group["lr"] = study.job.learning_rate * study.watch.rate_share * _pace(study.iteration)
+        group["lr"] = study.job.learning_rate * study.watch.rate_share * pace(study.iteration)
     study.optimiser.step()
-    _follow(study)
+    follow(study.average, study.network, study.iteration)
     study.iteration += 1
     study.between = True
     return figures
@@ -106,7 +106,7 @@ def validate(study: Study) -> dict[str, float]:
             batch = still_batch(bank, chosen, size=size)
             code = study.average.describe(nets.normalise(batch.truth), index)
             drawn = study.average.draw(code, batch.points, [index])
-            figures = _losses([batch], drawn, whole=None)
+            figures = compare([batch], drawn, whole=None)
             for name, value in figures.items():
                 share = len(chosen) / (len(bank.held_out) * len(study.banks))
                 sums[f"held_out/{name}"] = sums.get(f"held_out/{name}", 0.0) + float(value) * share
@@ -139,8 +139,8 @@ def _gradients(study: Study, batches: list[Batch]) -> Figures:
     contrasts: dict[str, Tensor] = {}
     for part in parts:
         drawn = _draw(study, part, learnt=several)
-        figures = _losses(part, drawn, whole=whole)
-        figures["total"] = _total(figures)
+        figures = compare(part, drawn, whole=whole)
+        figures["total"] = total(figures)
         figures["total"].backward()
         _add_to(sums, figures, share=1.0)
         share = len(part[0].truth) / study.job.batch
@@ -206,9 +206,10 @@ def _learn_codes_first(study: Study, parts: list[list[Batch]]) -> None:
     _learn_codes(study, [torch.cat(codes) for codes in zip(*described, strict=True)])
 
 
-def _losses(
+def compare(
     batches: list[Batch], drawn: list[tuple[Tensor, Tensor]], *, whole: Tensor | None
 ) -> dict[str, Tensor]:
+    """Each term's loss of what was drawn for the batches; `whole` as the terms have it."""
     faces = torch.cat([face for face, _ in drawn]).float()
     logits = torch.cat([logit for _, logit in drawn]).float()
     truth = nets.normalise(torch.cat([batch.truth for batch in batches]))
@@ -220,7 +221,8 @@ def _losses(
     }
 
 
-def _total(figures: dict[str, Tensor]) -> Tensor:
+def total(figures: dict[str, Tensor]) -> Tensor:
+    """The terms' weighted sum, which training lowers."""
     return (
         WEIGHTS.absolute * figures["absolute"]
         + WEIGHTS.structure * figures["structure"]
@@ -228,7 +230,7 @@ def _total(figures: dict[str, Tensor]) -> Tensor:
     )
 
 
-def _pace(iteration: int) -> float:
+def pace(iteration: int) -> float:
     """Share of the learning rate: up in a line, level, then down with the square root of the iterations.
 
     It knows no end, so that a run can always go on from where another one stopped.
@@ -237,11 +239,12 @@ def _pace(iteration: int) -> float:
 
 
 @torch.no_grad()
-def _follow(study: Study) -> None:
+def follow(average: nets.Comb, network: nets.Comb, iteration: int) -> None:
+    """Move the slow average after an iteration."""
     # A young average would remember the random start: the decay grows with the iterations.
-    decay = min(AVERAGE_DECAY, (1 + study.iteration) / (10 + study.iteration))
-    slow_ones = [*study.average.parameters(), *study.average.buffers()]
-    fast_ones = [*study.network.parameters(), *study.network.buffers()]
+    decay = min(AVERAGE_DECAY, (1 + iteration) / (10 + iteration))
+    slow_ones = [*average.parameters(), *average.buffers()]
+    fast_ones = [*network.parameters(), *network.buffers()]
     for slow, fast in zip(slow_ones, fast_ones, strict=True):
         slow.lerp_(fast, 1.0 - decay)
 

@@ -77,8 +77,8 @@ def prepare(job: TrainJob, sets: list[FaceSet], *, report: Reporter, settings: S
     for index, faceset in enumerate(sets):
         report(Progress("load faces", index, len(sets), faceset.identity))
         banks.append(_load(faceset, description.architecture.size, device))
-    network = _on(nets.Comb(description.architecture), device)
-    average = _on(nets.Comb(description.architecture), device)
+    network = on_device(nets.Comb(description.architecture), device)
+    average = on_device(nets.Comb(description.architecture), device)
     average.requires_grad_(False)
     fused = device.type in ("cpu", "cuda")
     optimiser = torch.optim.Adam(network.parameters(), job.learning_rate, betas=(0.9, 0.99), fused=fused)
@@ -154,7 +154,8 @@ def _shapes(banks: list[Bank]) -> Tensor:
     return torch.from_numpy(identity_shapes(landmarks, [bank.poses.cpu().numpy() for bank in banks]))
 
 
-def _on(network: nets.Comb, device: torch.device) -> nets.Comb:
+def on_device(network: nets.Comb, device: torch.device) -> nets.Comb:
+    """The network, moved, in the layout that training wants."""
     # Channels last is the layout that matrix units and tensor cores want.
     for parameter in network.to(device).parameters():
         if parameter.dim() == 4:
