@@ -168,6 +168,12 @@ class TrainJob(Job):
     """Time between two checkpoints: the most that a crash costs."""
     preview_iterations: Annotated[int, Field(ge=1, le=1_000_000)] = 500
     """Iterations between two preview sheets and validations."""
+    stop_when: Literal["none", "plateau"] = "none"
+    """End before iterations and minutes do: never, or when another hour would bring next to nothing."""
+    plateau_percent: Annotated[float, Field(gt=0, le=50, json_schema_extra=_unit("percent"))] = 2.0
+    """What counts as next to nothing: so much less error on unseen faces in an hour."""
+    profile: bool = False
+    """Say in the end where the time went, what the device could do at most, and what holds training up."""
     keep_checkpoints: Annotated[int, Field(ge=1, le=1000)] = 3
     """Newest checkpoints to keep; of older ones the last of each hour stays for a day, then of each day."""
 
@@ -310,6 +316,56 @@ class SwapJob(PlateFields):
         return self.model_copy(update={**keyframes.at(self.keyframes, frame), "keyframes": {}})
 
 
+class PropagateJob(PlateFields):
+    """Carry a fix painted on one frame or a few to the frames round them."""
+
+    fix: str
+    """Keyframes you painted, such as fix.%04d.exr with gaps, or fix.1017.exr; their alpha may say where."""
+    output: str
+    """Frames to write, such as fixed.%04d.exr."""
+    swapped: str | None = None
+    """Frames that the fix was painted on, such as a swap's; the plate's own when left out."""
+    matte: str | None = None
+    """Matte of what has to go on each frame, such as roto.%04d.exr: nothing that it hides is looked at."""
+    matte_grow_px: Annotated[int, Field(ge=0, le=200, json_schema_extra=_unit("pixels"))] = 3
+    """Border round the matte that is not looked at either, for motion blur and soft edges."""
+    track: Path | None = None
+    """Track of the face in the plate: the fix then stays on the skin of a turning head."""
+    preview: bool = False
+    """Only move the keyframe along by flow, at once: to look at while you paint."""
+    method: Literal["hybrid", "synthesis"] = "hybrid"
+    """Synthesise patches only where flow cannot be trusted (hybrid), or all of the fix."""
+    patch: Annotated[int, Field(ge=3, le=9, json_schema_extra=_unit("pixels"))] = 5
+    """Edge of a patch, an odd number; small ones follow finer detail, large ones keep more texture."""
+    plate_weight: Annotated[float, Field(ge=0, le=100)] = 6.0
+    """How much the plate guides the search for patches; the painting itself counts 1."""
+    swapped_weight: Annotated[float, Field(ge=0, le=100)] = 2.0
+    """How much the frames that the fix was painted on guide it, where they are not the plate."""
+    edge_weight: Annotated[float, Field(ge=0, le=100)] = 1.0
+    """How much the plate's edges guide it."""
+    position_weight: Annotated[float, Field(ge=0, le=100)] = 2.0
+    """How much the place guides it that flow leads to."""
+    temporal_weight: Annotated[float, Field(ge=0, le=100)] = 0.5
+    """How much the last frame's result guides it; more is steadier."""
+    uniformity: Annotated[float, Field(ge=0, le=100_000)] = 3500.0
+    """What using one part of the painting again and again costs; 0 leaves it free."""
+    wanted_confidence: Percent = 60.0
+    """Frames that are less sure than this are named, with the frame to paint next first."""
+    exr_compression: Compression = "zips"
+    """How EXR frames are packed: in lines (zips), in blocks (zip), by wavelets (piz), or not, for speed."""
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
+    """Seed of the search for patches; the same seed gives the same frames."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where patches are searched; auto takes the GPU where numba finds one."""
+
+    @field_validator("patch")
+    @classmethod
+    def _check_patch(cls, edge: int) -> int:
+        if edge % 2 == 0:
+            raise ValueError("a patch has an odd edge: 3, 5, 7 or 9")
+        return edge
+
+
 class BundleJob(Job):
     """Write a swap job as an Open Job Description bundle, for a farm to split into chunks of frames."""
 
@@ -364,6 +420,7 @@ JOBS: Mapping[str, type[Job]] = {
     "train": TrainJob,
     "export": ExportJob,
     "swap": SwapJob,
+    "propagate": PropagateJob,
     "bundle": BundleJob,
     "models": ModelsJob,
     "demo": DemoJob,

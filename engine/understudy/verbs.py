@@ -16,6 +16,7 @@ from understudy.job import (
     Job,
     ModelsJob,
     PointsJob,
+    PropagateJob,
     SwapJob,
     TrackJob,
     TrainJob,
@@ -82,6 +83,10 @@ def _dispatch(job: Job, report: Reporter, settings: Settings, warm: Warm | None)
 
             kept = None if warm is None else warm.setdefault("swap", Kept())
             return swap.run(job, report=report, settings=settings, warm=kept)
+        case PropagateJob():
+            from understudy.shot import propagate
+
+            return propagate.run(job, report=report, settings=settings)
         case BundleJob():
             from understudy.farm import bundle
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from understudy.comp import match, matte, occlusion
-from understudy.comp.strips import in_strips
 from understudy.errors import FaceError, JobError, PlateError
 from understudy.face.template import BASE
+from understudy.image.strips import in_strips
 
 quick = settings(max_examples=30, deadline=None)
 widths = st.floats(0, 30)

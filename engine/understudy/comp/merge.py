@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from understudy.comp import kernels
 from understudy.comp.cover import require_fit
-from understudy.comp.strips import in_strips
 from understudy.errors import FaceError, JobError, PlateError
 from understudy.image.frame import Box, FloatImage
+from understudy.image.strips import in_strips
 
 Interpolation = Literal["cubic", "linear"]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from understudy.errors import JobError, PlateError
 from understudy.image.exr import read_metadata
-from understudy.image.frame import Frame
+from understudy.image.frame import Frame, MetadataValue
 from understudy.image.plate import Plate
 from understudy.job import SwapJob
 from understudy.runtime.model import ModelCard
@@ -38,15 +38,17 @@ def is_done(path: Path, wanted: str) -> bool:
         return False  # half a file from elsewhere: it is written again
 
 
-def refuse_overwriting(path: Path, inputs: Sequence[Plate | None], number: int) -> None:
+def refuse_overwriting(path: Path, inputs: Mapping[str, Plate | None], number: int) -> None:
     """Stop before a frame would be written over what it is made from.
 
+    Args:
+        inputs: What is read, by what the user calls it.
+
     Raises:
-        JobError: the path is the plate's or the matte's own file.
+        JobError: the path is an input's own file.
     """
-    for read in inputs:
+    for what, read in inputs.items():
         if read is not None and path.absolute() == read.file(number).absolute():
-            what = "plate" if read is inputs[0] else "matte"
             raise JobError(f"The output would overwrite the {what}.", where=path, fix="choose another output")
 
 
@@ -59,7 +61,12 @@ def stamped(frame: Frame, job: SwapJob, card: ModelCard, wanted: str) -> Frame:
         "understudy:source": source,
         "understudy:release": card.releases.get(source, ""),
     }
+    return with_stamp(frame, job.output, stamp)
+
+
+def with_stamp(frame: Frame, output: str, stamp: Mapping[str, MetadataValue]) -> Frame:
+    """The frame with more in its header, stored as finely as its values need in the output's kind of file."""
     storage = frame.storage
-    if Path(job.output).suffix.lower() == ".exr" and storage not in ("half", "float"):
+    if Path(output).suffix.lower() == ".exr" and storage not in ("half", "float"):
         storage = "float"  # half would round an 8-bit value
     return replace(frame, metadata={**frame.metadata, **stamp}, storage=storage)

@@ -72,7 +72,7 @@ def run(job: SwapJob, *, report: Reporter, settings: Settings, warm: Warm | None
                 if is_done(path, wanted):
                     kept.append(number)
                     continue
-                refuse_overwriting(path, (plate, roto), number)
+                refuse_overwriting(path, {"plate": plate, "matte": roto}, number)
                 frame = process(job.at(number), footage.moment(number), report=report)
                 write_image(path, stamped(frame, job, model.card, wanted), compression=job.exr_compression)
                 written.append(number)

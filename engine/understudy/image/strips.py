@@ -12,13 +12,18 @@ import cv2
 _FEWEST_ROWS = 32
 
 
-def in_strips(work: Callable[[int, int], object], rows: int) -> None:
+def in_strips(work: Callable[[int, int], object], rows: int, *, fewest: int = _FEWEST_ROWS) -> None:
     """Call work(first, last) for strips that make up all rows; it must let go of the interpreter's lock.
 
     As many threads are used as OpenCV has been given, so that one setting holds for both. Nothing may depend
     on where a strip begins: the strips differ from machine to machine.
+
+    Args:
+        work: Takes the first row of a strip and the one after its last.
+        rows: Rows there are.
+        fewest: Rows that are worth a thread of their own.
     """
-    count = min(cv2.getNumThreads(), rows // _FEWEST_ROWS)
+    count = min(cv2.getNumThreads(), rows // fewest)
     if count <= 1:
         work(0, rows)
         return

@@ -1,0 +1,187 @@
+"""Motion between two frames, both ways, and how far it is to be trusted.
+
+Convention:
+    Pictures are (H, W, 3) float32 in the encoded space. A motion's `shift` is (H, W, 2) float32 in pixels, x
+    right and y down: what `here` shows at a pixel lies in `there` at the pixel's place plus its shift.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.errors import PlateError
+from understudy.image.frame import FloatImage
+
+Shift = NDArray[np.float32]
+# DIS takes 8-bit grey only: what both frames show between these shares of their values spreads over it.
+_DARKEST, _BRIGHTEST = 0.5, 99.5
+# Its coarsest patches want some room; smaller pictures are continued at their borders.
+_SMALLEST_PX = 64
+# Sundaram, Brox & Keutzer 2010: how far forth and back may part, as a share of the motion and in pixels².
+_APART_SHARE, _APART_PX2 = 0.01, 0.5
+# Between two shots less is trusted, and what is matched differs by more of the encoded range.
+_CUT_TRUST, _CUT_APART = 0.35, 0.01
+
+
+@dataclass(frozen=True)
+class Motion:
+    """How a frame moves to another.
+
+    Attributes:
+        shift: (H, W, 2) float32.
+        trust: (H, W) float32 in 0..1: 1 where the way forth and the way back agree, 0 where a pixel is
+            hidden, leaves the picture, or has no counterpart.
+    """
+
+    shift: Shift
+    trust: FloatImage
+
+    @classmethod
+    def none(cls, height: int, width: int) -> Motion:
+        """Nothing moves, for certain."""
+        return cls(np.zeros((height, width, 2), np.float32), np.ones((height, width), np.float32))
+
+
+def between(
+    here: FloatImage,
+    there: FloatImage,
+    *,
+    hidden_here: NDArray[np.bool_] | None = None,
+    hidden_there: NDArray[np.bool_] | None = None,
+    prior: Shift | None = None,
+    half: bool = False,
+) -> Motion:
+    """The motion from one frame to another.
+
+    Args:
+        here, there: (H, W, 3) float32, encoded space, finite.
+        hidden_here, hidden_there: (H, W), true where what is seen is not what is to be followed; motion there
+            continues what surrounds it.
+        prior: (H, W, 2) float32, a motion known from elsewhere, such as a face's track; flow then only adds
+            what it lacks.
+        half: Look at pictures of half the size: four times as fast, for a preview.
+
+    Raises:
+        PlateError: the shapes differ.
+    Source:
+        Kroeger et al. 2016, Fast Optical Flow using Dense Inverse Search; Sundaram et al. 2010, Dense Point
+        Trajectories by GPU-Accelerated Large Displacement Optical Flow, for the two ways' agreement.
+    """
+    if here.shape != there.shape or here.ndim != 3:
+        raise PlateError(f"Pictures of {here.shape} and {there.shape} cannot move to each other.")
+    base = np.zeros((*here.shape[:2], 2), np.float32) if prior is None else prior
+    first, second = _proxies(here, there if prior is None else sample(there, prior))
+    forth, back = (_flow(*pair, half=half) for pair in ((first, second), (second, first)))
+    trust = _agreement(forth, back)
+    whole = np.asarray(forth + sample(base, forth), np.float32)
+    if hidden_here is not None:
+        trust[hidden_here] = 0
+    if hidden_there is not None:
+        trust *= 1 - sample(hidden_there.astype(np.float32), whole)
+    trust = np.asarray(trust * _within(whole), np.float32)
+    rest = fill(forth, trust)
+    return Motion(np.asarray(rest + sample(base, rest), np.float32), trust)
+
+
+def is_cut(here: FloatImage, there: FloatImage) -> bool:
+    """Whether two frames show different shots: hardly a pixel finds its way, and what is found is unlike.
+
+    Args:
+        here, there: (H, W, 3) float32 encoded, all of both frames; some hundred pixels wide is enough.
+    """
+    motion = between(here, there)
+    if float(motion.trust.mean()) > _CUT_TRUST:
+        return False
+    apart = here - sample(there, motion.shift)
+    return float(np.median(np.abs(apart - np.median(apart, axis=(0, 1))))) > _CUT_APART
+
+
+def sample(picture: NDArray[np.float32], shift: Shift, *, sharp: bool = False) -> NDArray[np.float32]:
+    """What a picture shows at each pixel's place plus its shift; its border is continued.
+
+    Args:
+        picture: (H, W) or (H, W, C) float32 of at most 4 channels.
+        shift: (h, w, 2) float32, may be of another size; places count from the same first pixel.
+        sharp: By Lanczos' window of 8 pixels, which may pass the values' range, rather than linearly.
+    """
+    height, width = shift.shape[:2]
+    x = shift[..., 0] + np.arange(width, dtype=np.float32)
+    y = shift[..., 1] + np.arange(height, dtype=np.float32)[:, None]
+    how = cv2.INTER_LANCZOS4 if sharp else cv2.INTER_LINEAR
+    return np.asarray(cv2.remap(picture, x, y, how, borderMode=cv2.BORDER_REPLICATE), np.float32)
+
+
+def fill(values: NDArray[np.float32], weight: FloatImage) -> NDArray[np.float32]:
+    """Keep values where their weight is 1 and continue them smoothly to where it is 0.
+
+    Args:
+        values: (H, W, C) float32.
+        weight: (H, W) float32 in 0..1.
+
+    Returns:
+        (H, W, C) float32; zeros where there is no weight at all.
+    Source:
+        Gortler et al. 1996, The Lumigraph: pull and push over a pyramid.
+    """
+    height, width = weight.shape
+    share = weight[..., None]
+    if min(height, width) <= 1:
+        total = float(weight.sum())
+        mean = (values * share).sum(axis=(0, 1)) / total if total else np.zeros(values.shape[2])
+        return np.asarray(share * values + (1 - share) * mean, np.float32)
+    half = ((width + 1) // 2, (height + 1) // 2)
+    small_weight = np.asarray(cv2.resize(weight, half, interpolation=cv2.INTER_AREA), np.float32)
+    small = np.asarray(cv2.resize(values * share, half, interpolation=cv2.INTER_AREA), np.float32)
+    small = np.asarray(small.reshape(*half[::-1], -1) / np.maximum(small_weight, 1e-6)[..., None], np.float32)
+    coarse = fill(small, np.minimum(4 * small_weight, 1).astype(np.float32))
+    wide = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR).reshape(values.shape)
+    return np.asarray(share * values + (1 - share) * wide, np.float32)
+
+
+def _proxies(here: FloatImage, there: FloatImage) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Both in grey, stretched alike so that a dark shot has as many steps as a bright one."""
+    grey = [np.asarray(picture.mean(axis=2), np.float32) for picture in (here, there)]
+    seen = np.concatenate([one[::4, ::4].ravel() for one in grey])
+    low, high = np.percentile(seen, (_DARKEST, _BRIGHTEST))
+    scale = 255 / max(float(high - low), 1e-3)
+    first, second = (np.clip((one - low) * scale + 0.5, 0, 255).astype(np.uint8) for one in grey)
+    return first, second
+
+
+def _flow(first: NDArray[np.uint8], second: NDArray[np.uint8], *, half: bool) -> Shift:
+    height, width = first.shape
+    if half and min(height, width) > 2 * _SMALLEST_PX:
+        less, other = (
+            np.asarray(cv2.resize(one, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
+            for one in (first, second)
+        )
+        wide = cv2.resize(_flow(less, other, half=False), (width, height), interpolation=cv2.INTER_LINEAR)
+        return np.asarray(2 * wide, np.float32)
+    below, right = max(0, _SMALLEST_PX - height), max(0, _SMALLEST_PX - width)
+    grown = [cv2.copyMakeBorder(one, 0, below, 0, right, cv2.BORDER_REPLICATE) for one in (first, second)]
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search.setFinestScale(0)
+    search.setVariationalRefinementIterations(10)
+    found = np.zeros((*grown[0].shape, 2), np.float32)
+    return np.ascontiguousarray(search.calc(grown[0], grown[1], found)[:height, :width], np.float32)
+
+
+def _agreement(forth: Shift, back: Shift) -> FloatImage:
+    """1 where the way back undoes the way forth, falling to 0 where they part."""
+    returned = sample(back, forth)
+    apart = ((forth + returned) ** 2).sum(axis=2)
+    allowed = _APART_SHARE * ((forth**2).sum(axis=2) + (returned**2).sum(axis=2)) + _APART_PX2
+    return np.asarray(1 / (1 + (apart / allowed) ** 2), np.float32)
+
+
+def _within(shift: Shift) -> NDArray[np.bool_]:
+    """Where a pixel's place plus its shift lies in the picture."""
+    height, width = shift.shape[:2]
+    x = shift[..., 0] + np.arange(width, dtype=np.float32)
+    y = shift[..., 1] + np.arange(height, dtype=np.float32)[:, None]
+    inside = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
+    return np.asarray(inside, bool)

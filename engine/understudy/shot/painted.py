@@ -1,0 +1,259 @@
+"""What a fix is made from, opened: the plate, what was painted on, the mattes and the painted keyframes."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.comp import merge
+from understudy.errors import JobError, PlateError
+from understudy.face.track import Track
+from understudy.image import colour
+from understudy.image.frame import Box, FloatImage, Frame
+from understudy.image.plate import Plate
+from understudy.job import PropagateJob
+from understudy.patch.carry import bounds, grown
+from understudy.patch.paint import gain_of
+from understudy.patch.state import Key, Under
+from understudy.progress import Reporter, Warned
+from understudy.shot.crop import encoded_within, finite
+from understudy.shot.warm import stamp_of
+
+# A painted pixel differs from what it was painted on by more than this of the encoded range: two levels of
+# 255, so that an 8-bit file's rounding is no paint.
+_PAINTED = 0.004
+_SOFT_EDGE_PX = 2
+_KEPT_FRAMES = 6
+_THUMBNAIL_PX = 192
+
+
+@dataclass
+class Painted:
+    """A job's inputs.
+
+    Attributes:
+        job: Its options.
+        plate: What was photographed.
+        swapped: What was painted on, None where that is the plate.
+        matte: What has to go, None where a change is carried.
+        fix: The painted keyframes.
+        track: The face's, if there is one.
+    """
+
+    job: PropagateJob
+    plate: Plate
+    swapped: Plate | None
+    matte: Plate | None
+    fix: Plate
+    track: Track | None
+    _kept: OrderedDict[tuple[str, int], Frame] = field(default_factory=OrderedDict)
+
+    @property
+    def inputs(self) -> dict[str, Plate | None]:
+        """Everything that is read, by its name."""
+        return {"plate": self.plate, "matte": self.matte, "swapped frame": self.swapped, "keyframe": self.fix}
+
+    def base(self, number: int) -> Frame:
+        """The frame to fix."""
+        return self._read(self.plate if self.swapped is None else self.swapped, number)
+
+    def window(self, number: int) -> Box:
+        """The rectangle that both the plate and what was painted on have pixels in."""
+        window = self._read(self.plate, number).data_window
+        return window if self.swapped is None else window.intersect(self.base(number).data_window)
+
+    @cached_property
+    def extent_px(self) -> float:
+        """The plate's longer edge."""
+        display = self._read(self.plate, self.plate.frames.first).display_window
+        return float(max(display.width, display.height))
+
+    def matte_box(self, number: int) -> Box:
+        """The rectangle that the frame's matte covers; empty where it covers nothing."""
+        window = self.window(number)
+        matte = self._matte(number, window)
+        return bounds(np.zeros((1, 1), bool) if matte is None else matte > 0, window)
+
+    def thumbnail(self, number: int) -> FloatImage:
+        """All of the plate's frame, encoded, some hundred pixels wide."""
+        frame = self._read(self.plate, number)
+        height, width = frame.pixels.shape[:2]
+        part = _THUMBNAIL_PX / max(height, width, _THUMBNAIL_PX)
+        size = (max(8, round(width * part)), max(8, round(height * part)))
+        small = cv2.resize(finite(frame.rgb()), size, interpolation=cv2.INTER_AREA)
+        return colour.encode(np.ascontiguousarray(small, np.float32), frame.colour_space)
+
+    def under(self, number: int, box: Box) -> Under:
+        """One frame's pixels within a box."""
+        plate = self._encoded(self.plate, number, box)
+        base = plate if self.swapped is None else self._encoded(self.swapped, number, box)
+        matte = self._matte(number, box)
+        if matte is None:
+            return Under(number, box, base, plate, None, np.zeros(plate.shape[:2], bool))
+        wide = grown(matte > 0, self.job.matte_grow_px)
+        return Under(number, box, base, plate, _softened(wide, self.job.matte_grow_px), wide)
+
+    def key(self, number: int, margin_px: int, report: Reporter) -> Key:
+        """One painted keyframe, with a margin round what was painted.
+
+        Raises:
+            PlateError: it cannot be read, or is of another size than the plate.
+            JobError: nothing is painted on it.
+        """
+        fix, base, window = self._read(self.fix, number), self.base(number), self.window(number)
+        if fix.display_window != base.display_window or fix.pixel_aspect != base.pixel_aspect:
+            raise PlateError(
+                f"The keyframe is {_size(fix)}, the frame it was painted on {_size(base)}.",
+                where=self.fix.where(number),
+                fix="write the keyframe in the size and format of the plate",
+            )
+        style, alpha = self._painting(fix, base, window, number, report)
+        under = self.under(number, window)
+        cover = alpha if alpha is not None else _difference(style, under.base)
+        if not (cover > 0).any():
+            raise JobError(
+                "Nothing is painted on the keyframe: it is the same as the frame it was painted on.",
+                where=self.fix.where(number),
+                fix="paint on it, or give the frames it was painted on as swapped",
+            )
+        # A clean-up may need any part of the keyframe; a change only what lies round it.
+        box = window if self.matte else bounds(cover > 0, window).grow(2 * margin_px).intersect(window)
+        return _key(number, box, window, style, under, cover)
+
+    def _painting(
+        self, fix: Frame, base: Frame, window: Box, number: int, report: Reporter
+    ) -> tuple[FloatImage, FloatImage | None]:
+        """The keyframe over what it was painted on, encoded, and its alpha where it says where the fix is."""
+        inside = fix.data_window.intersect(window)
+        under = base.pixels[window.slices(base.data_window)][..., list(base.rgb_index)]
+        rgb, alpha = under.copy(), np.zeros(under.shape[:2], np.float32)
+        if not inside.empty:
+            part = fix.pixels[inside.slices(fix.data_window)]
+            colours, own = _unpremultiplied(part, fix)
+            here = inside.slices(window)
+            bad = ~np.isfinite(colours).all(axis=2) | ~np.isfinite(own)
+            if bad.any():
+                report(
+                    Warned(f"{bad.sum()} pixels of the keyframe are no numbers: taken as unpainted.", number)
+                )
+            colours = np.where(bad[..., None], 0, colours).astype(np.float32)
+            alpha[here] = np.where(bad, 0, np.clip(own, 0, 1))
+            same = colour.convert(colours, fix.colour_space, base.colour_space)
+            rgb[here] = merge.over(under[here], same, alpha[here])
+        finite = np.nan_to_num(rgb, nan=0.0, posinf=65504.0, neginf=-65504.0)
+        encoded = colour.encode(np.ascontiguousarray(finite, np.float32), base.colour_space)
+        # An alpha that is 1 all over only says that there is a picture.
+        if "A" not in fix.channels or (alpha == 1).all():
+            return encoded, None
+        own_alpha = (
+            base.pixels[window.slices(base.data_window)][..., base.channels.index("A")]
+            if "A" in base.channels
+            else None
+        )
+        return encoded, None if own_alpha is not None and np.array_equal(alpha, own_alpha) else alpha
+
+    def _matte(self, number: int, box: Box) -> FloatImage | None:
+        """The frame's matte within a box; None where the job has none, zeros where the frame has none."""
+        if self.matte is None:
+            return None
+        covered = np.zeros((box.height, box.width), np.float32)
+        if number not in self.matte.frames:
+            return covered
+        frame = self._read(self.matte, number)
+        inside = frame.data_window.intersect(box)
+        if not inside.empty:
+            channel = frame.channels.index("A") if "A" in frame.channels else 0
+            part = frame.pixels[inside.slices(frame.data_window)][..., channel]
+            covered[inside.slices(box)] = np.clip(np.nan_to_num(part), 0, 1)
+        return covered
+
+    def _encoded(self, plate: Plate, number: int, box: Box) -> FloatImage:
+        frame = self._read(plate, number)
+        return encoded_within(frame, *box.slices(frame.data_window))
+
+    def _read(self, plate: Plate, number: int) -> Frame:
+        """A frame, kept for a few turns: the next frame looks at it again."""
+        place = (plate.name, number)
+        if place not in self._kept:
+            self._kept[place] = plate.read(number)
+            while len(self._kept) > _KEPT_FRAMES:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(place)
+        return self._kept[place]
+
+
+def keyframes(fix: Plate, plate: Plate) -> tuple[int, ...]:
+    """The frames that are painted, of those that the plate has.
+
+    Raises:
+        JobError: none.
+    """
+    found = tuple(number for number in fix.frames if number in plate.frames)
+    if not found:
+        raise JobError(
+            f"No keyframe is of a frame of the plate: {fix.frames} painted, {plate.frames} in the plate.",
+            where=fix.name,
+            fix="name the keyframe by its frame, such as fix.1017.exr",
+        )
+    return found
+
+
+def stamps(inputs: Iterable[tuple[Plate | None, Iterable[int]]]) -> list[list[object]]:
+    """Name, size and time of every file that frames come from."""
+    return [
+        []
+        if plate is None
+        else [stamp_of(plate.file(number)) for number in numbers if number in plate.frames]
+        for plate, numbers in inputs
+    ]
+
+
+def _key(number: int, box: Box, window: Box, style: FloatImage, under: Under, cover: FloatImage) -> Key:
+    rows, columns = box.slices(window)
+    painted, base = (np.ascontiguousarray(one[rows, columns]) for one in (style, under.base))
+    same = under.base is under.plate
+    plate = base if same else np.ascontiguousarray(under.plate[rows, columns])
+    if under.matte is not None:
+        # Nothing under a clean-up's paint is followed; round it the painting is the plate.
+        base = plate = painted
+    part = np.ascontiguousarray(cover[rows, columns])
+    return Key(number, box, painted, base, plate, part, gain_of(painted, base))
+
+
+def _difference(style: FloatImage, base: FloatImage) -> FloatImage:
+    """Where a painting differs from what it was painted on, with a soft edge outside."""
+    painted: NDArray[np.bool_] = np.abs(style - base).max(axis=2) > _PAINTED
+    wide = grown(painted, 2 * _SOFT_EDGE_PX).astype(np.float32)
+    return np.asarray(np.maximum(painted, cv2.blur(wide, (2 * _SOFT_EDGE_PX + 1,) * 2)), np.float32)
+
+
+def _softened(hidden: NDArray[np.bool_], border_px: int) -> FloatImage:
+    """A clean-up's cover: whole over the matte, falling off within its border."""
+    if border_px == 0:
+        return hidden.astype(np.float32)
+    edge = 2 * (border_px // 2) + 1
+    inner = cv2.erode(hidden.astype(np.float32), np.ones((edge, edge), np.uint8))
+    return np.asarray(cv2.blur(inner, (edge, edge)), np.float32)
+
+
+def _unpremultiplied(part: FloatImage, fix: Frame) -> tuple[FloatImage, FloatImage]:
+    """Colours and alpha of a painted part; without an alpha it is opaque."""
+    colours = part[..., list(fix.rgb_index)].astype(np.float32)
+    if "A" not in fix.channels:
+        return colours, np.ones(colours.shape[:2], np.float32)
+    alpha = part[..., fix.channels.index("A")].astype(np.float32)
+    if fix.premultiplied:
+        colours = np.where(alpha[..., None] > 0, colours / np.maximum(alpha, 1e-6)[..., None], 0)
+    return colours.astype(np.float32), alpha
+
+
+def _size(frame: Frame) -> str:
+    window = frame.display_window
+    aspect = "" if frame.pixel_aspect == 1 else f" with pixels {frame.pixel_aspect:g} wide"
+    return f"{window.width}×{window.height}{aspect}"
