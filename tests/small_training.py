@@ -27,7 +27,7 @@ loop.run(TrainJob.model_validate_json(sys.argv[1]), report=silent, settings=SETT
 
 
 def make_faceset(
-    path: Path, identity: str, *, seed: int, count: int = 12, detector: str = "yunet"
+    path: Path, identity: str, *, seed: int, count: int = 12, detector: str = "yunet", step: int = 1
 ) -> FaceSet:
     """Smooth random pictures with the template's landmarks: enough to learn something from."""
     random = np.random.default_rng(seed)
@@ -37,7 +37,7 @@ def make_faceset(
     with FaceSet.create(
         path, identity=identity, coverage="full", crop_size=edge, detector=detector
     ) as faceset:
-        for frame in range(count):
+        for frame in range(0, count * step, step):
             coarse = random.uniform(0.2, 0.5, (6, 6, 3)).astype(np.float32)
             record = FaceRecord(
                 frame=frame,

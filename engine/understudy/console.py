@@ -5,6 +5,7 @@ Bars, warnings and errors go to stderr; results go to stdout, so that they can b
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Mapping
@@ -83,12 +84,12 @@ class Bars:
 
 
 class Lines:
-    """A line now and then, for a log file."""
+    """A line of each stage now and then, for a log file."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._begun: dict[str, tuple[float, int]] = {}
-        self._last_line = -SECONDS_BETWEEN_LINES
+        self._last_line: dict[str, float] = {}
 
     def __call__(self, event: Event) -> None:
         """Print the event unless the last line of progress is a moment ago."""
@@ -106,10 +107,10 @@ class Lines:
         now = time.monotonic()
         begun, first = self._begun.setdefault(event.stage, (now, event.done))
         ended = event.total > 0 and event.done >= event.total
-        if not ended and now - self._last_line < SECONDS_BETWEEN_LINES:
+        if not ended and now - self._last_line.get(event.stage, -math.inf) < SECONDS_BETWEEN_LINES:
             return
-        self._last_line = now
-        parts = [f"{event.stage} {event.done}/{event.total}"]
+        self._last_line[event.stage] = now
+        parts = [f"{event.stage} {event.done}/{event.total or '?'}"]
         if not ended and event.done > first:
             left = (now - begun) / (event.done - first) * (event.total - event.done)
             parts.append(f"{left / 60:.1f} minutes left" if left >= 60 else f"{left:.0f} seconds left")

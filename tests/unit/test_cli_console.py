@@ -26,6 +26,14 @@ def test_a_log_gets_the_first_and_the_last_line_of_a_stage() -> None:
     assert stream.getvalue().splitlines() == ["swap 1/100", "swap 100/100"]
 
 
+def test_a_log_gets_a_line_of_each_stage_though_they_take_turns() -> None:
+    display, stream = shown(terminal=False)
+    for done in range(1, 5):
+        display(Progress("train", done, 0))
+        display(Progress("validate", done, 0, "mouth 2.0% off"))
+    assert stream.getvalue().splitlines() == ["train 1/?", "validate 1/?, mouth 2.0% off"]
+
+
 def test_a_log_tells_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 30.0, 60.0])
     monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))

@@ -19,7 +19,7 @@ from understudy.errors import FaceError, TrainingError
 from understudy.face.faceset import FaceSet
 from understudy.job import TrainJob
 from understudy.progress import Event, Progress, Warned, silent
-from understudy.train import checkpoint, loop, study
+from understudy.train import checkpoint, history, loop, study
 
 Table = dict[str, torch.Tensor]
 
@@ -159,7 +159,7 @@ def test_what_is_no_checkpoint_is_passed_over(model: Path, sets: tuple[Path, Pat
 
 def test_a_history_of_a_later_version_is_refused_and_left_alone(model: Path, sets: tuple[Path, Path]) -> None:
     connection = sqlite3.connect(model / "history.sqlite")
-    connection.execute("PRAGMA user_version=2")
+    connection.execute(f"PRAGMA user_version={history.SCHEMA_VERSION + 1}")
     connection.close()
     before = (model / "history.sqlite").read_bytes()
     with pytest.raises(TrainingError, match="history was written by a later version"):

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ import torch
 from small_training import SETTINGS, job, make_sets, resume
 from understudy.errors import TrainingError
 from understudy.progress import Event, Warned, silent
-from understudy.train import iteration, loop, memory, nets, preview
+from understudy.train import examiner, iteration, loop, memory, nets, preview
 from understudy.train.study import Study
 
 TIGHT = """
@@ -151,8 +152,13 @@ def test_a_device_too_small_for_one_face_is_an_error(tmp_path: Path, sets: tuple
     assert [message.partition(" parts")[0][-1] for message in told] == ["2", "4"]
 
 
+@pytest.mark.parametrize(("module", "function"), [(preview, "write_sheet"), (examiner, "measure")])
 def test_a_validation_that_does_not_fit_is_left_out(
-    tmp_path: Path, sets: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    sets: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    module: ModuleType,
+    function: str,
 ) -> None:
     told: list[str] = []
 
@@ -160,10 +166,10 @@ def test_a_validation_that_does_not_fit_is_left_out(
         if isinstance(event, Warned) and "memory" in event.message:
             told.append(event.message)
 
-    def write_sheet(*arguments: object, **named: object) -> None:
+    def fail(*arguments: object, **named: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr(preview, "write_sheet", write_sheet)
+    monkeypatch.setattr(module, function, fail)
     train_job = job(tmp_path / "m.model", sets, iterations=4, preview_iterations=1)
     assert loop.run(train_job, report=listen, settings=SETTINGS)["iteration"] == 4
     assert len(told) == 1, "told once, not for every preview"

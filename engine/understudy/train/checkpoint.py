@@ -5,7 +5,8 @@
         average.safetensors     its exponential moving average, which is what is exported
         optimiser.safetensors   Adam's two moments for every weight
         state.json              schema version, iteration, digests of the three files, when it was saved,
-                                whether all was well then, and what the watch remembers (watch.py)
+                                seconds of training, whether all was well then, the error on unseen faces
+                                where it was measured, and what the watch remembers (watch.py)
 
 Random choices are a function of the seed and the iteration number (samples.py), so the iteration is all
 the random state there is.
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -193,6 +195,12 @@ def read_state(checkpoint: Checkpoint) -> dict[str, Any]:
             fix="update Understudy",
         )
     return state
+
+
+def held_out_error(state: Mapping[str, Any]) -> float:
+    """The error on unseen faces that a state.json tells of, infinite where it was not measured."""
+    error = state.get("held_out_error")
+    return float(error) if isinstance(error, int | float) and error >= 0 else math.inf
 
 
 def is_later(checkpoint: Checkpoint) -> bool:

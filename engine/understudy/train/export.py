@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import math
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from understudy.runtime.model import LANDMARK_COUNT, OUTPUTS, ModelCard, write_c
 from understudy.runtime.session import Session
 from understudy.settings import Settings
 from understudy.train import checkpoint, folder, nets, torchscript
+from understudy.train.verdict import OVERFIT_SHARE
 
 OPSET = 18
 PARITY_LIMIT = 1e-3
@@ -41,7 +44,7 @@ class _Half(nn.Module):
 
 
 def run(job: ExportJob, *, report: Reporter, settings: Settings) -> dict[str, Any]:
-    """Export the newest checkpoint's averaged weights.
+    """Export the averaged weights of the newest checkpoint, or of the best where the newest is worse.
 
     Raises:
         JobError: format, precision and output do not go together.
@@ -51,7 +54,8 @@ def run(job: ExportJob, *, report: Reporter, settings: Settings) -> dict[str, An
     output = _output(job)
     report(Progress("export", 0, 3, "load"))
     description, network, state = load(job.model)
-    report(Progress("export", 1, 3, "write the graph"))
+    report(Progress("export", 1, 3, f"write the graph of iteration {state['iteration']}"))
+    _say_if_older(job.model, state, report)
     with atomic.replacing(output) as partial:
         if job.format == "torchscript":
             torchscript.write(network, description, partial, iterations=state["iteration"])
@@ -109,9 +113,11 @@ def _output(job: ExportJob) -> Path:
 
 
 def load(model: Path) -> tuple[folder.Description, nets.Comb, dict[str, Any]]:
-    """The averaged network of a model folder's newest checkpoint, on the CPU, and the checkpoint's state.
+    """The averaged network of a model folder's checkpoint to export, on the CPU, and the checkpoint's state.
 
-    The model may be in training: a checkpoint that is thinned out while it is read gives way to a newer one.
+    That is the newest, unless an older one drew unseen faces better by more than validations scatter: then
+    the best one, because training has gone on to learn its faces by heart. The model may be in training: a
+    checkpoint that is thinned out while it is read gives way to another.
 
     Raises:
         TrainingError: there is none, or it is damaged.
@@ -122,14 +128,44 @@ def load(model: Path) -> tuple[folder.Description, nets.Comb, dict[str, Any]]:
         raise TrainingError("There is no checkpoint to export.", where=model, fix="train first")
     network, average = nets.Comb(description.architecture), nets.Comb(description.architecture)
     while True:
-        newest = saved[-1]
+        chosen = choose(saved)
         try:
-            checkpoint.load(newest, network=network, average=average)
-            return description, average.eval(), checkpoint.read_state(newest)
+            checkpoint.load(chosen, network=network, average=average)
+            return description, average.eval(), checkpoint.read_state(chosen)
         except TrainingError:
-            saved = checkpoint.find(folder.checkpoints(model))
-            if not saved or saved[-1] == newest:
+            before, saved = saved, checkpoint.find(folder.checkpoints(model))
+            if not saved or saved == before:
                 raise
+
+
+def choose(saved: Sequence[checkpoint.Checkpoint]) -> checkpoint.Checkpoint:
+    """The checkpoint to export of those there are, oldest first."""
+    newest, errors = saved[-1], {}
+    for found in saved:
+        try:
+            state = checkpoint.read_state(found)
+        except TrainingError:  # thinned out meanwhile, or damaged: loading says so if it is the newest
+            continue
+        if found == newest or state.get("sound") is True:
+            errors[found] = checkpoint.held_out_error(state)
+    best = min(errors, key=lambda found: errors[found], default=newest)
+    measured = errors.get(newest, math.inf)
+    worse = measured < math.inf and measured > errors[best] * (1.0 + OVERFIT_SHARE)
+    return best if worse else newest
+
+
+def _say_if_older(model: Path, state: dict[str, Any], report: Reporter) -> None:
+    newest = checkpoint.find(folder.checkpoints(model))[-1]
+    if state["iteration"] >= newest.iteration:
+        return
+    measured = checkpoint.held_out_error(checkpoint.read_state(newest))
+    worse = measured / max(checkpoint.held_out_error(state), 1e-9) - 1.0
+    report(
+        Warned(
+            f"Iteration {state['iteration']} is exported: the newest checkpoint, of iteration "
+            f"{newest.iteration}, draws unseen faces {100 * worse:.0f} percent worse."
+        )
+    )
 
 
 def _write_graph(network: nets.Comb, description: folder.Description, path: Path, *, half: bool) -> None:

@@ -84,6 +84,7 @@ def step(study: Study) -> Figures:
     """One iteration; before the optimiser's step it changes nothing but the codes' averages."""
     batches = [_batch(study, index) for index in range(len(study.banks))]
     study.optimiser.zero_grad(set_to_none=True)
+    study.lap("data")
     figures = _gradients(study, batches)
     torch.nn.utils.clip_grad_norm_(study.network.parameters(), CLIP_NORM)
     study.between = False
@@ -91,6 +92,7 @@ def step(study: Study) -> Figures:
         group["lr"] = study.job.learning_rate * study.watch.rate_share * pace(study.iteration)
     study.optimiser.step()
     follow(study.average, study.network, study.iteration)
+    study.lap("optimiser")
     study.iteration += 1
     study.between = True
     return figures
@@ -141,7 +143,9 @@ def _gradients(study: Study, batches: list[Batch]) -> Figures:
         drawn = _draw(study, part, learnt=several)
         figures = compare(part, drawn, whole=whole)
         figures["total"] = total(figures)
+        study.lap("forward")
         figures["total"].backward()
+        study.lap("backward")
         _add_to(sums, figures, share=1.0)
         share = len(part[0].truth) / study.job.batch
         _add_to(contrasts, _contrasts(study, part, drawn), share=share)

@@ -3,15 +3,17 @@
     the newest `keep_checkpoints`      all of them
     up to a day old                    the newest of each hour
     older                              the newest of each day (UTC)
-    always                             the newest one that nothing was wrong with
+    always                             the newest one that nothing was wrong with, and the best one
 
 Age is counted from now, by the time that a checkpoint says it was saved at. What Understudy did not write is
 never removed: a folder with any file in it that a checkpoint has not, or whose state.json says no such time,
-stays, so a checkpoint is kept for good by putting a file beside its weights.
+stays, so a checkpoint is kept for good by putting a file beside its weights. The best one is that whose
+validation drew unseen faces with the least error.
 """
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from collections.abc import Sequence
@@ -28,12 +30,19 @@ DAY = 24 * HOUR
 
 @dataclass(frozen=True)
 class Saved:
-    """A checkpoint of ours: when it was saved (seconds since 1970), and whether all was well then."""
+    """A checkpoint of ours.
+
+    Attributes:
+        saved_at: Seconds since 1970.
+        sound: Whether all was well then.
+        error: On unseen faces, infinite where it was not measured.
+    """
 
     path: Path
     iteration: int
     saved_at: float
     sound: bool
+    error: float = math.inf
 
 
 def thin(folder: Path, *, newest: int, now: float | None = None) -> list[Path]:
@@ -51,6 +60,9 @@ def choose(ours: Sequence[Saved], *, newest: int, now: float) -> list[Saved]:
     ordered = sorted(ours, key=lambda saved: saved.iteration)
     kept = {saved.iteration: saved for saved in ordered[-newest:]}
     kept |= {saved.iteration: saved for saved in [saved for saved in ordered if saved.sound][-1:]}
+    best = min(ordered, key=lambda saved: saved.error, default=None)
+    if best is not None and best.error < math.inf:
+        kept[best.iteration] = best
     slots: dict[tuple[int, int], Saved] = {}
     for saved in ordered:  # a later one takes the slot over
         span = HOUR if now - saved.saved_at < DAY else DAY
@@ -78,7 +90,8 @@ def written_by_us(folder: Path) -> list[Saved]:
             continue
         if names <= checkpoint.FILES:
             sound = state.get("sound") is True
-            found.append(Saved(candidate.path, candidate.iteration, saved_at, sound))
+            error = checkpoint.held_out_error(state)
+            found.append(Saved(candidate.path, candidate.iteration, saved_at, sound, error))
     return found
 
 

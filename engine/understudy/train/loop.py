@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from understudy.errors import JobError, PlateError, TrainingError
@@ -14,7 +14,10 @@ from understudy.job import TrainJob
 from understudy.progress import Cancelled, Finished, Progress, Reporter, Warned
 from understudy.settings import Settings
 from understudy.train import checkpoint, folder, keep, lock, memory, preview
-from understudy.train.iteration import Figures, learn, validate
+from understudy.train.examiner import Examiner
+from understudy.train.history import History
+from understudy.train.iteration import Figures, learn
+from understudy.train.profile import profiled
 from understudy.train.study import Study, begin_anew, load_checkpoint, opened_facesets, prepare
 from understudy.train.watch import CHECK_ITERATIONS, MOST_SETBACKS
 
@@ -29,11 +32,18 @@ class Clock:
     first: int
     begun: float = field(default_factory=time.monotonic)
     saved: float = field(default_factory=time.monotonic)
+    counted: float = field(default_factory=time.monotonic)
     told: float = 0.0
+
+    def count(self, study: Study) -> None:
+        """Add the time since the last call to what the study was trained for."""
+        now = time.monotonic()
+        study.trained_seconds += now - self.counted
+        self.counted = now
 
 
 def run(job: TrainJob, *, report: Reporter, settings: Settings) -> dict[str, Any]:
-    """Train until the job's iterations or minutes are reached, or until the reporter cancels.
+    """Train until the job's iterations or minutes are reached, a plateau is, or the reporter cancels.
 
     Whatever ends it, what was learned is saved first; the same job goes on from there. When training goes
     wrong it goes back to the last good checkpoint and on with half the learning rate; when memory is short
@@ -46,22 +56,26 @@ def run(job: TrainJob, *, report: Reporter, settings: Settings) -> dict[str, Any
         FaceError: a face set cannot be read.
         Cancelled: the reporter ended the run; it is saved.
     """
-    if not job.iterations and not job.minutes:
+    if not job.iterations and not job.minutes and job.stop_when == "none":
         raise JobError(
-            "The job says neither how long nor how far to train.", fix="give minutes or iterations"
+            "The job says neither how long nor how far to train.",
+            fix="give minutes or iterations, or set stop_when to plateau",
         )
     with opened_facesets(job) as sets, lock.hold(job.model, report=report):
         checkpoint.tidy(folder.checkpoints(job.model))
-        with folder.History(job.model) as history:
+        with History(job.model) as history:
             study = prepare(job, sets, report=report, settings=settings)
-            result = _train(study, history, report)
+            with profiled(study) as profile:
+                result = _train(study, history, report)
+    if profile is not None:
+        result["profile"] = profile.report()
     report(Finished(result))
     return result
 
 
-def _train(study: Study, history: folder.History, report: Reporter) -> dict[str, Any]:
+def _train(study: Study, history: History, report: Reporter) -> dict[str, Any]:
     """The loop: learn, look at how it goes, show it, save."""
-    job, clock = study.job, Clock(study.iteration)
+    clock = Clock(study.iteration)
 
     def warn(message: str) -> None:
         with suppress(TrainingError):  # a history on a full disk is no reason to stop
@@ -69,34 +83,68 @@ def _train(study: Study, history: folder.History, report: Reporter) -> dict[str,
         report(Warned(message))
 
     once = cache(warn)
+    examiner = Examiner(study, history, report=report, warn=once, progress=partial(_progress, study, clock))
     try:
-        while not (_finished(study, clock) and _save(study, warn)):
+        while not (_finished(study, clock, examiner) and _save(study, examiner, warn)):
+            study.lap("other")
             figures = learn(study, warn)
+            clock.count(study)
             if study.iteration % CHECK_ITERATIONS == 0:
                 trouble = _look(study, figures, history, once)
                 if trouble:
-                    _go_back(study, trouble, warn)
+                    _go_back(study, trouble, examiner, warn)
                     continue
             _tell(study, figures, clock, report)
-            if study.iteration % job.preview_iterations == 0:
-                _show(study, history, once)
-            if time.monotonic() - clock.saved > job.save_minutes * 60:
-                _save(study, warn)
-                clock.saved = time.monotonic()
+            _now_and_then(study, clock, examiner, once)
     except (Cancelled, KeyboardInterrupt):
         if study.between:  # a second Ctrl-C may come in the middle of a step
-            _save(study, warn)
+            _save(study, examiner, warn)
         raise
-    return _result(study, clock) | _show(study, history, once)
+    return _result(study, clock) | _end(study, examiner, once, history)
 
 
-def _finished(study: Study, clock: Clock) -> bool:
+def _now_and_then(study: Study, clock: Clock, examiner: Examiner, warn: Warn) -> None:
+    """Measure, show and save, where it is time to."""
+    shown = study.iteration % study.job.preview_iterations == 0
+    due = time.monotonic() - clock.saved > study.job.save_minutes * 60
+    trouble = examiner.examine().trouble if shown or (due and examiner.rested) else ""
+    if trouble:
+        _go_back(study, trouble, examiner, warn)
+        return
+    if shown:
+        _draw_sheet(study, warn)
+    if due:
+        _save(study, examiner, warn)
+        clock.saved = time.monotonic()
+
+
+def _finished(study: Study, clock: Clock, examiner: Examiner) -> bool:
     job = study.job
     far = bool(job.iterations) and study.iteration >= job.iterations
-    return far or (bool(job.minutes) and time.monotonic() - clock.begun >= job.minutes * 60)
+    level = job.stop_when == "plateau" and bool(examiner.verdict.stop)
+    return far or level or (bool(job.minutes) and time.monotonic() - clock.begun >= job.minutes * 60)
 
 
-def _look(study: Study, figures: Figures, history: folder.History, warn: Warn) -> str:
+def _end(study: Study, examiner: Examiner, warn: Warn, history: History) -> dict[str, Any]:
+    """Measure what was saved, show it, and say why the run ended where neither time nor iterations did."""
+    stopped = examiner.verdict.stop if study.job.stop_when == "plateau" else ""
+    examiner.examine()
+    _draw_sheet(study, warn)
+    ended: dict[str, Any] = dict(examiner.figures)
+    try:
+        newest = checkpoint.find(folder.checkpoints(study.job.model))[-1]
+        if newest.iteration == study.iteration and examiner.facts():
+            checkpoint.amend(newest, examiner.facts())
+        if stopped:
+            history.note(study.iteration, f"{stopped}. Training ends.")
+    except TrainingError as exc:
+        warn(f"{exc.what} What was trained is saved.")
+    if stopped:
+        ended["stopped"] = stopped
+    return ended
+
+
+def _look(study: Study, figures: Figures, history: History, warn: Warn) -> str:
     """Say what is wrong, or record the figures and say nothing."""
     losses = {f"loss/{name}": float(value) for name, value in figures.losses.items()}
     contrasts = {name: float(value) for name, value in figures.contrasts.items()}
@@ -107,7 +155,7 @@ def _look(study: Study, figures: Figures, history: folder.History, warn: Warn) -
     return trouble
 
 
-def _go_back(study: Study, trouble: str, warn: Warn) -> None:
+def _go_back(study: Study, trouble: str, examiner: Examiner, warn: Warn) -> None:
     """Return to the newest checkpoint that nothing was wrong with, or to the beginning, at half the rate.
 
     Raises:
@@ -127,6 +175,7 @@ def _go_back(study: Study, trouble: str, warn: Warn) -> None:
         begin_anew(study)
     study.watch.setbacks = setbacks
     keep.forget_after(checkpoints, study.iteration)
+    examiner.forget()
     if found is not None:  # so that a run killed before the next checkpoint knows it too
         checkpoint.amend(found, {"watch": study.watch.as_dict()})
     rate = study.job.learning_rate * study.watch.rate_share
@@ -153,7 +202,7 @@ def _load_sound(study: Study) -> checkpoint.Checkpoint | None:
     return None
 
 
-def _save(study: Study, warn: Warn) -> bool:
+def _save(study: Study, examiner: Examiner, warn: Warn) -> bool:
     """Save and thin out older checkpoints; what is not worth saving makes training go back instead.
 
     Returns:
@@ -163,42 +212,41 @@ def _save(study: Study, warn: Warn) -> bool:
         TrainingError: the disk is full, or training went wrong too often.
     """
     if not checkpoint.is_finite(study.network):
-        _go_back(study, "The weights are no numbers any more", warn)
+        _go_back(study, "The weights are no numbers any more", examiner, warn)
         return False
     job = study.job
+    uneasy = study.watch.uneasy or examiner.verdict.uneasy
     facts = {"seed": job.seed, "batch": job.batch, "learning_rate": job.learning_rate}
+    facts |= {"saved_at": time.time(), "sound": not uneasy, "trained_seconds": study.trained_seconds}
     checkpoint.save(
         folder.checkpoints(job.model),
         iteration=study.iteration,
         network=study.network,
         average=study.average,
         optimiser=study.optimiser,
-        facts=facts
-        | {"saved_at": time.time(), "sound": not study.watch.uneasy, "watch": study.watch.as_dict()},
+        facts=facts | examiner.facts() | {"watch": study.watch.as_dict()},
     )
+    study.lap("saving")
     keep.thin(folder.checkpoints(job.model), newest=job.keep_checkpoints)
     return True
 
 
-def _show(study: Study, history: folder.History, warn: Warn) -> dict[str, float]:
-    """Measure on faces never trained on, and draw the preview sheet; a failure costs no more than these."""
+def _draw_sheet(study: Study, warn: Warn) -> None:
+    """Draw the preview sheet; a failure costs no more than the sheet."""
     path = study.job.model / "previews" / f"{study.iteration:08d}.png"
     ends = {"source": study.description.source, "destination": study.description.destination}
-    figures: dict[str, float] = {}
     try:
-        figures = validate(study)
-        _record(study, figures, history, warn)
         preview.write_sheet(path, study.average, study.banks, **ends)
     except PlateError as exc:
         warn(f"A preview could not be written: {exc.what} Training goes on without it.")
     except (MemoryError, RuntimeError) as exc:
         if not memory.is_shortage(exc):
             raise
-        warn("Out of memory while validating: a preview or validation is left out, and training goes on.")
-    return figures
+        warn("Out of memory while drawing a preview: it is left out, and training goes on.")
+    study.lap("preview")
 
 
-def _record(study: Study, figures: dict[str, float], history: folder.History, warn: Warn) -> None:
+def _record(study: Study, figures: dict[str, float], history: History, warn: Warn) -> None:
     try:
         history.add(study.iteration, figures)
     except TrainingError as exc:
@@ -211,14 +259,18 @@ def _tell(study: Study, figures: Figures, clock: Clock, report: Reporter) -> Non
     if study.iteration % CHECK_ITERATIONS and now - clock.told < SECONDS_BETWEEN_WORDS:
         return
     clock.told = now
-    job, elapsed = study.job, now - clock.begun
-    speed = (study.iteration - clock.first) / max(elapsed, 1e-9)
+    speed = (study.iteration - clock.first) / max(now - clock.begun, 1e-9)
     loss = float(figures.losses["total"])
     note = f"loss {loss:.4f}, {speed:.2f} it/s, iteration {study.iteration}"
-    if job.iterations:
-        report(Progress("train", study.iteration, job.iterations, note))
-    else:
-        report(Progress("train", round(elapsed), max(round(elapsed), round(job.minutes * 60)), note))
+    report(Progress("train", *_progress(study, clock), note))
+
+
+def _progress(study: Study, clock: Clock) -> tuple[int, int]:
+    """How much is done of how much: iterations, else seconds; of 0 where a plateau alone ends the run."""
+    if study.job.iterations or not study.job.minutes:
+        return study.iteration, study.job.iterations
+    elapsed = round(time.monotonic() - clock.begun)
+    return elapsed, max(elapsed, round(study.job.minutes * 60))
 
 
 def _result(study: Study, clock: Clock) -> dict[str, Any]:

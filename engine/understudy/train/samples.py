@@ -11,7 +11,9 @@ Convention:
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -61,6 +63,7 @@ class Bank:
         landmarks: (N, 68, 2) shares of the edge.
         poses: (N, 2) yaw and pitch in radians.
         training, held_out: Indices into the above.
+        follows: (N,) whether a face is of the frame right after that of the one before it.
     """
 
     name: str
@@ -70,11 +73,13 @@ class Bank:
     poses: Tensor
     training: Tensor
     held_out: Tensor
+    follows: Tensor
 
     def to(self, device: torch.device) -> Bank:
         """The bank on another device."""
-        tensors = (self.faces, self.planes, self.landmarks, self.poses, self.training, self.held_out)
-        return Bank(self.name, *(tensor.to(device) for tensor in tensors))
+        tensors = (self.faces, self.planes, self.landmarks, self.poses)
+        indices = (self.training, self.held_out, self.follows)
+        return Bank(self.name, *(tensor.to(device) for tensor in tensors + indices))
 
 
 def load_bank(faceset: FaceSet, *, size: int) -> Bank:
@@ -110,6 +115,7 @@ def load_bank(faceset: FaceSet, *, size: int) -> Bank:
         torch.tensor([[record.yaw, record.pitch] for record in records], dtype=torch.float32),
         torch.from_numpy(everything[~held_out]),
         torch.from_numpy(everything[held_out]),
+        torch.from_numpy(_follows(records)),
     )
 
 
@@ -129,6 +135,15 @@ def _held_out(records: list[FaceRecord]) -> np.ndarray:
     if not chosen.any():  # a small set gives its last faces
         chosen[-max(1, len(records) // 16) :] = True
     return chosen
+
+
+def _follows(records: list[FaceRecord]) -> np.ndarray:
+    """(N,) bool; a set of every second frame has its own step, the one that most of its faces are at."""
+    frames = np.array([record.frame for record in records])
+    same = [now.origin == before.origin for before, now in pairwise(records)]
+    steps = np.where(same, np.diff(frames), 0)
+    usual = Counter(steps[steps > 0].tolist()).most_common(1)
+    return np.concatenate([[False], steps == usual[0][0] if usual else np.zeros(len(steps), bool)])
 
 
 def draw_batch(

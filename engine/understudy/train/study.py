@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
@@ -21,6 +21,10 @@ from understudy.train.samples import Bank, load_bank
 from understudy.train.watch import Watch
 
 
+def no_lap(part: str) -> None:
+    """Where nobody asks how long a part took."""
+
+
 @dataclass
 class Study:
     """A network in training with all it needs.
@@ -32,6 +36,8 @@ class Study:
         watch: What was seen of the run, and how far the learning rate was lowered.
         parts: A batch is computed in this many parts, because more of it does not fit into memory.
         between: Whether it is between two iterations, so that what is there is worth saving.
+        trained_seconds: Spent on what is there, over all runs.
+        lap: Told the name of each part of an iteration when it is done (profile.py).
     """
 
     job: TrainJob
@@ -45,6 +51,8 @@ class Study:
     watch: Watch = field(default_factory=Watch)
     parts: int = 1
     between: bool = True
+    trained_seconds: float = 0.0
+    lap: Callable[[str], None] = no_lap
 
 
 @contextmanager
@@ -83,8 +91,8 @@ def prepare(job: TrainJob, sets: list[FaceSet], *, report: Reporter, settings: S
     fused = device.type in ("cpu", "cuda")
     optimiser = torch.optim.Adam(network.parameters(), job.learning_rate, betas=(0.9, 0.99), fused=fused)
     study = Study(job, device, description, network, average, optimiser, banks)
-    begin_anew(study)
-    _resume(study, report)
+    if not _resume(study, report):
+        begin_anew(study)
     return study
 
 
@@ -98,7 +106,7 @@ def begin_anew(study: Study) -> None:
     study.network.load_state_dict(untrained.state_dict())
     study.average.load_state_dict(untrained.state_dict())
     study.optimiser.state.clear()
-    study.iteration, study.watch = 0, Watch()
+    study.iteration, study.trained_seconds, study.watch = 0, 0.0, Watch()
 
 
 def load_checkpoint(study: Study, found: Checkpoint) -> None:
@@ -111,18 +119,20 @@ def load_checkpoint(study: Study, found: Checkpoint) -> None:
     study.iteration = checkpoint.load(
         found, network=study.network, average=study.average, optimiser=study.optimiser
     )
+    spent = state.get("trained_seconds")
+    study.trained_seconds = float(spent) if isinstance(spent, int | float) else 0.0
     # Who asks for another learning rate begins with all of it.
     same_rate = state.get("learning_rate") == study.job.learning_rate
     study.watch = Watch.from_dict(state.get("watch")) if same_rate else Watch()
 
 
-def _resume(study: Study, report: Reporter) -> None:
-    """Load the newest checkpoint that is whole."""
+def _resume(study: Study, report: Reporter) -> bool:
+    """Load the newest checkpoint that is whole; False where there is none at all."""
     found = checkpoint.find(folder.checkpoints(study.job.model))
     for candidate in reversed(found):
         try:
             load_checkpoint(study, candidate)
-            return
+            return True
         except TrainingError as exc:
             if checkpoint.is_later(candidate):
                 raise
@@ -133,6 +143,7 @@ def _resume(study: Study, report: Reporter) -> None:
             where=folder.checkpoints(study.job.model),
             fix="restore them from a backup, or move them away to begin anew",
         )
+    return False
 
 
 def _load(faceset: FaceSet, size: int, device: torch.device) -> Bank:

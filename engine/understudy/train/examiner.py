@@ -1,0 +1,106 @@
+"""A validation: measured, recorded, judged by all before it, and told in one line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from understudy.errors import TrainingError
+from understudy.progress import Progress, Reporter
+from understudy.train import memory
+from understudy.train.history import History
+from understudy.train.iteration import validate
+from understudy.train.measure import Yardsticks, make_yardsticks, measure
+from understudy.train.study import Study
+from understudy.train.verdict import ERROR, Verdict, judge, summary
+
+# Measuring what is saved takes at most a twentieth of the time, also where saves come every few seconds.
+_REST = 20.0
+
+
+class Examiner:
+    """Examines a study whenever it is asked to, at most once an iteration.
+
+    Attributes:
+        figures: What was measured last.
+        verdict: What follows from the history up to where training is.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        history: History,
+        *,
+        report: Reporter,
+        warn: Callable[[str], None],
+        progress: Callable[[], tuple[int, int]],
+    ) -> None:
+        self._study, self._history = study, history
+        self._report, self._warn, self._progress = report, warn, progress
+        self._yardsticks: Yardsticks | None = None
+        self._examined = -1
+        self._error = (-1, 0.0)
+        self._ended, self._took = 0.0, 0.0
+        self.figures: dict[str, float] = {}
+        self.verdict = Verdict()
+        self.forget()
+
+    def examine(self) -> Verdict:
+        """Measure the averaged network, record that, and judge; what fails costs no more than that."""
+        study = self._study
+        if self._examined == study.iteration:
+            return self.verdict
+        self._examined, self.figures = study.iteration, {}
+        begun = time.monotonic()
+        try:
+            self._yardsticks = self._yardsticks or make_yardsticks(study)
+            self.figures = validate(study) | measure(study, self._yardsticks)
+        except (MemoryError, RuntimeError) as exc:
+            if not memory.is_shortage(exc):
+                raise
+            self._warn("Out of memory while validating: a validation is left out, and training goes on.")
+            return self.verdict
+        finally:
+            self._ended, self._took = time.monotonic(), time.monotonic() - begun
+            study.lap("validation")
+        self._record()
+        if self.verdict.warning:
+            self._warn(self.verdict.warning)
+        self._report(Progress("validate", *self._progress(), summary(self.figures, self.verdict)))
+        return self.verdict
+
+    @property
+    def rested(self) -> bool:
+        """Whether the last validation is so long ago that another one costs little."""
+        return time.monotonic() - self._ended > _REST * self._took
+
+    def facts(self) -> dict[str, Any]:
+        """What a checkpoint of this very iteration should know of its validation."""
+        iteration, error = self._error
+        return {"held_out_error": error} if iteration == self._study.iteration else {}
+
+    def forget(self) -> None:
+        """Drop what was measured after where training is now, and judge by what is left."""
+        self._examined = -1
+        try:
+            self._history.forget_after(self._study.iteration)
+            self.verdict = self._judge()
+        except TrainingError as exc:
+            self.verdict = Verdict()
+            self._warn(f"{exc.what} Training goes on, and is not judged by its history.")
+
+    def _record(self) -> None:
+        study = self._study
+        try:
+            self._history.validated(study.iteration, self.figures, trained_seconds=study.trained_seconds)
+            self.verdict = self._judge()
+        except TrainingError as exc:
+            self.verdict = Verdict()
+            self._warn(f"{exc.what} Training goes on, and its figures are lost.")
+
+    def _judge(self) -> Verdict:
+        curves = self._history.curves()
+        if ERROR in curves:
+            self._error = int(curves[ERROR].iterations[-1]), float(curves[ERROR].values[-1])
+        return judge(curves, plateau_percent=self._study.job.plateau_percent)
