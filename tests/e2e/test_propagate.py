@@ -416,6 +416,34 @@ def test_one_bad_frame_does_not_lose_the_others(tmp_path):
     )
 
 
+def test_a_frame_that_the_plate_does_not_have_is_told(tmp_path):
+    moving.write_shot(tmp_path, 3)
+    result, events = run(tmp_path, frames=f"{FIRST}-{FIRST + 4}")
+    assert (result["failed_frames"], result["written"]) == ([FIRST + 3, FIRST + 4], 3)
+    told = [event for event in events if isinstance(event, Failed)]
+    assert [event.frame for event in told] == [FIRST + 3, FIRST + 4]
+    assert f"Frame {FIRST + 3} of the plate is missing" in told[0].error["what"]
+
+
+def test_frames_that_were_fixed_before_can_be_fixed_again(tmp_path):
+    moving.write_shot(tmp_path, 2)
+    run(tmp_path)
+    again = out(tmp_path, FIRST).rgb()
+    again[20:30, 100:120] *= 0.5
+    moving.write(tmp_path / f"more.{FIRST}.exr", again)
+    result, _ = run(
+        tmp_path,
+        swapped=str(tmp_path / "out.%04d.exr"),
+        fix=str(tmp_path / "more.%04d.exr"),
+        output=str(tmp_path / "twice.%04d.exr"),
+    )
+    assert result["failed_frames"] == []
+    made = out(tmp_path, FIRST + 1, "twice")
+    assert made.channels == ("R", "G", "B", "confidence.A")
+    both = out(tmp_path, FIRST + 1).rgb()
+    assert (made.rgb()[22:28, 104:118] / both[22:28, 104:118]).mean() == pytest.approx(0.5, abs=0.05)
+
+
 @pytest.mark.parametrize("name", ["plate", "fix"])
 def test_an_input_is_never_overwritten(tmp_path, name):
     moving.write_shot(tmp_path, 2)

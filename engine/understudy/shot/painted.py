@@ -23,7 +23,7 @@ from understudy.patch.paint import gain_of
 from understudy.patch.state import Key, Under
 from understudy.progress import Reporter, Warned
 from understudy.shot.crop import encoded_within, finite
-from understudy.shot.warm import stamp_of
+from understudy.shot.warm import Stamp, stamp_of
 
 # A painted pixel differs from what it was painted on by more than this of the encoded range: two levels of
 # 255, so that an 8-bit file's rounding is no paint.
@@ -53,6 +53,7 @@ class Painted:
     fix: Plate
     track: Track | None
     _kept: OrderedDict[tuple[str, int], Frame] = field(default_factory=OrderedDict)
+    _stamps: dict[tuple[str, int], Stamp] = field(default_factory=dict)
 
     @property
     def inputs(self) -> dict[str, Plate | None]:
@@ -125,6 +126,17 @@ class Painted:
         # A clean-up may need any part of the keyframe; a change only what lies round it.
         box = window if self.matte else bounds(cover > 0, window).grow(2 * margin_px).intersect(window)
         return _key(number, box, window, style, under, cover)
+
+    def stamps(self, plate: Plate | None, numbers: Iterable[int]) -> list[Stamp]:
+        """Name, size and time of a plate's files, looked at once."""
+        if plate is None:
+            return []
+        there = [number for number in numbers if number in plate.frames]
+        for number in there:
+            place = (plate.name, number)
+            if place not in self._stamps:
+                self._stamps[place] = stamp_of(plate.file(number))
+        return [self._stamps[plate.name, number] for number in there]
 
     def _painting(
         self, fix: Frame, base: Frame, window: Box, number: int, report: Reporter
@@ -202,16 +214,6 @@ def keyframes(fix: Plate, plate: Plate) -> tuple[int, ...]:
             fix="name the keyframe by its frame, such as fix.1017.exr",
         )
     return found
-
-
-def stamps(inputs: Iterable[tuple[Plate | None, Iterable[int]]]) -> list[list[object]]:
-    """Name, size and time of every file that frames come from."""
-    return [
-        []
-        if plate is None
-        else [stamp_of(plate.file(number)) for number in numbers if number in plate.frames]
-        for plate, numbers in inputs
-    ]
 
 
 def _key(number: int, box: Box, window: Box, style: FloatImage, under: Under, cover: FloatImage) -> Key:

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from understudy.comp import merge
-from understudy.errors import UnderstudyError
+from understudy.errors import PlateError, UnderstudyError
 from understudy.face.track import Track
 from understudy.image import colour
 from understudy.image.exr import read_metadata, write_image
@@ -39,10 +39,10 @@ from understudy.settings import Settings
 from understudy.shot import spread
 from understudy.shot.find import chosen_frames
 from understudy.shot.output import DIGEST, is_done, refuse_overwriting, with_stamp
-from understudy.shot.painted import Painted, keyframes, stamps
+from understudy.shot.painted import Painted, keyframes
 from understudy.shot.waiting import Waiting
 
-CONFIDENCE = "understudy:confidence"
+CONFIDENCE, CONFIDENCE_LAYER = "understudy:confidence", "confidence.A"
 _NOT_OF_THE_FRAME = {"frames", "output", "device", "wanted_confidence", "fix", "plate", "matte", "swapped"}
 
 
@@ -133,10 +133,12 @@ class _Run:
                 other = waiting.take(number)
                 self._finish(number, span, fixed if other is None else joined(span, number, fixed, other))
             for number in waiting.numbers:
-                self._finish(number, span, waiting.take(number))
+                left = waiting.take(number)
+                if left is not None:
+                    self._finish(number, span, left)
         for number in todo:
-            if number not in self.confidence and number not in self.failed:
-                self._lose(number, self._beyond[number])
+            if number not in self.confidence:
+                self._lose(number, self._beyond.get(number) or self._why_unread(number))
 
     def result(self, keys: Sequence[int]) -> dict[str, Any]:
         """What the run tells at its end."""
@@ -184,12 +186,10 @@ class _Run:
         self.kept.append(number)
         return True
 
-    def _finish(self, number: int, span: Span, fixed: Fixed | None) -> None:
+    def _finish(self, number: int, span: Span, fixed: Fixed) -> None:
         """Lay a fix over its frame and write it."""
         path = self.output.path(number)
         try:
-            if fixed is None:
-                raise self._beyond[number]
             refuse_overwriting(path, self.shot.inputs, number)
             self.confidence[number] = fixed.mean_confidence
             stamp = {DIGEST: self._digest(number, span), CONFIDENCE: f"{fixed.mean_confidence:.4f}"}
@@ -203,7 +203,17 @@ class _Run:
         except UnderstudyError as exc:
             self._lose(number, exc)
 
+    def _why_unread(self, number: int) -> UnderstudyError:
+        """What is wrong with a frame that no keyframe came by: the plate does not have it."""
+        try:
+            self.shot.base(number)
+        except UnderstudyError as exc:
+            return exc
+        return PlateError(f"Frame {number} of the plate is missing.", where=self.shot.plate.where(number))
+
     def _lose(self, number: int, exc: UnderstudyError) -> None:
+        if number in self.failed:
+            return  # the other keyframe's side has told of it
         self.failed[number] = exc
         self.confidence.pop(number, None)
         self.report(Failed(exc.as_dict(), number))
@@ -218,7 +228,9 @@ class _Run:
         values = {
             "job": shot.job.model_dump(mode="json", exclude=_NOT_OF_THE_FRAME),
             "frame": number,
-            "inputs": stamps([(shot.plate, way), (shot.swapped, way), (shot.matte, way), (shot.fix, keys)]),
+            "inputs": [
+                shot.stamps(plate, keys if plate is shot.fix else way) for plate in shot.inputs.values()
+            ],
             "faces": [faces[one].landmarks_digest for one in way if one in faces],
         }
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
@@ -260,5 +272,7 @@ def laid_over(frame: Frame, fixed: Fixed, *, layers: bool) -> Frame:
         sure[rows, columns, 0] = 1 - np.minimum(fixed.cover, 1) * (1 - fixed.confidence)
     if not layers:
         return replace(frame, pixels=pixels)
-    channels = (*frame.channels, "confidence.A")
-    return replace(frame, pixels=np.concatenate([pixels, sure], axis=2), channels=channels)
+    # A frame that was fixed before has the layer already.
+    others = [index for index, name in enumerate(frame.channels) if name != CONFIDENCE_LAYER]
+    channels = (*(frame.channels[index] for index in others), CONFIDENCE_LAYER)
+    return replace(frame, pixels=np.concatenate([pixels[..., others], sure], axis=2), channels=channels)

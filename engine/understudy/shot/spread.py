@@ -34,7 +34,7 @@ def manner(job: PropagateJob, extent_px: float) -> Manner:
         position=job.position_weight,
         temporal=job.temporal_weight,
     )
-    options = Options(patch=job.patch, uniformity=job.uniformity, seed=job.seed)
+    options = Options(patch=job.patch, uniformity=job.uniformity, seed=job.seed, device=job.device)
     return Manner(weights, options, job.method == "synthesis", job.preview, extent_px)
 
 
