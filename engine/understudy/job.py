@@ -212,8 +212,8 @@ class SwapJob(PlateFields):
     """Covers the plate where the model says the new face is."""
     matte_destination: Switch = False
     """Covers the plate where the model says the plate's own face is."""
-    matte_hull: Switch = True
-    """Covers the plate inside the landmarks' outline."""
+    matte_hull: Switch = False
+    """Covers the plate inside its own face's landmarks only: holds a longer or wider new face in."""
     matte_occlusion: Switch = False
     """Leaves out what lies in front of the plate's face: where it differs from what the model knows."""
     matte_box: Switch = False
@@ -324,7 +324,7 @@ class PropagateJob(PlateFields):
     output: str
     """Frames to write, such as fixed.%04d.exr."""
     swapped: str | None = None
-    """Frames that the fix was painted on, such as a swap's; the plate's own when left out."""
+    """Frames that the fix was painted on, such as swap.%04d.exr; the plate's own when left out."""
     matte: str | None = None
     """Matte of what has to go on each frame, such as roto.%04d.exr: nothing that it hides is looked at."""
     matte_grow_px: Annotated[int, Field(ge=0, le=200, json_schema_extra=_unit("pixels"))] = 3

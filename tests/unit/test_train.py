@@ -20,7 +20,7 @@ from understudy.job import ExportJob
 from understudy.progress import Cancelled, Event, Progress, Warned, silent
 from understudy.runtime.model import Model, read_card
 from understudy.settings import Settings
-from understudy.train import checkpoint, export, folder, loop, losses, nets, samples
+from understudy.train import checkpoint, export, folder, iteration, loop, losses, nets, samples
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +198,33 @@ def test_several_decoders_at_once_draw_what_each_draws_alone() -> None:
         ]
     for many, one in zip(together, alone, strict=True):
         assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(many, one, strict=True))
+
+
+def test_decoders_are_drawn_together_by_a_share_and_their_mean_stays() -> None:
+    decoders = nets.Comb(nets.Architecture(SIZE, 8, ("a", "b", "c"))).decoders
+    before = [[value.detach().clone() for value in decoder.parameters()] for decoder in decoders]
+    iteration.draw_together(decoders, share=0.25)
+    for index, decoder in enumerate(decoders):
+        for now, own, *others in zip(decoder.parameters(), before[index], *before, strict=True):
+            middle = torch.stack(others).mean(0)
+            assert torch.allclose(now - middle, 0.75 * (own - middle), atol=1e-6)
+
+
+def test_decoders_begin_alike_become_different_and_stay_nearer_for_being_drawn_together(
+    tmp_path: Path, sets: tuple[Path, Path], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def apart(name: str) -> float:
+        train_job = job(tmp_path / name, sets, iterations=20)
+        loop.run(train_job, report=silent, settings=settings)
+        first, second = (list(d.parameters()) for d in resume(train_job, silent).network.decoders)
+        return sum(float((a - b).detach().abs().sum()) for a, b in zip(first, second, strict=True))
+
+    begun = resume(job(tmp_path / "new.model", sets), silent).network.decoders
+    pairs = zip(begun[0].parameters(), begun[1].parameters(), strict=True)
+    assert all(torch.equal(first, second) for first, second in pairs)
+    together = apart("together.model")
+    monkeypatch.setattr(iteration, "TOGETHER", 0.0)
+    assert 0.0 < together < apart("apart.model")
 
 
 def test_landmarks_of_a_batch_lie_on_what_they_mark(sets: tuple[Path, Path]) -> None:

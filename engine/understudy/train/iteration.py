@@ -6,11 +6,11 @@ What does not fit into memory at once is computed in parts whose gradients add u
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from understudy.errors import TrainingError
 from understudy.train import losses, memory, nets
@@ -21,6 +21,8 @@ WARM_UP_ITERATIONS = 200
 LEVEL_ITERATIONS = 3000
 AVERAGE_DECAY = 0.999
 CLIP_NORM = 1.0
+# How strongly decoders are drawn together; the learning rate times this is the share of one iteration.
+TOGETHER = 10.0
 # How far one batch moves the averages of the codes.
 CODE_SHARE = 0.02
 WEIGHTS = losses.Weights()
@@ -88,9 +90,11 @@ def step(study: Study) -> Figures:
     figures = _gradients(study, batches)
     torch.nn.utils.clip_grad_norm_(study.network.parameters(), CLIP_NORM)
     study.between = False
+    rate = study.job.learning_rate * study.watch.rate_share * pace(study.iteration)
     for group in study.optimiser.param_groups:
-        group["lr"] = study.job.learning_rate * study.watch.rate_share * pace(study.iteration)
+        group["lr"] = rate
     study.optimiser.step()
+    draw_together(study.network.decoders, share=min(1.0, TOGETHER * rate))
     follow(study.average, study.network, study.iteration)
     study.lap("optimiser")
     study.iteration += 1
@@ -240,6 +244,24 @@ def pace(iteration: int) -> float:
     It knows no end, so that a run can always go on from where another one stopped.
     """
     return min(1.0, (iteration + 1) / WARM_UP_ITERATIONS, math.sqrt(LEVEL_ITERATIONS / (iteration + 1)))
+
+
+@torch.no_grad()
+def draw_together(decoders: Iterable[nn.Module], *, share: float) -> None:
+    """Move every decoder's weights towards the mean of all by `share` of what sets them apart.
+
+    A decoder sees one performer's few hundred frames. What those do not say, teeth behind lips that were
+    hardly opened, it takes from the others; what they do say outweighs the pull.
+
+    Source:
+        Evgeniou and Pontil 2004, Regularized Multi-Task Learning (the penalty on the distance from the
+        mean); Loshchilov and Hutter 2019, Decoupled Weight Decay Regularization (beside Adam, not through
+        its gradients).
+    """
+    for alike in zip(*(decoder.parameters() for decoder in decoders), strict=True):
+        middle = torch.stack(list(alike)).mean(0)
+        for weights in alike:
+            weights.lerp_(middle, share)
 
 
 @torch.no_grad()

@@ -100,6 +100,8 @@ def begin_anew(study: Study) -> None:
     """Set the network to what a model begins with: the base, or the random weights of its seed."""
     torch.manual_seed(study.job.seed)
     untrained = nets.Comb(study.description.architecture)
+    for decoder in untrained.decoders[1:]:  # what is drawn together must begin alike
+        decoder.load_state_dict(untrained.decoders[0].state_dict())
     if study.job.base:
         base.give(untrained)  # one of another width begins at random
     untrained.shapes.copy_(_shapes(study.banks))
