@@ -34,7 +34,7 @@ test: setup ## Run the default tests
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 test-host: setup $(HOST)/.understudy-bpy ## Run the tests inside Blender, which it installs (1 GB)
-	UNDERSTUDY_BLENDER_PYTHON=$(CURDIR)/$(HOST)/bin/python $(BIN)/python -m pytest tests/host/test_blender.py $(ARGS)
+	UNDERSTUDY_BLENDER_PYTHON=$(CURDIR)/$(HOST)/bin/python $(BIN)/python -m pytest tests/host/test_blender*.py $(ARGS)
 
 $(HOST)/.understudy-bpy: Makefile
 	test -x $(HOST)/bin/python || $(PYTHON) -m venv $(HOST)
@@ -60,6 +60,7 @@ generate: setup ## Write what comes from the job table
 	$(BIN)/python -m understudy.generate
 	PYTHONPATH=plugin $(BIN)/python -m understudy_nuke.gizmo
 	$(BIN)/python bench/gizmo_picture.py gizmos/Understudy.gizmo docs/nuke_group.png
+	$(BIN)/python bench/gizmo_picture.py gizmos/UnderstudyPropagate.gizmo docs/nuke_propagate.png
 
 docs: generate ## Write the pages that are generated
 

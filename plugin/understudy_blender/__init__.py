@@ -32,13 +32,21 @@ def _find_host_half() -> None:
 _find_host_half()
 
 
+def _classes() -> tuple[type, ...]:
+    """Everything that Blender has to know, in the order that it wants."""
+    from . import fix_operators, fix_panel, operators, panel, settings
+
+    groups = (*settings.GROUPS.values(), settings.SceneSettings)
+    return (*groups, *operators.CLASSES, *fix_operators.CLASSES, *panel.CLASSES, *fix_panel.CLASSES)
+
+
 def register() -> None:
     """Add the add-on's classes and the scene's settings."""
     import bpy
 
-    from . import operators, panel, settings
+    from . import settings
 
-    for one in (*settings.GROUPS.values(), settings.SceneSettings, *operators.CLASSES, *panel.CLASSES):
+    for one in _classes():
         bpy.utils.register_class(one)
     bpy.types.Scene.understudy = bpy.props.PointerProperty(type=settings.SceneSettings)
 
@@ -47,11 +55,10 @@ def unregister() -> None:
     """Take them away again and end the engine; the node group stays and works without the add-on."""
     import bpy
 
-    from . import operators, panel, run, settings
+    from . import job_operator, run
 
     run.close_engine()
-    operators.current = None
+    job_operator.current = None
     del bpy.types.Scene.understudy
-    classes = (*settings.GROUPS.values(), settings.SceneSettings, *operators.CLASSES, *panel.CLASSES)
-    for one in reversed(classes):
+    for one in reversed(_classes()):
         bpy.utils.unregister_class(one)

@@ -10,29 +10,15 @@ from typing import Any
 import bpy
 
 from understudy_host.errors import HostError
-from understudy_host.exr_header import read_header
 
-from . import header, images, nodes, paths, placement
-from .sockets import LAYERS, NUMBERS, PLATE, RESULT, SHIFT
+from . import header, images, nodes, paths, scene_tree
+from .scene_tree import Part
+from .sockets import LAYERS, NUMBERS, PLATE, SHIFT
 
-_ROLE = "understudy_role"
-GROUP, PLATE_IMAGE, PLATE_PLACE, FACE_PASS = "group", "plate", "plate place", "face pass"
-_KINDS = {
-    GROUP: "CompositorNodeGroup",
-    PLATE_IMAGE: "CompositorNodeImage",
-    PLATE_PLACE: "CompositorNodeTranslate",
-    FACE_PASS: "CompositorNodeImage",
-}
-_PLACES = {PLATE_IMAGE: (-700, 120), PLATE_PLACE: (-420, 60), FACE_PASS: (-700, -240), GROUP: (-120, 0)}
-_CONSTANT = 0  # Blender's number for an interpolation that holds until the next key
-
-
-def find(scene: bpy.types.Scene, role: str) -> bpy.types.Node | None:
-    """The scene's node of a role; None where there is none."""
-    tree = scene.compositing_node_group
-    if tree is None:
-        return None
-    return next((node for node in tree.nodes if node.get(_ROLE) == role), None)
+GROUP = Part("group", "CompositorNodeGroup", (-120, 0), nodes.NAME)
+PLATE_IMAGE = Part("plate", "CompositorNodeImage", (-700, 120), f"{nodes.NAME} plate")
+PLATE_PLACE = Part("plate place", "CompositorNodeTranslate", (-420, 60), f"{nodes.NAME} plate place")
+FACE_PASS = Part("face pass", "CompositorNodeImage", (-700, -240), f"{nodes.NAME} face pass")
 
 
 def attach(scene: bpy.types.Scene, plate: str, face_pass: str, first: int, last: int) -> bpy.types.Node:
@@ -54,24 +40,40 @@ def attach(scene: bpy.types.Scene, plate: str, face_pass: str, first: int, last:
     by_frame = _headers(face_pass, first, last)
     # A frame without a face has fewer layers than the others.
     sample = next((frame for frame, found in by_frame.items() if SHIFT.label in found), next(iter(by_frame)))
-    tree = _tree(scene, face_pass, sample)
-    group, plate_image, place, layers = (
-        _node(scene, role) for role in (GROUP, PLATE_IMAGE, PLATE_PLACE, FACE_PASS)
-    )
+    tree = scene_tree.compositing(scene, paths.frame_path(face_pass, sample))
+    group, layers = scene_tree.node(tree, GROUP), scene_tree.node(tree, FACE_PASS)
     if group.node_tree is None or group.node_tree.get(nodes.VERSION_KEY) != nodes.VERSION:
         group.node_tree = nodes.group()
-    images.show(plate_image, plate, first, last, sample)
+    shown = show_plate(tree, plate, first, last, sample)
+    if not group.inputs[PLATE].is_linked:  # the artist may have put something between
+        tree.links.new(shown, group.inputs[PLATE])
     images.show(layers, face_pass, first, last, sample)
-    _link(tree, plate_image.outputs[0], place.inputs["Image"])
-    _link(tree, place.outputs[0], group.inputs[PLATE])
     for layer in LAYERS:
         if layer.output in layers.outputs:
-            _link(tree, layers.outputs[layer.output], group.inputs[layer.label])
+            scene_tree.link(tree, layers.outputs[layer.output], group.inputs[layer.label])
     for number in NUMBERS:
-        _set(tree, group.inputs[number.label], _values_of(by_frame, number.label))
-    _place_plate(tree, place, plate, list(by_frame))
-    _to_output(tree, group)
+        scene_tree.keep_values(tree, group.inputs[number.label], _values_of(by_frame, number.label))
+    scene_tree.to_output(tree, group)
     return group
+
+
+def show_plate(
+    tree: bpy.types.NodeTree, plate: str, first: int, last: int, sample: int
+) -> bpy.types.NodeSocket:
+    """The plate at its place in the picture: one with overscan, or of a part of it, lies off the middle.
+
+    Raises:
+        HostError: Blender cannot read the sample's frame, or a header is damaged.
+    """
+    image, place = scene_tree.node(tree, PLATE_IMAGE), scene_tree.node(tree, PLATE_PLACE)
+    images.show(image, plate, first, last, sample)
+    scene_tree.link(tree, image.outputs[0], place.inputs["Image"])
+    offsets = header.offsets(plate, range(first, last + 1), "plate")
+    place.inputs["Interpolation"].default_value = "Nearest"
+    for axis, name in enumerate("XY"):
+        along = {frame: offset[axis] for frame, offset in offsets.items()}
+        scene_tree.keep_values(tree, place.inputs[name], along)
+    return place.outputs[0]
 
 
 def _headers(face_pass: str, first: int, last: int) -> dict[int, header.Values]:
@@ -93,109 +95,5 @@ def _header(path: Path, changed_ns: int, size: int) -> header.Values:
     return header.values(path)
 
 
-def _tree(scene: bpy.types.Scene, face_pass: str, frame: int) -> bpy.types.NodeTree:
-    tree = scene.compositing_node_group
-    if tree is not None:
-        return tree
-    tree = bpy.data.node_groups.new("Compositing", "CompositorNodeTree")
-    tree.interface.new_socket(RESULT, in_out="OUTPUT", socket_type="NodeSocketColor")
-    scene.compositing_node_group = tree
-    window = read_header(paths.frame_path(face_pass, frame))["displayWindow"]
-    scene.render.resolution_x, scene.render.resolution_y = placement.size(window)
-    scene.render.resolution_percentage = 100
-    return tree
-
-
-def _node(scene: bpy.types.Scene, role: str) -> bpy.types.Node:
-    found = find(scene, role)
-    if found is not None:
-        return found
-    node = scene.compositing_node_group.nodes.new(_KINDS[role])
-    node[_ROLE] = role
-    node.name = node.label = nodes.NAME if role == GROUP else f"{nodes.NAME} {role}"
-    node.location = _PLACES[role]
-    if role == GROUP:
-        node.width = 240
-    return node
-
-
-def _link(tree: bpy.types.NodeTree, given: bpy.types.NodeSocket, taking: bpy.types.NodeSocket) -> None:
-    if not any(link.from_socket == given for link in taking.links):
-        tree.links.new(given, taking)
-
-
-def _to_output(tree: bpy.types.NodeTree, group: bpy.types.Node) -> None:
-    output = next((node for node in tree.nodes if node.bl_idname == "NodeGroupOutput"), None)
-    if output is None:
-        output = tree.nodes.new("NodeGroupOutput")
-        output.location = (260, 0)
-    if not output.inputs[0].is_linked:
-        tree.links.new(group.outputs[0], output.inputs[0])
-
-
-def _place_plate(tree: bpy.types.NodeTree, place: bpy.types.Node, plate: str, frames: list[int]) -> None:
-    """A plate with overscan, or one that fills only a part of its picture, lies off the middle too."""
-    across, up = {}, {}
-    for frame in frames:
-        path = paths.frame_path(plate, frame)
-        if path.suffix.lower() == ".exr" and path.is_file():
-            facts = read_header(path)
-            across[frame], up[frame] = placement.offset(facts["dataWindow"], facts["displayWindow"])
-    place.inputs["Interpolation"].default_value = "Nearest"
-    _set(tree, place.inputs["X"], across)
-    _set(tree, place.inputs["Y"], up)
-
-
 def _values_of(by_frame: Mapping[int, header.Values], label: str) -> dict[int, Any]:
     return {frame: found[label] for frame, found in by_frame.items() if label in found}
-
-
-def _set(tree: bpy.types.NodeTree, socket: bpy.types.NodeSocket, values: Mapping[int, Any]) -> None:
-    """Give a socket its value of each frame: keyed and held where it changes, plainly set where not."""
-    if not values:
-        return
-    first = next(iter(values.values()))
-    size = len(first) if isinstance(first, tuple) else 0
-    for index in range(max(size, 1)):
-        line = {frame: value[index] if size else value for frame, value in values.items()}
-        _forget(tree, socket, index)
-        if size:
-            socket.default_value[index] = line[next(iter(line))]
-        else:
-            socket.default_value = first
-        if len(set(line.values())) > 1:
-            _key(tree, socket, index, line)
-
-
-def _key(
-    tree: bpy.types.NodeTree, socket: bpy.types.NodeSocket, index: int, line: Mapping[int, float]
-) -> None:
-    animation = tree.animation_data_create()
-    if animation.action is None:
-        animation.action = bpy.data.actions.new(nodes.NAME)
-    path = socket.path_from_id("default_value")
-    curve = animation.action.fcurve_ensure_for_datablock(tree, path, index=index)
-    points = curve.keyframe_points
-    points.add(len(line))
-    points.foreach_set("co", [number for key in line.items() for number in key])
-    points.foreach_set("interpolation", [_CONSTANT] * len(line))
-    curve.update()
-
-
-def _forget(tree: bpy.types.NodeTree, socket: bpy.types.NodeSocket, index: int) -> None:
-    """Take an earlier bake's keys away."""
-    path = socket.path_from_id("default_value")
-    for curves in curve_lists(tree):
-        curve = curves.find(path, index=index)
-        if curve is not None:
-            curves.remove(curve)
-
-
-def curve_lists(owner: bpy.types.ID) -> list[Any]:
-    """The animation curves that move something of a scene or a tree, in lists that can be searched."""
-    animation = owner.animation_data
-    if animation is None or animation.action is None or animation.action_slot is None:
-        return []
-    strips = [strip for layer in animation.action.layers for strip in layer.strips]
-    bags = [strip.channelbag(animation.action_slot) for strip in strips]
-    return [bag.fcurves for bag in bags if bag is not None]

@@ -7,8 +7,13 @@ from typing import Any, Union
 
 import bpy
 
+from . import scene_tree
+from .scene_tree import Part
+
 # A socket that gives a value, or the value itself.
 Given = Union[bpy.types.NodeSocket, float, Sequence[float]]
+# A menu's words with what each means.
+Choices = Sequence[tuple[str, str]]
 COLUMN_PX, ROW_PX, GAP_PX, BAND_PX = 190, 230, 90, 5500
 
 
@@ -46,6 +51,12 @@ class Graph:
         for socket, given in zip(node.inputs, inputs):
             if given is not None:
                 self.give(socket, given)
+        return node
+
+    def part(self, part: Part) -> bpy.types.Node:
+        """A node that is found again by its role."""
+        node = scene_tree.node(self.tree, part)
+        node.parent = self._frame
         return node
 
     def give(self, socket: bpy.types.NodeSocket, given: Given) -> None:
@@ -89,6 +100,22 @@ class Graph:
         self.give(node.inputs["B"], second)
         return node.outputs[0]
 
+    def grey(self, value: Given) -> bpy.types.NodeSocket:
+        """One number in all three channels."""
+        return self.joined([value] * 3)
+
+    def chosen(
+        self, menu: Given, choices: Choices, values: Sequence[Given], kind: str
+    ) -> bpy.types.NodeSocket:
+        """The value that a menu's word stands for, bit for bit; `kind` is Blender's name of its type."""
+        switch = self.add("GeometryNodeMenuSwitch", data_type=kind)
+        switch.enum_items.clear()
+        for word, meaning in choices:
+            switch.enum_items.new(word).description = meaning
+        for socket, given in zip(switch.inputs, (menu, *values)):
+            self.give(socket, given)
+        return switch.outputs[0]
+
     def lay_out(self) -> None:
         """Set the sections side by side in bands, and each node after the last one that it takes from."""
         depths = _depths(self.tree)
@@ -108,6 +135,26 @@ class Graph:
             if node.bl_idname == "NodeGroupInput":
                 for socket in node.outputs:
                     socket.hide = not socket.is_linked
+
+
+def declare_menu(
+    tree: bpy.types.NodeTree,
+    name: str,
+    choices: Choices,
+    panel: bpy.types.NodeTreeInterfacePanel | None = None,
+) -> None:
+    """Give a group an input to choose by; its default can be set once it is linked to a switch."""
+    tooltip = ". ".join(f"{word}: {meaning}" for word, meaning in choices)
+    tree.interface.new_socket(
+        name, in_out="INPUT", socket_type="NodeSocketMenu", parent=panel, description=tooltip
+    )
+
+
+def socket_named(tree: bpy.types.NodeTree, name: str) -> bpy.types.NodeTreeInterfaceSocket:
+    """A group's own input or output of a name."""
+    return next(
+        item for item in tree.interface.items_tree if item.name == name and item.item_type == "SOCKET"
+    )
 
 
 def _depths(tree: bpy.types.NodeTree) -> dict[str, int]:

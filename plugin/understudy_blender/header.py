@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Union
 
 from understudy_host.errors import HostError
 from understudy_host.exr_header import Value, read_header
 
-from . import placement
+from . import paths, placement
 from .sockets import FACE_PX, FROM_ENCODED, LIGHT_THERE, MATCH, OFFSET, SHIFT, TO_ENCODED
 
 Matrix = Sequence[Sequence[float]]
@@ -24,8 +25,8 @@ def values(path: Path) -> Values:
         HostError: the file is no face pass, or of a plate that is not scene-linear.
     """
     header = read_header(path)
-    windows = header.get("dataWindow"), header.get("displayWindow")
-    if not isinstance(windows[0], tuple) or not isinstance(windows[1], tuple):
+    windows = _windows(header)
+    if windows is None:
         raise _no_face_pass(path)
     found: Values = {OFFSET.label: (*placement.offset(windows[0], windows[1]), 0.0)}
     if "understudy:colour_match" not in header:
@@ -44,6 +45,44 @@ def values(path: Path) -> Values:
     except (ValueError, ZeroDivisionError, KeyError) as error:
         raise _no_face_pass(path) from error
     return found
+
+
+def offsets(pattern: str, frames: Iterable[int], what: str) -> dict[int, tuple[float, float]]:
+    """How far each frame of a sequence has to be moved to lie at its place; none of what is no EXR file.
+
+    Args:
+        pattern: Such as plate.%04d.exr, absolute.
+        frames: Frame numbers; those that are not there are left out.
+        what: What the sequence is, to say in an error.
+
+    Returns:
+        (x, y) by frame, as `placement.offset` gives them.
+
+    Raises:
+        HostError: a file is damaged.
+    """
+    found = {}
+    for frame in frames:
+        path = paths.frame_path(pattern, frame)
+        if path.suffix.lower() == ".exr" and path.is_file():
+            facts = path.stat()
+            found[frame] = _offset(path, facts.st_mtime_ns, facts.st_size, what)
+    return found
+
+
+@lru_cache(maxsize=20_000)
+def _offset(path: Path, changed_ns: int, size: int, what: str) -> tuple[float, float]:
+    """Of one frame; its header is read again only when the file has changed."""
+    windows = _windows(read_header(path, what, "write it again"))
+    if windows is None:
+        raise HostError(f"The {what} has no data window.", str(path), "write it again")
+    return placement.offset(*windows)
+
+
+def _windows(header: dict[str, Value]) -> tuple[Sequence[int], Sequence[int]] | None:
+    """Data and display window; None where the header lacks one."""
+    stored, viewed = header.get("dataWindow"), header.get("displayWindow")
+    return (stored, viewed) if isinstance(stored, tuple) and isinstance(viewed, tuple) else None
 
 
 def _colours(header: dict[str, Value]) -> Values:

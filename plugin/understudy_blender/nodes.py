@@ -18,7 +18,8 @@ import bpy
 
 from understudy_host.knobs import TABS, Knob
 
-from .graph import Given, Graph
+from .blend import blended
+from .graph import Graph, declare_menu, socket_named
 from .sockets import (
     BAKED,
     CHOICE,
@@ -53,8 +54,6 @@ WHITE = SHIFT_STOPS / STOPS
 # Blender's Gaussian is cut at its size, which is three deviations.
 _DEVIATIONS = 3.0
 _LEAST_WEIGHT = 1e-6
-# Beyond it a number counts as infinite; halves and all that a camera gives lie far below.
-_LARGEST = 3e38
 
 
 def group() -> bpy.types.NodeTree:
@@ -69,7 +68,7 @@ def group() -> bpy.types.NodeTree:
     graph = Graph(tree, {knob.name: knob.label for knob in live_knobs()})
     _draw(graph)
     # The menu's words reach the group's own socket once it is linked to the switch.
-    _socket(tree, CHOICE).default_value = BAKED
+    socket_named(tree, CHOICE).default_value = BAKED
     graph.lay_out()
     return tree
 
@@ -89,19 +88,12 @@ def _declare(tree: bpy.types.NodeTree) -> None:
         if standing:
             panel = tree.interface.new_panel(tab)
             if tab == "Mask":
-                _declare_choice(tree, panel)
+                declare_menu(tree, CHOICE, CHOICES, panel)
             for knob in standing:
                 _declare_knob(tree, panel, knob)
     header = tree.interface.new_panel("From the face pass", default_closed=True)
     for number in NUMBERS:
         _declare_number(tree, header, number)
-
-
-def _declare_choice(tree: bpy.types.NodeTree, panel: bpy.types.NodeTreeInterfacePanel) -> None:
-    tooltip = ". ".join(f"{word}: {meaning}" for word, meaning in CHOICES)
-    tree.interface.new_socket(
-        CHOICE, in_out="INPUT", socket_type="NodeSocketMenu", parent=panel, description=tooltip
-    )
 
 
 def _declare_knob(tree: bpy.types.NodeTree, panel: bpy.types.NodeTreeInterfacePanel, knob: Knob) -> None:
@@ -121,12 +113,6 @@ def _declare_number(
         number.label, in_out="INPUT", socket_type=kind, parent=panel, description=number.tooltip
     )
     socket.default_value = number.default
-
-
-def _socket(tree: bpy.types.NodeTree, name: str) -> bpy.types.NodeTreeInterfaceSocket:
-    return next(
-        item for item in tree.interface.items_tree if item.name == name and item.item_type == "SOCKET"
-    )
 
 
 def _draw(graph: Graph) -> None:
@@ -211,13 +197,13 @@ def _lit(graph: Graph, face: bpy.types.NodeSocket) -> bpy.types.NodeSocket:
 
 def _grade(graph: Graph, face: bpy.types.NodeSocket) -> bpy.types.NodeSocket:
     """Gain, gamma about mid grey, lift about white, saturation, hue; the engine's `comp.grade` in nodes."""
-    gained = graph.vector("ADD", face, _grey(graph, graph.number("DIVIDE", graph["grade_gain_stops"], STOPS)))
+    gained = graph.vector("ADD", face, graph.grey(graph.number("DIVIDE", graph["grade_gain_stops"], STOPS)))
     contrast = graph.number("DIVIDE", 1.0, graph["grade_gamma"])
     toned = _about(graph, gained, MID_GREY, contrast)
     kept = graph.number("SUBTRACT", 1.0, _share(graph, graph["grade_lift_percent"]))
     lifted = _about(graph, toned, WHITE, kept)
     mean = graph.vector("DOT_PRODUCT", lifted, (1 / 3,) * 3)
-    grey = _grey(graph, mean)
+    grey = graph.grey(mean)
     colour = graph.scaled(
         graph.vector("SUBTRACT", lifted, grey), _share(graph, graph["grade_saturation_percent"])
     )
@@ -225,10 +211,6 @@ def _grade(graph: Graph, face: bpy.types.NodeSocket) -> bpy.types.NodeSocket:
     graph.give(turn.inputs["Axis"], (1.0, 1.0, 1.0))
     graph.give(turn.inputs["Angle"], graph.number("RADIANS", graph["grade_hue_degrees"]))
     return graph.vector("ADD", grey, turn.outputs[0])
-
-
-def _grey(graph: Graph, value: bpy.types.NodeSocket) -> bpy.types.NodeSocket:
-    return graph.joined([value, value, value])
 
 
 def _about(
@@ -252,13 +234,7 @@ def _matte(graph: Graph) -> bpy.types.NodeSocket:
     blur = graph.add("CompositorNodeBlur", [shrunk, graph.joined([half_px, half_px])])
     blur.inputs["Type"].default_value = "Cubic"
     live = graph.number("MINIMUM", eroded, blur.outputs[0])
-    switch = graph.add("GeometryNodeMenuSwitch", data_type="FLOAT")
-    switch.enum_items.clear()
-    for word, meaning in CHOICES:
-        switch.enum_items.new(word).description = meaning
-    for socket, value in zip(switch.inputs, (graph[CHOICE], graph["Matte final"], live)):
-        graph.give(socket, value)
-    return switch.outputs[0]
+    return graph.chosen(graph[CHOICE], CHOICES, [graph["Matte final"], live], "FLOAT")
 
 
 def _eroded(graph: Graph, matte: bpy.types.NodeSocket, px: bpy.types.NodeSocket) -> bpy.types.NodeSocket:
@@ -287,42 +263,8 @@ def _over(graph: Graph, face: bpy.types.NodeSocket, matte: bpy.types.NodeSocket)
     weight = graph.number("MULTIPLY", everywhere, placed[1])
     weight = graph.number("MULTIPLY", weight, _share(graph, graph["opacity"]))
     # A plate with alpha holds its colours multiplied by it.
-    front = graph.vector("MULTIPLY", _grey(graph, alpha), placed[0])
-    finished = _blended(graph, graph[PLATE], front, weight)
+    front = graph.vector("MULTIPLY", graph.grey(alpha), placed[0])
+    finished = blended(graph, graph[PLATE], front, weight)
     node = graph.add("CompositorNodeSetAlpha", [finished, alpha])
     node.inputs["Type"].default_value = "Replace Alpha"
     return node.outputs[0]
-
-
-def _blended(
-    graph: Graph, plate: bpy.types.NodeSocket, face: bpy.types.NodeSocket, weight: bpy.types.NodeSocket
-) -> bpy.types.NodeSocket:
-    """The blend; where the weight is 0 the plate's bits, NaN, infinity and negative zero included.
-
-    The compositor has no choice between two pixels that does no arithmetic on them, and a number that is not
-    finite survives every multiplication by 0. So the plate is held to finite numbers, what that took from it
-    is kept as a difference (0 for all but what is not finite), and the difference is put back where no face
-    is. A plate's pixel that is not finite gives way to the face.
-
-    All three inputs have the plate's raster.
-    """
-    # Minimum and maximum give their first input where the second is NaN.
-    seen = graph.vector("MINIMUM", (_LARGEST,) * 3, plate)
-    seen = graph.vector("MAXIMUM", (-_LARGEST,) * 3, seen)
-    taken = graph.vector("SUBTRACT", seen, plate)
-    finite: Given = 1.0
-    for channel in graph.channels(seen):
-        within = graph.number("LESS_THAN", graph.number("ABSOLUTE", channel), _LARGEST)
-        finite = graph.number("MULTIPLY", within, finite)
-    covered = graph.number("GREATER_THAN", weight, 0.0)
-    gone = graph.number("SUBTRACT", 1.0, finite)
-    share = graph.number("MAXIMUM", graph.number("MULTIPLY", gone, covered), weight)
-    kept = graph.scaled(seen, graph.number("SUBTRACT", 1.0, share))
-    # 0 less a zero of either sign is +0, and less +0 every number keeps its bits.
-    added = graph.vector("SUBTRACT", (0.0,) * 3, graph.scaled(face, share))
-    blended = graph.vector("SUBTRACT", kept, added)
-    # Only a power turns what is not finite into a number.
-    outside = graph.number("SUBTRACT", 1.0, covered)
-    back = graph.vector("POWER", taken, _grey(graph, outside))
-    back = graph.vector("SUBTRACT", back, _grey(graph, covered))
-    return graph.vector("SUBTRACT", blended, back)

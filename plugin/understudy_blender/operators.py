@@ -1,4 +1,4 @@
-"""What the panel's buttons do. The engine works beside Blender; its results come in with a timer."""
+"""What the panel's buttons do."""
 
 from __future__ import annotations
 
@@ -11,115 +11,12 @@ from understudy_host.client import failed_frames
 from understudy_host.errors import HostError
 from understudy_host.jobs import digest
 
-from . import composite, paths, settings
+from . import composite, job_operator, paths, settings
+from .job_operator import JobOperator, refuse
 from .run import Run
 
-_SECONDS_BETWEEN_LOOKS = 0.1
 
-# The one run of this session. The engine takes one job after the other, and an artist waits for one.
-current: Run | None = None
-
-
-def one_line(error: HostError) -> str:
-    """An error as Blender's status bar can show it."""
-    parts = (("", error.what), ("At ", error.where), ("Try: ", error.fix))
-    return " ".join(f"{before}{part.rstrip('.')}." for before, part in parts if part)
-
-
-class _OnTheEngine:
-    """A job on the engine: from a button in the background, from a script or without a window until its end.
-
-    What only one of them knows is in `job` and `finish`.
-    """
-
-    verb = settings.SWAP
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """One run at a time."""
-        return current is None or current.done
-
-    def job(self, scene: bpy.types.Scene) -> dict[str, Any]:
-        """The job's values; HostError where the scene is not ready."""
-        raise NotImplementedError
-
-    def start(self, scene: bpy.types.Scene) -> None:
-        """What has to be done in the scene before the engine writes."""
-
-    def finish(self, scene: bpy.types.Scene, run: Run) -> None:
-        """Bring the result into the scene, in the main thread."""
-
-    def execute(self, context: bpy.types.Context) -> Set[str]:
-        """Run and wait."""
-        if not self._begin(context):
-            return {"CANCELLED"}
-        self._run.wait()
-        return self._end()
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Set[str]:
-        """Run beside Blender; `modal` brings the result in."""
-        if bpy.app.background:
-            return self.execute(context)
-        if not self._begin(context):
-            return {"CANCELLED"}
-        self._timer = context.window_manager.event_timer_add(_SECONDS_BETWEEN_LOOKS, window=context.window)
-        context.window_manager.modal_handler_add(self)
-        return {"RUNNING_MODAL"}
-
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> Set[str]:
-        """Look how far the run is; every other event is the artist's."""
-        if event.type != "TIMER":
-            return {"PASS_THROUGH"}
-        _redraw(context)
-        if not self._run.done:
-            return {"PASS_THROUGH"}
-        context.window_manager.event_timer_remove(self._timer)
-        return self._end()
-
-    def cancel(self, context: bpy.types.Context) -> None:
-        """Blender ends it, because the file is closed."""
-        self._run.cancel()
-
-    def _begin(self, context: bpy.types.Context) -> bool:
-        global current
-        try:
-            job = self.job(context.scene)
-        except HostError as error:
-            self.report({"ERROR"}, one_line(error))
-            return False
-        # The scene may be renamed, deleted or undone while the engine works; a reference would then crash.
-        self._scene_name, self._job = context.scene.name, job
-        self.start(context.scene)
-        current = self._run = Run(self.verb, job)
-        return True
-
-    def _end(self) -> Set[str]:
-        run = self._run
-        if run.error is not None:
-            self.report({"ERROR"}, one_line(run.error))
-            return {"CANCELLED"}
-        for warning in dict.fromkeys(run.warnings):
-            self.report({"WARNING"}, warning)
-        scene = bpy.data.scenes.get(self._scene_name)
-        if scene is None:
-            self.report({"WARNING"}, "The scene is gone; what the engine has made lies in its files.")
-            return {"FINISHED"}
-        try:
-            self.finish(scene, run)
-        except HostError as error:
-            self.report({"ERROR"}, one_line(error))
-            return {"CANCELLED"}
-        self.report({"WARNING" if failed_frames(run.result) else "INFO"}, run.summary())
-        return {"CANCELLED" if run.cancelled else "FINISHED"}
-
-
-def _redraw(context: bpy.types.Context) -> None:
-    for area in context.window.screen.areas if context.window else ():
-        if area.type == "NODE_EDITOR":
-            area.tag_redraw()
-
-
-class _Baking(_OnTheEngine):
+class _Baking(JobOperator):
     """A bake of some of the scene's frames."""
 
     def frames(self, scene: bpy.types.Scene) -> tuple[int, int]:
@@ -129,9 +26,11 @@ class _Baking(_OnTheEngine):
     def job(self, scene: bpy.types.Scene) -> dict[str, Any]:
         """The swap job of a face pass."""
         first, last = self._range = self.frames(scene)
-        _need(scene.understudy.plate, "plate", "choose one of its EXR files")
-        _need(scene.understudy.swap.track, "track", "track the face in the plate, or choose a .track file")
-        _need(scene.understudy.swap.model, "model", "choose an exported .onnx model")
+        settings.need(scene.understudy.plate, "plate", "choose one of its EXR files")
+        settings.need(
+            scene.understudy.swap.track, "track", "track the face in the plate, or choose a .track file"
+        )
+        settings.need(scene.understudy.swap.model, "model", "choose an exported .onnx model")
         return settings.face_pass_job(scene, f"{first}-{last}")
 
     def start(self, scene: bpy.types.Scene) -> None:
@@ -189,8 +88,7 @@ class UNDERSTUDY_OT_attach(bpy.types.Operator):
         try:
             composite.attach(scene, *settings.sequences(scene), scene.frame_start, scene.frame_end)
         except HostError as error:
-            self.report({"ERROR"}, one_line(error))
-            return {"CANCELLED"}
+            return refuse(self, error)
         return {"FINISHED"}
 
 
@@ -203,16 +101,16 @@ class UNDERSTUDY_OT_cancel(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only while there is something to stop."""
-        return current is not None and not current.done
+        return job_operator.current is not None and not job_operator.current.done
 
     def execute(self, context: bpy.types.Context) -> Set[str]:
         """Ask for it."""
-        if current is not None:
-            current.cancel()
+        if job_operator.current is not None:
+            job_operator.current.cancel()
         return {"FINISHED"}
 
 
-class _Preparing(_OnTheEngine):
+class _Preparing(JobOperator):
     """A verb whose form is a property group of its own."""
 
     def job(self, scene: bpy.types.Scene) -> dict[str, Any]:
@@ -220,7 +118,7 @@ class _Preparing(_OnTheEngine):
         values = settings.values(getattr(scene.understudy, self.verb), self.verb)
         for knob in settings.shown_knobs(self.verb):
             if knob.needed:
-                _need(values[knob.name], knob.label, "choose it in the panel")
+                settings.need(values[knob.name], knob.label, "choose it in the panel")
         given = {name: value for name, value in values.items() if value not in ("", None)}
         return {**given, **self.plate(scene)}
 
@@ -273,15 +171,9 @@ class UNDERSTUDY_OT_export(_Preparing, bpy.types.Operator):
 
 def _footage(path: str) -> str:
     """A pattern where the footage is a sequence; a video is a file by itself."""
-    _need(path, "plate", "choose one of its files")
-    whole = paths.absolute(path, "plate")
-    is_video = whole.lower().endswith((".mov", ".mp4", ".mxf", ".avi", ".mkv"))
-    return whole if is_video else paths.pattern(whole, "plate")
-
-
-def _need(value: Any, what: str, fix: str) -> None:
-    if value in ("", None):
-        raise HostError(f"No {what} is chosen.", "", fix)
+    settings.need(path, "plate", "choose one of its files")
+    is_video = path.lower().endswith((".mov", ".mp4", ".mxf", ".avi", ".mkv"))
+    return paths.absolute(path, "plate") if is_video else settings.sequence(path, "plate")
 
 
 CLASSES = (
@@ -294,6 +186,4 @@ CLASSES = (
     UNDERSTUDY_OT_train,
     UNDERSTUDY_OT_export,
 )
-for _one in CLASSES:
-    # Blender sets the full stop of a tooltip itself.
-    _one.bl_description = str(_one.__doc__).rstrip(".")
+job_operator.describe(CLASSES)

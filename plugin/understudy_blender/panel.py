@@ -10,7 +10,7 @@ from understudy_host.errors import HostError
 from understudy_host.jobs import digest
 from understudy_host.knobs import TABS
 
-from . import composite, operators, settings
+from . import composite, job_operator, scene_tree, settings
 from .sockets import CHOICE, live_knobs
 
 _CATEGORY = "Understudy"
@@ -47,7 +47,7 @@ class UNDERSTUDY_PT_main(_Panel, bpy.types.Panel):
         row.operator("understudy.bake")
         row.operator("understudy.bake_frame")
         layout.operator("understudy.attach")
-        run = operators.current
+        run = job_operator.current
         if run is not None and not run.done:
             layout.progress(factor=run.share, text=run.note)
             layout.operator("understudy.cancel")
@@ -85,7 +85,7 @@ def _draw_tab(tab: str, panel: Any, context: bpy.types.Context) -> None:
     for knob in baked:
         if not knob.needed:
             layout.prop(scene.understudy.swap, knob.name)
-    node = composite.find(scene, composite.GROUP)
+    node = scene_tree.find(scene.compositing_node_group, composite.GROUP)
     names = [knob.label for knob in live_knobs() if knob.tab == tab]
     if node is None or not names:
         return
@@ -106,13 +106,13 @@ def _draw_form(verb: str, panel: Any, context: bpy.types.Context) -> None:
     layout.operator(f"understudy.{verb}")
 
 
-def _panel_class(name: str, label: str, draw: Any) -> type:
-    """A closed panel under the main one."""
+def panel_class(name: str, label: str, draw: Any, parent: type = UNDERSTUDY_PT_main) -> type:
+    """A closed panel under the main one, or another; `draw` takes the panel and Blender's context."""
     facts = {
         "__doc__": label,
         "bl_idname": f"UNDERSTUDY_PT_{name}",
         "bl_label": label,
-        "bl_parent_id": UNDERSTUDY_PT_main.bl_idname,
+        "bl_parent_id": parent.bl_idname,
         "bl_options": {"DEFAULT_CLOSED"},
         "draw": draw,
     }
@@ -120,11 +120,11 @@ def _panel_class(name: str, label: str, draw: Any) -> type:
 
 
 def _tab_class(tab: str) -> type:
-    return _panel_class(tab.lower(), tab, lambda panel, context: _draw_tab(tab, panel, context))
+    return panel_class(tab.lower(), tab, lambda panel, context: _draw_tab(tab, panel, context))
 
 
 def _form_class(verb: str) -> type:
-    return _panel_class(verb, verb.capitalize(), lambda panel, context: _draw_form(verb, panel, context))
+    return panel_class(verb, verb.capitalize(), lambda panel, context: _draw_form(verb, panel, context))
 
 
 CLASSES = (

@@ -56,6 +56,12 @@ class Run:
         """Until it is done."""
         self._thread.join()
 
+    @property
+    def is_in_vain(self) -> bool:
+        """Whether every frame has failed."""
+        made = self.result.get("written") or self.result.get("unchanged")
+        return bool(failed_frames(self.result)) and not made
+
     def summary(self) -> str:
         """One sentence about how it ended."""
         if self.cancelled:

@@ -8,24 +8,32 @@ from typing import Any
 
 import bpy
 
+from understudy_host.errors import HostError
 from understudy_host.jobs import Keys, face_pass_document
 from understudy_host.knobs import LIVE, NOT_IN_A_FACE_PASS, Knob, knobs, schema
 
 from . import paths
-from .composite import curve_lists
+from .scene_tree import curve_lists
 
 SWAP = "swap"
 # The other verbs that have a form of their own in the panel, in the order of a shot's work.
 PREPARING = ("extract", "train", "export", "track")
+PROPAGATE = "propagate"
+# Files that a job takes as sequences: an artist chooses one of them.
+SEQUENCES = {PROPAGATE: ("fix", "swapped", "matte")}
+# What buttons decide, or Blender's own nodes do.
+_HIDDEN = {SWAP: frozenset({*LIVE, *NOT_IN_A_FACE_PASS}), PROPAGATE: frozenset({"preview"})}
 _DEFAULT_FACE_PASS = "//understudy/face_pass.%04d.exr"
+_DEFAULT_FIXED = "//understudy/fixed.%04d.exr"
 # Blender keeps single precision; a job says 0.1 and not 0.10000000149.
 _DIGITS = 7
 
 
 def shown_knobs(verb: str) -> list[Knob]:
     """A verb's knobs that are properties, in the job table's order."""
-    hidden = {*LIVE, *NOT_IN_A_FACE_PASS} if verb == SWAP else set()
-    return [knob for knob in knobs(verb) if knob.name not in hidden]
+    shown = [knob for knob in knobs(verb) if knob.name not in _HIDDEN.get(verb, ())]
+    sequences = SEQUENCES.get(verb, ())
+    return [knob._replace(kind="file") if knob.name in sequences else knob for knob in shown]
 
 
 def _property(knob: Knob) -> Any:
@@ -56,35 +64,34 @@ def _path_property(common: Mapping[str, Any], *, is_folder: bool) -> Any:
     return bpy.props.StringProperty(subtype=subtype, **{**common, "options": options})
 
 
-def _plate_property(description: str) -> Any:
-    return _path_property({"name": "plate", "description": description, "options": set()}, is_folder=False)
+def _file_property(name: str, description: str, **more: Any) -> Any:
+    """A file that is no knob of its verb."""
+    common = {"name": name, "description": description, "options": set(), **more}
+    return _path_property(common, is_folder=False)
 
 
 def _group_class(verb: str) -> type:
     fields = {knob.name: _property(knob) for knob in shown_knobs(verb)}
     if verb == "extract":
-        fields["plate"] = _plate_property("Footage of the performer: one of its files")
+        fields["plate"] = _file_property("plate", "Footage of the performer: one of its files")
+    if verb == PROPAGATE:
+        where = "Where the fixed frames are written, with %04d for the frame number"
+        fields["output"] = _file_property("output", where, default=_DEFAULT_FIXED)
     return type(f"Understudy{verb.title()}Settings", (bpy.types.PropertyGroup,), {"__annotations__": fields})
 
 
-GROUPS = {verb: _group_class(verb) for verb in (SWAP, *PREPARING)}
+GROUPS = {verb: _group_class(verb) for verb in (SWAP, *PREPARING, PROPAGATE)}
 
 
 def _scene_class() -> type:
     fields: dict[str, Any] = {
         verb: bpy.props.PointerProperty(type=group, name=verb) for verb, group in GROUPS.items()
     }
-    fields["plate"] = _plate_property("The photographed frames to change: one of their EXR files")
-    fields["face_pass"] = _path_property(
-        {
-            "name": "face pass",
-            "description": "Where the baked face pass is written, with %04d for the frame number",
-            "options": set(),
-            "default": _DEFAULT_FACE_PASS,
-        },
-        is_folder=False,
-    )
+    fields["plate"] = _file_property("plate", "The photographed frames to change: one of their EXR files")
+    where = "Where the baked face pass is written, with %04d for the frame number"
+    fields["face_pass"] = _file_property("face pass", where, default=_DEFAULT_FACE_PASS)
     fields["baked"] = bpy.props.StringProperty(options={"HIDDEN"})
+    fields["propagated"] = bpy.props.StringProperty(options={"HIDDEN"})
     return type("UnderstudySettings", (bpy.types.PropertyGroup,), {"__annotations__": fields})
 
 
@@ -185,10 +192,26 @@ def sequences(scene: bpy.types.Scene) -> tuple[str, str]:
         HostError: a path leads nowhere, or has no frame number.
     """
     chosen = scene.understudy
-    return (
-        paths.pattern(paths.absolute(chosen.plate, "plate"), "plate"),
-        paths.pattern(paths.absolute(chosen.face_pass, "face pass"), "face pass"),
-    )
+    return sequence(chosen.plate, "plate"), sequence(chosen.face_pass, "face pass")
+
+
+def sequence(path: str, what: str) -> str:
+    """The absolute pattern of a sequence that an artist has chosen a file of.
+
+    Raises:
+        HostError: the path leads nowhere, or has no frame number.
+    """
+    return paths.pattern(paths.absolute(path, what), what)
+
+
+def need(value: Any, what: str, fix: str) -> None:
+    """Stop where something is not chosen.
+
+    Raises:
+        HostError: the value is empty.
+    """
+    if value in ("", None):
+        raise HostError(f"No {what} is chosen.", "", fix)
 
 
 def note_baked(scene: bpy.types.Scene, digest: str, frames: Collection[int]) -> None:

@@ -17,8 +17,13 @@ _MAGIC = b"\x76\x2f\x31\x01"
 _LARGEST_HEADER = 2**20
 
 
-def read_header(path: Path) -> dict[str, Value]:
+def read_header(path: Path, what: str = "face pass", fix: str = "bake it again") -> dict[str, Value]:
     """The attributes of the first part that are texts, numbers or boxes (x0, y0, x1, y1, both ends within).
+
+    Args:
+        path: The file.
+        what: What the file is, to say in an error.
+        fix: What to do about it then.
 
     Raises:
         HostError: the file cannot be read or is no EXR file.
@@ -27,13 +32,11 @@ def read_header(path: Path) -> dict[str, Value]:
         with open(path, "rb") as file:
             data = file.read(_LARGEST_HEADER)
     except OSError as error:
-        raise HostError(
-            f"The face pass cannot be read: {error.strerror}.", str(path), "bake it again"
-        ) from error
+        raise HostError(f"The {what} cannot be read: {error.strerror}.", str(path), fix) from error
     try:
         return _attributes(data)
     except (ValueError, IndexError, struct.error) as error:
-        raise HostError("The face pass is no EXR file, or damaged.", str(path), "bake it again") from error
+        raise HostError(f"The {what} is no EXR file, or damaged.", str(path), fix) from error
 
 
 def _attributes(data: bytes) -> dict[str, Value]:

@@ -8,9 +8,11 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from understudy_host import sequence
 from understudy_host.knobs import LIVE, Knob, knobs
 
 _FILES = ("track", "model")
+_SEQUENCES = ("fix",)
 Keys = Mapping[str, Mapping[int, Any]]
 
 
@@ -29,11 +31,7 @@ def swap_document(
     job: dict[str, Any] = {"plate": plate, "output": output, "frames": frames, "write": "frame"}
     if colour_space:
         job["colour_space"] = colour_space
-    table = {knob.name: knob for knob in knobs("swap")}
-    for name, value in values.items():
-        knob = table.get(name)
-        if knob is not None and value not in ("", None) and (knob.needed or _differs(value, knob)):
-            job[name] = value
+    job.update(_told("swap", values))
     moved = {
         name: {str(frame): value for frame, value in sorted(keyed.items())} for name, keyed in keys.items()
     }
@@ -55,13 +53,43 @@ def face_pass_document(
     return job
 
 
+def propagate_document(
+    values: Mapping[str, Any], inputs: Mapping[str, str], *, output: str, frames: str, preview: bool = False
+) -> dict[str, Any]:
+    """The job that carries painted keyframes to the frames round them.
+
+    Args:
+        values: Knob values by field name; empty texts are left out, and so are defaults.
+        inputs: File patterns by field name: plate and fix, and matte and swapped where there are any.
+        output: File pattern such as fixed.%04d.exr.
+        frames: Such as 1001-1100.
+        preview: Only move the keyframes along.
+    """
+    job: dict[str, Any] = {**_told("propagate", values), **inputs, "output": output, "frames": frames}
+    return {**job, "preview": True} if preview else job
+
+
+def _told(verb: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a job has to be told of the knobs: what is needed, and what differs from its default."""
+    table = {knob.name: knob for knob in knobs(verb)}
+    return {
+        name: value
+        for name, value in values.items()
+        if name in table and value not in ("", None) and (table[name].needed or _differs(value, table[name]))
+    }
+
+
 def digest(job: Mapping[str, Any]) -> str:
     """Text that changes when a bake of this job would come out otherwise; frames do not count.
 
-    A track or a model that was written anew counts as another one.
+    A track, a model or a keyframe that was written anew counts as another one.
     """
     counted = {name: value for name, value in job.items() if name not in ("frames", "device")}
     counted["written"] = [_written(str(job.get(name, ""))) for name in _FILES]
+    for name in _SEQUENCES:
+        if name in job:
+            found = sequence.files(str(job[name]))
+            counted["written"] += [[number, *_written(path)] for number, path in found.items()]
     return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:16]
 
 

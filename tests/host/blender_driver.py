@@ -108,12 +108,42 @@ def linked(name: str) -> bool:
 
 
 def _socket(name: str) -> Any:
-    """The group node's input of a knob or of its own name."""
+    """An input of the group node, by its knob or its own name."""
     from understudy_blender import composite, sockets
 
     labels = {knob.name: knob.label for knob in sockets.live_knobs()}
-    node = composite.find(bpy.context.scene, composite.GROUP)
-    return node.inputs[labels.get(name, name)]
+    return _group(composite.GROUP).inputs[labels.get(name, name)]
+
+
+def _group(part: Any) -> Any:
+    from understudy_blender import scene_tree
+
+    return scene_tree.find(bpy.context.scene.compositing_node_group, part)
+
+
+def fix_live(values: dict[str, Any]) -> None:
+    """Values of the sockets of the group that shows a fix."""
+    from understudy_blender import fix_composite
+
+    for name, value in values.items():
+        _group(fix_composite.GROUP).inputs[name].default_value = value
+
+
+def fix_said() -> list[str]:
+    """What the panel says of the last run of propagate."""
+    from understudy_blender import fix_settings
+
+    return [text for text, _ in fix_settings.lines(bpy.context.scene)]
+
+
+def frame() -> int:
+    return bpy.context.scene.frame_current
+
+
+def wires() -> list[list[str]]:
+    """Which node of the scene's compositor goes into which, by their names."""
+    links = bpy.context.scene.compositing_node_group.links
+    return sorted([link.from_node.name, link.to_node.name] for link in links)
 
 
 def call(operator: str) -> str:
@@ -127,17 +157,17 @@ def call(operator: str) -> str:
 
 def interrupt(action: str) -> None:
     """As soon as the next run has told of its second step, kill its engine, or cancel the run."""
-    from understudy_blender import operators
+    from understudy_blender import job_operator
 
     def work(before: Any) -> None:
-        while operators.current is before or not operators.current.share:
+        while job_operator.current is before or not job_operator.current.share:
             time.sleep(0.001)
         if action == "kill":
-            os.kill(operators.current.engine_process_id, signal.SIGKILL)
+            os.kill(job_operator.current.engine_process_id, signal.SIGKILL)
         else:
-            operators.current.cancel()
+            job_operator.current.cancel()
 
-    threading.Thread(target=work, args=(operators.current,), daemon=True).start()
+    threading.Thread(target=work, args=(job_operator.current,), daemon=True).start()
 
 
 def state() -> str:
@@ -171,9 +201,9 @@ def resolution() -> list[int]:
 
 def animation_curves() -> list[Any]:
     """How many there are on the compositor, and how they go from key to key."""
-    from understudy_blender import composite
+    from understudy_blender import scene_tree
 
-    lists = composite.curve_lists(bpy.context.scene.compositing_node_group)
+    lists = scene_tree.curve_lists(bpy.context.scene.compositing_node_group)
     curves = [curve for curves in lists for curve in curves]
     return [len(curves), sorted({point.interpolation for one in curves for point in one.keyframe_points})]
 
@@ -225,9 +255,9 @@ class Layout:
         assert name in owner.bl_rna.properties, name
         self._drawn.append(name)
 
-    def operator(self, name: str) -> None:
+    def operator(self, name: str, text: str = "") -> None:
         getattr(bpy.ops.understudy, name.removeprefix("understudy.")).get_rna_type()
-        self._drawn.append(name)
+        self._drawn.append(text or name)
 
     def label(self, text: str, icon: str = "NONE") -> None:
         assert icon in bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items
@@ -239,10 +269,10 @@ class Layout:
 
 def draw_panels() -> dict[str, list[str]]:
     """What every panel draws."""
-    from understudy_blender import panel
+    from understudy_blender import fix_panel, panel
 
     told: dict[str, list[str]] = {}
-    for one in panel.CLASSES:
+    for one in (*panel.CLASSES, *fix_panel.CLASSES):
         owner = SimpleNamespace(layout=Layout(told.setdefault(one.__name__, [])))
         one.draw(owner, bpy.context)
     return told

@@ -1,14 +1,7 @@
-"""The Blender half in Blender's own interpreter: what its compositor finishes is what the engine finishes.
-
-Blender and the engine need different versions of numpy, so Blender's part runs as a process of its own, by
-the interpreter that UNDERSTUDY_BLENDER_PYTHON names, or `.venv-host/bin/python`.
-"""
+"""The Blender half in Blender's own interpreter: what its compositor finishes is what the engine finishes."""
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -17,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from blender_runs import REGISTER, ROOT, blender, differences, needs_blender, shown
 
 import rendered as shots
 from understudy.image.exr import read_image, write_image
@@ -27,20 +21,15 @@ from understudy.settings import Settings
 from understudy.shot import swap
 from understudy_host import knobs
 
-ROOT = Path(__file__).parents[2]
-BLENDER = os.environ.get("UNDERSTUDY_BLENDER_PYTHON") or str(ROOT / ".venv-host" / "bin" / "python")
-ENGINE = str(Path(sys.executable).with_name("understudy"))
 SETTINGS = Settings(models=Path("unused"), device="cpu", threads=1)
 FRAMES = 5
 # The plate's frames; in the first and the last one nobody has tracked a face.
 NUMBERS = range(0, FRAMES + 2)
 EMPTY = (NUMBERS[0], NUMBERS[-1])
 SPACE = "Linear Rec.709 (sRGB)"
+START = [*REGISTER, ["frames", NUMBERS[0], NUMBERS[-1]]]
 
-pytestmark = pytest.mark.skipif(
-    shutil.which(BLENDER) is None,
-    reason="no Blender: `make test-host` installs it, or UNDERSTUDY_BLENDER_PYTHON",
-)
+pytestmark = needs_blender
 
 
 @dataclass(frozen=True)
@@ -115,31 +104,6 @@ def shot(trained: Shot, alpha: bool) -> Shot:
     return found
 
 
-def blender(folder: Path, *steps: list[Any], engine: str = ENGINE, **variables: str) -> list[Any]:
-    """Do the steps in Blender's interpreter; what each of them gave."""
-    folder.mkdir(parents=True, exist_ok=True)
-    asked, told = folder / "steps.json", folder / "results.json"
-    asked.write_text(json.dumps(steps))
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    done = subprocess.run(
-        [BLENDER, str(Path(__file__).with_name("blender_driver.py")), str(asked), str(told)],
-        env={
-            **kept,
-            "UNDERSTUDY_ENGINE": engine,
-            "BLENDER_USER_RESOURCES": str(folder / "home"),
-            **variables,
-        },
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert done.returncode == 0, done.stderr + done.stdout
-    results: list[Any] = json.loads(told.read_text())
-    return results
-
-
-START = [["path", str(ROOT / "plugin")], ["register"], ["frames", NUMBERS[0], NUMBERS[-1]]]
-
 # What the artist sets on the node, with what is baked at its default. Filters are further down.
 LIVE = {
     "defaults": {},
@@ -200,18 +164,6 @@ def rendered(shot: Shot, tmp_path_factory: pytest.TempPathFactory) -> Rendered:
     return Rendered(shot, folder, found)
 
 
-def shown(frame: Frame, display: Box, channels: tuple[str, ...]) -> FloatImage:
-    """The display window's pixels, 0 where nothing is stored."""
-    out = np.zeros((display.height, display.width, len(channels)), np.float32)
-    window = frame.data_window
-    x0, y0 = max(window.x0, display.x0), max(window.y0, display.y0)
-    x1, y1 = min(window.x1, display.x1), min(window.y1, display.y1)
-    picked = [frame.channels.index(name) for name in channels]
-    stored = frame.pixels[y0 - window.y0 : y1 - window.y0, x0 - window.x0 : x1 - window.x0][..., picked]
-    out[y0 - display.y0 : y1 - display.y0, x0 - display.x0 : x1 - display.x0] = stored
-    return out
-
-
 def compared(
     rendered: Rendered, name: str, wanted: dict[int, Frame]
 ) -> list[tuple[int, FloatImage, FloatImage]]:
@@ -224,13 +176,6 @@ def compared(
         ours = seen.pixels[..., [seen.channels.index(one) for one in channels]]
         pairs.append((number, ours, shown(frame, frame.display_window, channels)))
     return pairs
-
-
-def differences(ours: FloatImage, theirs: FloatImage) -> FloatImage:
-    """Relative to the value, and to 0.01 below it; 0 where both hold the same bits."""
-    same = ours.view(np.uint32) == theirs.view(np.uint32)
-    with np.errstate(invalid="ignore"):
-        return np.where(same, 0, np.abs(ours - theirs) / np.maximum(np.abs(theirs), 0.01))
 
 
 def matte(rendered: Rendered, number: int, display: Box) -> FloatImage:
@@ -340,15 +285,16 @@ def test_the_zip_installs_with_the_shared_half_inside(trained: Shot, tmp_path: P
 
 
 def test_knobs_are_the_job_tables_in_name_default_range_and_tooltip(tmp_path: Path) -> None:
-    told = blender(
-        tmp_path, *START, ["properties", "swap"], ["properties", "train"], ["sockets"], ["draw_panels"]
-    )
-    forms, sockets, panels = dict(zip(("swap", "train"), told[3:5], strict=True)), told[5], told[6]
+    verbs = ("swap", "train", "propagate")
+    asked = [["properties", verb] for verb in verbs]
+    told = blender(tmp_path, *START, *asked, ["sockets"], ["draw_panels"])
+    forms, sockets, panels = dict(zip(verbs, told[3:6], strict=True)), told[6], told[7]
     drawn = {name for names in panels.values() for name in names}
     for verb, form in forms.items():
         for knob in knobs.knobs(verb):
             if knob.name not in form:
-                assert verb == "swap" and (knob.live or knob.name in ("merge", "grain"))
+                is_done_by_nodes = verb == "swap" and (knob.live or knob.name in ("merge", "grain"))
+                assert is_done_by_nodes or knob.name == "preview", "a button's"
                 continue
             fact = form[knob.name]
             assert knob.name in drawn
