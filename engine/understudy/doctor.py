@@ -53,6 +53,7 @@ def examine(settings: Settings) -> tuple[Check, ...]:
         _opencv,
         _inference,
         _training,
+        _patches,
         _models,
         _alignment,
         _cache_disk,
@@ -133,6 +134,14 @@ def _training(settings: Settings) -> Check:
         fix = "train on a machine with a GPU where there is one; the demo needs none"
         return Check("training", "warn", check.found, fix)
     return check
+
+
+def _patches(settings: Settings) -> Check:
+    code = (
+        "from understudy.patch import cuda as c; import numba as n; "
+        "print(n.__version__, 'on', c.device_name() if c.found() else 'cpu')"
+    )
+    return _tried("patches", code, "pip install understudy[gpu] again, or propagate with --device cpu")
 
 
 def _models(settings: Settings) -> Check:

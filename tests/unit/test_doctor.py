@@ -23,7 +23,7 @@ def settings(tmp_path: Path) -> Settings:
 
 def test_this_machine_can_run_the_engine(settings: Settings) -> None:
     checks = {check.name: check for check in doctor.examine(settings)}
-    for name in ("python", "openimageio", "opencolorio", "opencv", "inference"):
+    for name in ("python", "openimageio", "opencolorio", "opencv", "inference", "patches"):
         assert checks[name].status == "ok", checks[name]
     assert checks["models"].status == "warn" and "models fetch" in checks["models"].fix
     assert all(check.fix for check in checks.values() if check.status != "ok")

@@ -23,8 +23,8 @@ from understudy.image.frame import FloatImage
 
 Places = NDArray[np.int32]
 Widths = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
-"""Three tuples of any content, each as long as its group has channels. The compiler knows a tuple's length and
-unrolls the loops over channels, which then take half the time."""
+"""Three tuples of any content, each as long as its group has channels: the compiler knows a tuple's length
+and unrolls the loops over channels, which then take half the time."""
 
 
 def widths_of(groups: tuple[int, int], channels: int) -> Widths:
@@ -40,7 +40,7 @@ def product(first: Any, second: Any) -> Any:
 
 @register_jitable
 def within(low: int, value: int, high: int) -> Any:
-    """A value moved into bounds. Not by `min` and `max`, which numba's own, older way to a GPU stumbles over."""
+    """A value moved into bounds; without `min` and `max`, which numba 0.68's own way to a GPU fails on."""
     if value < low:
         return low
     return high if value > high else value

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -284,7 +284,7 @@ class _Search:
         ]
 
     def _scale(self) -> float:
-        return 255.0**2 / ((2 * self.radius + 1) ** 2 * self.target.shape[2])
+        return float(255**2 / ((2 * self.radius + 1) ** 2 * self.target.shape[2]))
 
 
 class CpuLoops:
@@ -303,27 +303,23 @@ class CpuLoops:
 
     def measure(self, pixels: Pixels, radius: int) -> None:
         """See `Loops`."""
-        work = partial(kernels.measure_rows, pixels, self._places, self._costs, *self._compared(), radius)
-        in_strips(work, len(pixels), fewest=_FEWEST_PIXELS)
+        written = self._places, self._costs
+        _in_strips(kernels.measure_rows, pixels, *written, *self._compared(), radius)
 
     def search(self, pixels: Pixels, radius: int, passes: Iterable[Pass]) -> None:
         """See `Loops`."""
-        places, costs = self._places.copy(), self._costs.copy()
+        after = self._places.copy(), self._costs.copy()
         for one in passes:
             before = self._places, self._costs
-            work = partial(
-                kernels.improve_rows, pixels, *before, places, costs, *self._compared(), radius, *one
-            )
-            in_strips(work, len(pixels), fewest=_FEWEST_PIXELS)
-            # Beyond `pixels` both are alike.
-            (self._places, self._costs), (places, costs) = (places, costs), before
+            _in_strips(kernels.improve_rows, pixels, *before, *after, *self._compared(), radius, *one)
+            # Each pass writes the same pixels; the rest is alike in both.
+            (self._places, self._costs), after = after, before
 
     def vote(self, pixels: Pixels, radius: int, scale: float) -> None:
         """See `Loops`."""
         task, written = self._task, (self._picture, self._places, self._costs)
         read = (task.style, task.plate, task.gain, task.here, task.fresh)
-        work = partial(kernels.vote_rows, pixels, *written, *read, radius, scale)
-        in_strips(work, len(pixels), fewest=_FEWEST_PIXELS)
+        _in_strips(kernels.vote_rows, pixels, *written, *read, radius, scale)
 
     def picture(self) -> FloatImage:
         """See `Loops`."""
@@ -337,9 +333,13 @@ class CpuLoops:
         """See `Loops`."""
         return self._costs
 
-    def _compared(self) -> tuple[FloatImage, FloatImage, FloatImage, FloatImage, kernels.Widths]:
+    def _compared(self) -> tuple[Any, ...]:
         guides = self._task.guides
         return self._target, guides.source, guides.counts, self._occurrence, self._widths
+
+
+def _in_strips(rows: Any, pixels: Pixels, *arguments: Any) -> None:
+    in_strips(partial(rows, pixels, *arguments), len(pixels), fewest=_FEWEST_PIXELS)
 
 
 def _levels(smallest: int, options: Options) -> int:
