@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+import OpenImageIO as oiio
 import pytest
 
 import moving
@@ -227,6 +228,28 @@ def test_an_alpha_says_where_the_fix_is(tmp_path):
     np.testing.assert_allclose(key[40:60, 70:100], 0.5, atol=1e-3)
     np.testing.assert_array_equal(key[alpha == 0], moving.seen(scene, FIRST)[alpha == 0])
     assert np.abs(out(tmp_path, FIRST + 2).rgb()[48:54, 78:98] - 0.5).mean() < 0.03
+
+
+def test_paint_over_the_picture_may_bring_its_own_alpha(tmp_path):
+    """As a paint node writes it: the whole picture, and an alpha of the strokes with soft edges."""
+    moving.write_shot(tmp_path, 2)
+    soft = cv2.GaussianBlur(where_painted(FIRST).astype(np.float32), (0, 0), 2)
+    soft[soft < 0.02] = 0
+    moving.write(tmp_path / f"fix.{FIRST}.exr", moving.truth(FIRST), alpha=soft)
+    run(tmp_path)
+    np.testing.assert_allclose(out(tmp_path, FIRST).rgb(), moving.truth(FIRST), atol=0.03)
+
+
+def test_files_that_say_no_space_are_of_the_plates(tmp_path):
+    moving.write_shot(tmp_path, 2)
+    for path in tmp_path.glob("*.exr"):
+        pixels = oiio.ImageBuf(str(path))
+        pixels.specmod().erase_attribute("understudy:colour_space")
+        pixels.write(str(path))
+    run(tmp_path, colour_space="Linear Rec.709 (sRGB)")
+    made = out(tmp_path, FIRST)
+    assert made.colour_space == "Linear Rec.709 (sRGB)"
+    np.testing.assert_allclose(made.rgb(), moving.truth(FIRST), atol=2e-3)
 
 
 def test_a_fix_on_a_swap_is_laid_over_the_swap(tmp_path):

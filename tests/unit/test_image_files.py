@@ -63,6 +63,15 @@ def test_an_exr_comes_back_bit_for_bit(tmp_path: Path, storage: str, compression
     assert_same_frame(read_image(tmp_path / "a.exr"), frame)
 
 
+@pytest.mark.parametrize("storage", ["half", "float"])
+def test_channels_picked_out_of_others_are_written_as_any(tmp_path: Path, storage: str) -> None:
+    frame = overscan_frame(storage)
+    picked = replace(frame, pixels=frame.pixels[..., [2, 0, 1, 4]], channels=("R", "G", "B", "A"))
+    assert not picked.pixels.flags.c_contiguous
+    write_image(tmp_path / "a.exr", picked)
+    assert read_image(tmp_path / "a.exr").pixels.tobytes() == picked.pixels.tobytes()
+
+
 def test_every_half_there_is_survives(tmp_path: Path) -> None:
     halves = np.arange(65536, dtype=np.uint16).view(np.float16).reshape(256, 256, 1)
     box = Box(0, 0, 256, 256)

@@ -36,9 +36,9 @@ _RAW = "raw"
 SPACE_ATTRIBUTE = "understudy:colour_space"
 
 
-def default_space(path: Path | str) -> str:
-    """The colour space a file is taken to be in when nobody says: ACEScg for EXR, else sRGB."""
-    return SCENE_LINEAR if Path(path).suffix.lower() == ".exr" else DISPLAY
+def default_space(path: Path | str, assumed: str | None = None) -> str:
+    """The colour space a file is taken to be in when nobody says: ACEScg or `assumed` for EXR, else sRGB."""
+    return (assumed or SCENE_LINEAR) if Path(path).suffix.lower() == ".exr" else DISPLAY
 
 
 def said_space(value: object) -> str | None:

@@ -50,12 +50,13 @@ _EXACT_IN_FLOAT = 2**24
 _LOW_DISK_BYTES = 2**20
 
 
-def read_image(path: Path, *, colour_space: str | None = None) -> Frame:
+def read_image(path: Path, *, colour_space: str | None = None, assumed: str | None = None) -> Frame:
     """Read a picture with all its channels, windows and header values.
 
     Args:
         path: An .exr, .png, .tif, .dpx or .jpg file.
         colour_space: The space the colours are in; when left out, what the header says, else by file type.
+        assumed: The space of an EXR whose header says none, in place of ACEScg.
 
     Raises:
         PlateError: the file is missing, unreadable, damaged, incomplete, too large or no picture.
@@ -74,7 +75,7 @@ def read_image(path: Path, *, colour_space: str | None = None) -> Frame:
         channels=names,
         data_window=union(parts),
         display_window=parts[0].display,
-        colour_space=colour_space or said or default_space(path),
+        colour_space=colour_space or said or default_space(path, assumed),
         premultiplied=not main.getattribute("oiio:UnassociatedAlpha"),
         pixel_aspect=pixel_aspect(parts[0]),
         metadata=values,

@@ -43,30 +43,32 @@ class Plate(Protocol):
         """Let go of open files."""
 
 
-def open_plate(text: str, *, colour_space: str | None = None) -> Plate:
+def open_plate(text: str, *, colour_space: str | None = None, assumed: str | None = None) -> Plate:
     """Open an image sequence (`plate.%04d.exr`, `plate.####.exr`), one image, or a video.
 
     Args:
         text: What to open. A single image is frame 1, or the number in a name such as `plate.1017.exr`.
         colour_space: Space of its colours; by header or file type when left out.
+        assumed: Space of EXR files that say none, in place of ACEScg.
 
     Raises:
         PlateError: nothing is there, or it is a folder, a wildcard or no picture.
         ColourError: there is no such colour space.
     """
     space = check_space(colour_space) if colour_space else None
+    unsaid = check_space(assumed) if assumed else None
     path = Path(text)
     if not text.strip() or "\0" in text:
         raise PlateError("The plate has no name.", where=repr(text), fix="name an image or a video")
     if path.is_dir():
         raise PlateError("The plate is a folder.", where=text, fix=_suggest(path))
     if not path.exists() and Pattern.is_pattern(text):
-        return _Sequence(Pattern.parse(text), text, space)
+        return _Sequence(Pattern.parse(text), text, space, unsaid)
     if not path.exists() and any(sign in path.name for sign in "*?"):
         raise PlateError("The plate has a wildcard.", where=text, fix="write the number as %04d or ####")
     if path.suffix.lower() in video.SUFFIXES:
         return _Movie(path, text, space)
-    return _Single(path, text, space)
+    return _Single(path, text, space, unsaid)
 
 
 def write_png(path: Path, rgb: NDArray[np.uint8]) -> None:
@@ -88,7 +90,7 @@ def write_png(path: Path, rgb: NDArray[np.uint8]) -> None:
 class _Sequence:
     """Numbered image files."""
 
-    def __init__(self, pattern: Pattern, name: str, space: str | None) -> None:
+    def __init__(self, pattern: Pattern, name: str, space: str | None, assumed: str | None) -> None:
         if Path(name).suffix.lower() not in SUFFIXES:
             raise PlateError(
                 f"{pattern.suffix} is no image format that can be read.",
@@ -98,13 +100,13 @@ class _Sequence:
         self.name = name
         self.frames = pattern.find()
         self._pattern = pattern
-        self._space = space
+        self._space, self._assumed = space, assumed
 
     def read(self, frame: int) -> Frame:
         path = self._pattern.path(frame)
         if not path.exists():
             raise self._missing(frame, path)
-        return read_image(path, colour_space=self._space)
+        return read_image(path, colour_space=self._space, assumed=self._assumed)
 
     def where(self, frame: int) -> str:
         return str(self.file(frame))
@@ -126,14 +128,14 @@ class _Sequence:
 class _Single:
     """One image file."""
 
-    def __init__(self, path: Path, name: str, space: str | None) -> None:
+    def __init__(self, path: Path, name: str, space: str | None, assumed: str | None) -> None:
         if not path.exists():
             raise PlateError("The plate is missing.", where=name, fix="check the path")
         numbered = _NUMBERED.search(path.stem)
         self.name = name
         self.frames = FrameRange((int(numbered[1]) if numbered else 1,))
         self._path = path
-        self._space = space
+        self._space, self._assumed = space, assumed
 
     def read(self, frame: int) -> Frame:
         if frame not in self.frames:
@@ -142,7 +144,7 @@ class _Single:
                 where=self._path,
                 fix=f"set the range to {self.frames}, or name the sequence with %04d or ####",
             )
-        return read_image(self._path, colour_space=self._space)
+        return read_image(self._path, colour_space=self._space, assumed=self._assumed)
 
     def where(self, frame: int) -> str:
         return str(self._path)

@@ -37,8 +37,9 @@ def to_stored(pixels: FloatImage, storage: str) -> NDArray[Any]:
 
     A finite value beyond the range of half becomes the largest half and never infinity; infinity stays.
     """
+    pixels = np.ascontiguousarray(pixels)  # channels picked out of others may lie in another order
     if storage == "float":
-        return np.ascontiguousarray(pixels)
+        return pixels
     if storage == "half":
         return _to_half(pixels)
     bits = BITS[storage]

@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.comp import merge
 from understudy.errors import JobError, PlateError
 from understudy.face.track import Track
 from understudy.image import colour
@@ -23,6 +22,7 @@ from understudy.patch.paint import gain_of
 from understudy.patch.state import Key, Under
 from understudy.progress import Reporter, Warned
 from understudy.shot.crop import encoded_within, finite
+from understudy.shot.painting import read_painting
 from understudy.shot.warm import Stamp, stamp_of
 
 # A painted pixel differs from what it was painted on by more than this of the encoded range: two levels of
@@ -114,7 +114,11 @@ class Painted:
                 where=self.fix.where(number),
                 fix="write the keyframe in the size and format of the plate",
             )
-        style, alpha = self._painting(fix, base, window, number, report)
+        painting = read_painting(fix, base, window)
+        if painting.bad:
+            said = f"{painting.bad} pixels of the keyframe are no numbers: taken as unpainted."
+            report(Warned(said, number))
+        style, alpha = painting.encoded, painting.alpha
         under = self.under(number, window)
         cover = alpha if alpha is not None else _difference(style, under.base)
         if not (cover > 0).any():
@@ -137,38 +141,6 @@ class Painted:
             if place not in self._stamps:
                 self._stamps[place] = stamp_of(plate.file(number))
         return [self._stamps[plate.name, number] for number in there]
-
-    def _painting(
-        self, fix: Frame, base: Frame, window: Box, number: int, report: Reporter
-    ) -> tuple[FloatImage, FloatImage | None]:
-        """The keyframe over what it was painted on, encoded, and its alpha where it says where the fix is."""
-        inside = fix.data_window.intersect(window)
-        under = base.pixels[window.slices(base.data_window)][..., list(base.rgb_index)]
-        rgb, alpha = under.copy(), np.zeros(under.shape[:2], np.float32)
-        if not inside.empty:
-            part = fix.pixels[inside.slices(fix.data_window)]
-            colours, own = _unpremultiplied(part, fix)
-            here = inside.slices(window)
-            bad = ~np.isfinite(colours).all(axis=2) | ~np.isfinite(own)
-            if bad.any():
-                report(
-                    Warned(f"{bad.sum()} pixels of the keyframe are no numbers: taken as unpainted.", number)
-                )
-            colours = np.where(bad[..., None], 0, colours).astype(np.float32)
-            alpha[here] = np.where(bad, 0, np.clip(own, 0, 1))
-            same = colour.convert(colours, fix.colour_space, base.colour_space)
-            rgb[here] = merge.over(under[here], same, alpha[here])
-        finite = np.nan_to_num(rgb, nan=0.0, posinf=65504.0, neginf=-65504.0)
-        encoded = colour.encode(np.ascontiguousarray(finite, np.float32), base.colour_space)
-        # An alpha that is 1 all over only says that there is a picture.
-        if "A" not in fix.channels or (alpha == 1).all():
-            return encoded, None
-        own_alpha = (
-            base.pixels[window.slices(base.data_window)][..., base.channels.index("A")]
-            if "A" in base.channels
-            else None
-        )
-        return encoded, None if own_alpha is not None and np.array_equal(alpha, own_alpha) else alpha
 
     def _matte(self, number: int, box: Box) -> FloatImage | None:
         """The frame's matte within a box; None where the job has none, zeros where the frame has none."""
@@ -242,17 +214,6 @@ def _softened(hidden: NDArray[np.bool_], border_px: int) -> FloatImage:
     edge = 2 * (border_px // 2) + 1
     inner = cv2.erode(hidden.astype(np.float32), np.ones((edge, edge), np.uint8))
     return np.asarray(cv2.blur(inner, (edge, edge)), np.float32)
-
-
-def _unpremultiplied(part: FloatImage, fix: Frame) -> tuple[FloatImage, FloatImage]:
-    """Colours and alpha of a painted part; without an alpha it is opaque."""
-    colours = part[..., list(fix.rgb_index)].astype(np.float32)
-    if "A" not in fix.channels:
-        return colours, np.ones(colours.shape[:2], np.float32)
-    alpha = part[..., fix.channels.index("A")].astype(np.float32)
-    if fix.premultiplied:
-        colours = np.where(alpha[..., None] > 0, colours / np.maximum(alpha, 1e-6)[..., None], 0)
-    return colours.astype(np.float32), alpha
 
 
 def _size(frame: Frame) -> str:

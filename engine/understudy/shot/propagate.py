@@ -28,7 +28,7 @@ from understudy.face.track import Track
 from understudy.image import colour
 from understudy.image.exr import read_metadata, write_image
 from understudy.image.frame import Frame
-from understudy.image.plate import open_plate
+from understudy.image.plate import Plate, open_plate
 from understudy.image.sequence import Pattern
 from understudy.job import PropagateJob
 from understudy.patch import blend, quality
@@ -70,8 +70,10 @@ def run(job: PropagateJob, *, report: Reporter, settings: Settings) -> dict[str,
     """
     with ExitStack() as opened:
 
-        def open_(text: str, space: str | None = None) -> Any:
-            return opened.enter_context(closing(open_plate(text, colour_space=space)))
+        def open_(text: str, space: str | None = None) -> Plate:
+            # EXR files that do not say their space are of the plate's.
+            plate = open_plate(text, colour_space=space, assumed=job.colour_space)
+            return opened.enter_context(closing(plate))
 
         shot = Painted(
             job,
