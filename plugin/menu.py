@@ -10,6 +10,7 @@ try:
     _menu = nuke.menu("Nodes").addMenu("Understudy", icon="understudy.png")
     _menu.addCommand("Understudy", actions.create, icon="understudy.png")
     _menu.addCommand("UnderstudyPaint", actions.create_paint)
+    _menu.addCommand("UnderstudyPropagate", actions.create_propagate)
 except Exception as error:  # whatever it is, Nuke must open
     nuke.tprint(f"Understudy has no menu: {type(error).__name__}: {error}")
     nuke.tprint(traceback.format_exc())

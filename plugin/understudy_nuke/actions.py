@@ -13,12 +13,13 @@ import nuke
 
 from understudy_host.client import Cancelled, Engines
 from understudy_host.errors import HostError
-from understudy_nuke import baking, panels, plate_file, tracking
+from understudy_nuke import baking, panels, propagating, runs, tracking
 from understudy_nuke import node as nodes
 
 _PLUGIN = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # Training takes hours, and runs of one engine take their turn: bakes have an engine of their own.
 workshop = Engines()
+_PROPAGATE = "UnderstudyPropagate.gizmo"
 GIZMOS = os.path.join(os.path.dirname(_PLUGIN), "gizmos")
 
 
@@ -50,6 +51,24 @@ def create_paint() -> Any:
     return _pasted("UnderstudyPaint.gizmo")
 
 
+@said
+def create_propagate() -> Any:
+    """Paste a node that carries painted keyframes to other frames."""
+    return _pasted(_PROPAGATE)
+
+
+@said
+def propagate_result_of(node: Any) -> Any:
+    """Paste such a node for an Understudy node: for its plate, and for paint on what it puts out."""
+    with node.parent():  # a button of a group works inside of it
+        made = _pasted(_PROPAGATE)
+    for number, above in enumerate((node.input(0), None, None, node)):
+        made.setInput(number, above)
+    for name in ("track", "frames"):
+        made.knob(name).setValue(node.knob(name).value())
+    return made
+
+
 def _pasted(name: str) -> Any:
     path = os.path.join(GIZMOS, name)
     if not os.path.isfile(path):
@@ -71,10 +90,32 @@ def bake_frame(node: Any) -> threading.Thread | None:
 
 
 @said
+def preview(node: Any) -> threading.Thread | None:
+    """Move the node's keyframes along by flow only, to look at."""
+    return propagating.start(nuke, node, preview=True)
+
+
+@said
+def propagate(node: Any) -> threading.Thread | None:
+    """Carry the node's keyframes to the frames round them."""
+    return propagating.start(nuke, node, preview=False)
+
+
+@said
+def go_to_next(node: Any) -> None:
+    """Show the frame that the node's last run would have painted next; again, and the one after it."""
+    frame = propagating.next_frame(node, int(nuke.frame()))
+    if frame is None:
+        nuke.message("No frame asks to be painted.")
+    else:
+        nuke.frame(frame)
+
+
+@said
 def cancel(node: Any) -> None:
-    """Stop the bake."""
-    if not baking.cancel(node):
-        nuke.message("Nothing is being baked here.")
+    """Stop what the node has the engine do."""
+    if not runs.cancel(node):
+        nuke.message(f"Nothing is being {nodes.kind_of(node).past} here.")
 
 
 @said
@@ -91,7 +132,7 @@ def send_to_farm(node: Any) -> None:
     document = os.path.join(folder, "job.json")
     with open(document, "w", encoding="utf-8") as file:
         json.dump(job, file)
-    baking.engines.get().run("bundle", {**bundle, "document": document})
+    runs.engines.get().run("bundle", {**bundle, "document": document})
     nuke.message(f"Written to {folder}.\nSubmit it with your farm's tool for Open Job Description bundles.")
 
 
@@ -154,7 +195,7 @@ def take_corrections(node: Any) -> None:
 @said
 def doctor(node: Any) -> None:
     """Say which engine runs here."""
-    engine = baking.engines.get()
+    engine = runs.engines.get()
     nuke.message(f"Understudy's engine {engine.version} runs here, process {engine.process_id}.")
 
 
@@ -170,7 +211,7 @@ def _run_asked(
     job = panels.ask(nuke, verb, known)
     if job is None:
         return None
-    telling = baking.Telling(nuke, f"Understudy {verb}")
+    telling = runs.Telling(nuke, f"Understudy {verb}")
 
     def work() -> None:
         try:
@@ -191,26 +232,24 @@ def _run_asked(
 
 
 def knob_changed() -> None:
-    """Mark a node as stale when a knob moved that its bake depends on; never bakes."""
+    """Mark a node as stale when a knob moved that its files depend on; never makes them."""
     node, knob = nuke.thisNode(), nuke.thisKnob()
-    if knob is None or not nodes.is_understudy(node) or not nodes.needs_bake(knob.name(), node):
+    if knob is None or not nodes.is_understudy(node):
         return
-    refresh(node)
+    fix = nodes.kind_of(node) is nodes.FIX
+    if propagating.needs_run(knob.name()) if fix else nodes.needs_bake(knob.name(), node):
+        refresh(node)
 
 
 def refresh(node: Any) -> str:
-    """Say on the node whether its bake shows what its knobs say; gives the state."""
-    baked = str(node.knob(nodes.MARK).value() or "")
-    state = nodes.NOTHING
-    if baked:
-        pattern = str(node.knob("face_pass_file").value())
+    """Say on the node whether its files show what its knobs say; gives the state."""
+    kind = nodes.kind_of(node)
+    mark = str(node.knob(nodes.MARK).value() or "")
+    state = kind.nothing
+    if mark:
         try:
-            plate = plate_file.plate_of(nuke, node, os.path.dirname(pattern))
-            job = nodes.face_pass_job(
-                node, plate=plate.pattern, output=pattern, frames="1", colour_space=plate.colour_space
-            )
-            state = nodes.FRESH if nodes.digest(node, job) == baked else nodes.STALE
+            state = (propagating if kind is nodes.FIX else baking).state(nuke, node, mark)
         except HostError:
-            state = nodes.STALE  # a bake would say what is missing
+            state = kind.stale  # a run would say what is missing
     nodes.show_state(node, state)
     return state

@@ -1,6 +1,6 @@
 """The Understudy node: a group of the host's own nodes that finishes a face pass, driven by the job's knobs.
 
-`python -m understudy_nuke.gizmo` writes it and its companion to gizmos/. It is a `Group` and not a `Gizmo`,
+`python -m understudy_nuke.gizmo` writes it and its companions to gizmos/. It is a `Group` and not a `Gizmo`,
 so that a script opens and renders where the plugin is not installed.
 
 Convention:
@@ -17,12 +17,13 @@ import argparse
 import math
 from pathlib import Path
 
-from understudy_nuke import knobs_text, paint_gizmo
+from understudy_nuke import knobs_text, paint_gizmo, propagate_gizmo
 from understudy_nuke.group_knobs import knob_lines
 from understudy_nuke.script import Expression, Script
 
 PATH = Path(__file__).resolve().parents[2] / "gizmos" / "Understudy.gizmo"
 TOOLSET = PATH.parents[1] / "plugin" / "ToolSets" / "Understudy" / "FaceReplacement.nk"
+FIX_TOOLSET = TOOLSET.with_name("FixByHand.nk")
 VERSION = "14.0 v1"
 METADATA = "exr/understudy:"
 # ACEScct and back; the numbers are the standard's.
@@ -52,13 +53,21 @@ def group_text() -> str:
     return "\n".join([*head, *graph().lines(), "end_group"]) + "\n"
 
 
-def toolset_text() -> str:
-    """A plate, the node and a Write, to begin a shot with."""
-    head, _, rest = group_text().partition("Group {")
-    plate = ["Read {", " inputs 0", " name Plate1", "}", "set N_Plate1 [stack 0]"]
-    wired = ["push 0", "push 0", "push $N_Plate1"]
+def toolset_text(group: str, reads: tuple[str, ...], inputs: int) -> str:
+    """A node with Reads on its first inputs and a Write below, to begin a shot with.
+
+    Args:
+        group: The node's own script.
+        reads: Names of the Reads.
+        inputs: How many inputs the node has.
+    """
+    head, _, rest = group.partition("Group {")
+    lines = [head.rstrip()]
+    for name in reads:
+        lines += ["Read {", " inputs 0", f" name {name}", "}", f"set N_{name} [stack 0]"]
+    lines += ["push 0"] * (inputs - len(reads)) + [f"push $N_{name}" for name in reversed(reads)]
     write = ["Write {", " inputs 1", " name Finished1", ' file ""', ' file_type "exr"', " channels rgba", "}"]
-    return "\n".join([head.rstrip(), *plate, *wired, f"Group {{{rest.rstrip()}", *write]) + "\n"
+    return "\n".join([*lines, f"Group {{{rest.rstrip()}", *write]) + "\n"
 
 
 def graph() -> Script:
@@ -289,8 +298,14 @@ def _grade_matrix() -> list[list[Expression]]:
 
 def generated() -> dict[Path, str]:
     """What each of the gizmos must hold, by its path."""
-    paint = paint_gizmo.group_text(VERSION)
-    return {PATH: group_text(), paint_gizmo.PATH: paint, TOOLSET: toolset_text()}
+    face, fix = group_text(), propagate_gizmo.group_text(VERSION)
+    return {
+        PATH: face,
+        paint_gizmo.PATH: paint_gizmo.group_text(VERSION),
+        propagate_gizmo.PATH: fix,
+        TOOLSET: toolset_text(face, ("Plate1",), 3),
+        FIX_TOOLSET: toolset_text(fix, ("Plate1", "Keyframes1"), len(propagate_gizmo.INPUTS)),
+    }
 
 
 def main(arguments: list[str] | None = None) -> int:

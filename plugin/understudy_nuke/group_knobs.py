@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from understudy_host.knobs import TABS, knobs
+from understudy_host.knobs import NOT_IN_A_FACE_PASS, TABS, Knob, knobs
 from understudy_nuke import knobs_text as line
 
 _MISSING = "The Understudy plugin is not installed here: put its folder on NUKE_PATH. What is baked renders."
@@ -17,8 +17,8 @@ def knob_lines() -> list[str]:
     table["Mask"] += _matte_source()
     for knob in knobs("swap"):
         if knob.name not in _NOT_SHOWN:
-            table[knob.tab] += line.of_table(knob)
-    return [one for lines in table.values() for one in lines] + _farm() + _about()
+            table[knob.tab] += line.of_table(knob, _remark(knob))
+    return [one for lines in table.values() for one in lines] + _propagate() + _farm() + _about()
 
 
 def action(name: str) -> str:
@@ -103,6 +103,30 @@ def _matte_source() -> list[str]:
             "The matte as baked, or live: of the two mattes it is made of, by this host's own filters.",
             ("baked", "live"),
         )
+    ]
+
+
+def _remark(knob: Knob) -> str:
+    """What a knob's tooltip says of the bake."""
+    if knob.name in NOT_IN_A_FACE_PASS:
+        return "Only in a finished frame, see 'bake as'."
+    return "" if knob.live else "Changing it needs a bake."
+
+
+def _propagate() -> list[str]:
+    words = (
+        "What no knob mends you paint, on one frame or on a few. An UnderstudyPropagate node carries the\n"
+        "paint to the frames round them and says which to paint next; connect a Read of what you painted."
+    )
+    return [
+        line.tab("Propagate"),
+        line.note("propagate_note", words),
+        line.button(
+            "make_propagate",
+            "Make a propagate node",
+            "Pastes an UnderstudyPropagate node, wired to this node's plate and to what this node puts out.",
+            action("propagate_result_of"),
+        ),
     ]
 
 

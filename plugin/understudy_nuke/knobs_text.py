@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from understudy_host.knobs import NOT_IN_A_FACE_PASS, Knob
+from understudy_host.knobs import Knob
 from understudy_nuke.script import quoted, text
 
 # Nuke's numbers for the kinds of a user knob.
 _CODES = {"text": 1, "file": 2, "int": 3, "choice": 4, "bool": 6, "double": 7}
 TAB, PUSH_BUTTON, DIVIDER = 20, 22, 26
-_BAKED = " Changing it needs a bake."
-_FINISHED = " Only in a finished frame, see 'bake as'."
 
 
 def tab(name: str) -> str:
@@ -60,9 +58,14 @@ def choice(name: str, label: str, tooltip: str, words: Iterable[str]) -> str:
     return declared("choice", name, label, tooltip, f" M {{{' '.join(words)}}}")
 
 
-def of_table(knob: Knob) -> list[str]:
-    """A knob of the job table: its declaration, and its default on a line of its own."""
-    tooltip = knob.tooltip + (_FINISHED if knob.name in NOT_IN_A_FACE_PASS else "" if knob.live else _BAKED)
+def of_table(knob: Knob, remark: str = "") -> list[str]:
+    """A knob of the job table: its declaration, and its default on a line of its own.
+
+    Args:
+        knob: The knob.
+        remark: What its tooltip says besides.
+    """
+    tooltip = " ".join(words for words in (knob.tooltip, remark) if words)
     extra = ""
     if knob.kind == "choice":
         extra = f" M {{{' '.join(knob.items)}}}"

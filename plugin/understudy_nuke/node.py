@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from understudy_host import jobs
 from understudy_host.errors import HostError
@@ -16,9 +16,55 @@ from understudy_host.knobs import LIVE, Knob, knobs
 MARK = "baked_digest"
 # What a live matte does without a bake.
 _OF_THE_MATTE = ("matte_learned", "matte_hull", "matte_combine", "matte_unit", "erode", "feather")
-FRESH, STALE, NOTHING = "baked", "stale: bake again", "not baked yet"
-_COLOURS = {FRESH: 0, STALE: 0xCC6600FF, NOTHING: 0}
 _FRAME_PATTERN = re.compile(r"%0?\d*d|#+")
+_ORANGE = 0xCC6600FF
+
+
+class Kind(NamedTuple):
+    """A kind of node that has the engine make files: its words, and where the files stand.
+
+    Attributes:
+        verb: Of the job table.
+        file_knob, file_label: The knob that says where the result lies.
+        file_stem: How the result's files are called where that knob says nothing.
+        read: The Read inside that shows them.
+        past: What is done to the node.
+        fresh, stale, nothing: What the node says of its result.
+    """
+
+    verb: str
+    file_knob: str
+    file_label: str
+    file_stem: str
+    read: str
+    past: str
+    fresh: str
+    stale: str
+    nothing: str
+
+
+FACE_PASS = Kind(
+    verb="swap",
+    file_knob="face_pass_file",
+    file_label="face pass",
+    file_stem="face_pass",
+    read="FacePass",
+    past="baked",
+    fresh="baked",
+    stale="stale: bake again",
+    nothing="not baked yet",
+)
+FIX = Kind(
+    verb="propagate",
+    file_knob="result_file",
+    file_label="result",
+    file_stem="fixed",
+    read="Result",
+    past="propagated",
+    fresh="propagated",
+    stale="stale: propagate again",
+    nothing="not propagated yet",
+)
 
 
 def is_understudy(node: Any) -> bool:
@@ -26,10 +72,15 @@ def is_understudy(node: Any) -> bool:
     return node is not None and node.Class() == "Group" and node.knob(MARK) is not None
 
 
+def kind_of(node: Any) -> Kind:
+    """What kind of node one of ours is."""
+    return FACE_PASS if node.knob(FIX.file_knob) is None else FIX
+
+
 def values(node: Any) -> dict[str, Any]:
     """The values of the job table's knobs, by field name."""
     found = {}
-    for knob in knobs("swap"):
+    for knob in knobs(kind_of(node).verb):
         own = node.knob(knob.name)
         if own is not None:
             found[knob.name] = _plain(own.value(), knob)
@@ -111,31 +162,54 @@ def needs_bake(knob_name: str, node: Any) -> bool:
 
 
 def show_state(node: Any, state: str) -> None:
-    """Say on the node and in its panel whether the bake shows what the knobs say."""
+    """Say on the node and in its panel whether its result shows what the knobs say."""
+    kind = kind_of(node)
     node.knob("bake_state").setValue(state)
-    node.knob("label").setValue("" if state == FRESH else state)
-    node.knob("tile_color").setValue(_COLOURS[state])
+    node.knob("label").setValue("" if state == kind.fresh else state)
+    node.knob("tile_color").setValue(_ORANGE if state == kind.stale else 0)
 
 
-def face_pass_pattern(node: Any, script: str) -> str:
-    """Where a node's face pass lies: as its knob says, or beside the script.
+def point_at(node: Any, output: str, first: int, last: int) -> None:
+    """Have the node's Read look at files, of these frames and of those it knew before."""
+    node.knob(kind_of(node).file_knob).setValue(output)
+    known = int(node.knob("last_frame").value() or 0) > 0
+    lowest = min(first, int(node.knob("first_frame").value())) if known else first
+    node.knob("first_frame").setValue(lowest)
+    node.knob("last_frame").setValue(max(last, int(node.knob("last_frame").value() or 0)))
+
+
+def reload(node: Any) -> None:
+    """Have the node's Read look at its files again."""
+    read = node.node(kind_of(node).read)
+    if read is not None:
+        read.knob("reload").execute()
+
+
+def result_pattern(node: Any, script: str) -> str:
+    """Where a node's result lies: as its knob says, or beside the script.
 
     Raises:
         HostError: neither is known, or the name holds no frame number.
     """
-    said = str(node.knob("face_pass_file").value() or "").strip()
+    kind = kind_of(node)
+    said = str(node.knob(kind.file_knob).value() or "").strip()
     if not said:
         if not script:
             raise HostError(
-                "The script has never been saved, so there is no place beside it for the bake.",
+                f"The script has never been saved, so there is no place beside it for the {kind.file_label}.",
                 node.fullName(),
-                "save the script, or name a file in the knob 'face pass'",
+                f"save the script, or name a file in the knob {kind.file_label!r}",
             )
         folder, _, name = script.replace("\\", "/").rpartition("/")
         stem = name[:-3] if name.endswith(".nk") else name
-        said = f"{folder}/understudy/{stem}_{node.name()}/face_pass.%04d.exr"
+        said = f"{folder}/understudy/{stem}_{node.name()}/{kind.file_stem}.%04d.exr"
     if not _FRAME_PATTERN.search(said.rpartition("/")[2]):
-        raise HostError(
-            "The face pass needs a frame number in its name.", said, "write it as face_pass.%04d.exr"
-        )
+        trouble = f"write it as {kind.file_stem}.%04d.exr"
+        raise HostError(f"The {kind.file_label} needs a frame number in its name.", said, trouble)
     return said
+
+
+def inputs_folder(pattern: str) -> str:
+    """Where what the host has to write for the engine goes: a folder in which nothing else lies."""
+    folder, _, name = pattern.replace("\\", "/").rpartition("/")
+    return f"{folder}/{name.partition('.')[0]}_inputs" if folder else f"{name.partition('.')[0]}_inputs"

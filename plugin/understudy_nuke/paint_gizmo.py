@@ -58,13 +58,18 @@ def graph() -> Script:
 
 def baked_or_given(script: Script, given: str) -> str:
     """The face pass: what is connected to the third input, else the file that the node's knobs name."""
-    read = {
-        "file": "[value parent.face_pass_file]",
-        "first": Expression("parent.first_frame"),
-        "last": Expression("parent.last_frame"),
-        # A frame that is not baked has no matte, and the plate goes through.
-        "on_error": "black",
-    }
-    baked = script.node("Read", "FacePass", [], read)
+    baked = result_read(script, "FacePass", "face_pass_file")
     connected = Expression("[exists parent.input2]")
     return script.node("Switch", "ChooseFacePass", [baked, given], {"which": connected})
+
+
+def result_read(script: Script, name: str, file_knob: str) -> str:
+    """A Read of what the engine made, as the group's knobs name it; a frame that is not there is black."""
+    read = {
+        "file": f"[value parent.{file_knob}]",
+        "first": Expression("parent.first_frame"),
+        "last": Expression("parent.last_frame"),
+        # A frame that is not there has no matte and no header, and the plate goes through.
+        "on_error": "black",
+    }
+    return script.node("Read", name, [], read)

@@ -9,7 +9,7 @@ import tempfile
 from typing import Any
 
 from understudy_host.errors import HostError
-from understudy_nuke import baking, roto, tracks
+from understudy_nuke import roto, runs, tracks
 from understudy_nuke.plate import Raster
 
 KINDS = ("tracker", "corner_pin", "transform", "roto")
@@ -27,6 +27,11 @@ def make(nuke: Any, node: Any, kind: str) -> None:
         HostError: there is no track, no plate, or the engine fails.
     """
     document, raster = _points(node), _raster(node)
+    with node.parent():  # a button of a group works inside of it
+        _paste(nuke, kind, document, raster)
+
+
+def _paste(nuke: Any, kind: str, document: dict[str, Any], raster: Raster) -> None:
     if kind == "roto":
         roto.draw(document, raster, nuke=nuke, rotopaint=importlib.import_module("nuke.rotopaint"))
         return
@@ -63,7 +68,7 @@ def take(node: Any, tracker: Any) -> int:
         with open(path, "w", encoding="utf-8") as file:
             json.dump(corrected, file)
         job = {"track": _track(node), "document": path, "action": "correct"}
-        baking.engines.get().run("points", job)
+        runs.engines.get().run("points", job)
     return len(corrected["faces"])
 
 
@@ -71,7 +76,7 @@ def _points(node: Any) -> dict[str, Any]:
     """The track's points as the engine tells them."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "points.json")
-        baking.engines.get().run("points", {"track": _track(node), "document": path})
+        runs.engines.get().run("points", {"track": _track(node), "document": path})
         with open(path, encoding="utf-8") as file:
             document: dict[str, Any] = json.load(file)
     return document

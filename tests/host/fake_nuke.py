@@ -18,6 +18,7 @@ import numpy as np
 from nuke_reference import CLASSES, COMMON
 from nuke_script import Reader
 
+from understudy.image.colour import SCENE_LINEAR
 from understudy.image.exr import read_image, write_image
 
 _MAIN = threading.main_thread()
@@ -100,6 +101,7 @@ class Node:
     def __init__(self, nuke: Nuke, kind: str, name: str) -> None:
         self._nuke, self._kind, self._name = nuke, kind, name
         self._inputs: dict[int, Node | None] = {}
+        self._parent: Node | None = None
         self._knobs: dict[str, Knob] = {knob.name: Knob(self, knob.name, "") for knob in COMMON}
         names = _READ_KNOBS if kind == "Read" else CLASSES[kind].knobs if kind in CLASSES else ()
         self._knobs.update({one: Knob(self, one, "") for one in names})
@@ -132,6 +134,17 @@ class Node:
     def setInput(self, index: int, node: Node | None) -> bool:
         self._inputs[index] = node
         return True
+
+    def parent(self) -> Node | None:
+        return self._parent
+
+    def __enter__(self) -> Node:
+        """What is made now is made in this group."""
+        self._nuke.groups.append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._nuke.groups.pop()
 
     def node(self, name: str) -> Node | None:
         return self.children.get(name)
@@ -245,6 +258,8 @@ class Nuke(types.ModuleType):
         self._root = Node(self, "Root", script or "Root")
         for name, value in (("colorManagement", "OCIO"), ("proxy", False)):
             self._root.add_knob(Knob(self._root, name, value))
+        self.groups = [self._root]
+        self.shown_frame = 2
         self._waiting: queue.Queue[tuple[Callable[..., Any], tuple[Any, ...], queue.Queue[Any]]] = (
             queue.Queue()
         )
@@ -258,8 +273,9 @@ class Nuke(types.ModuleType):
     def root(self) -> Node:
         return self._root
 
-    def frame(self) -> int:
-        return 2
+    def frame(self, f: int | None = None) -> int:
+        self.shown_frame = self.shown_frame if f is None else f
+        return self.shown_frame
 
     def message(self, text: str) -> None:
         assert threading.current_thread() is _MAIN
@@ -311,6 +327,7 @@ class Nuke(types.ModuleType):
     def nodePaste(self, path: str) -> Node:
         (found,) = Reader().read(Path(path).read_text(encoding="utf-8")).children.values()
         made = Node(self, found.kind, found.name)
+        made._parent = self.groups[-1]
         if found.kind != "Group":
             for knob, words in found.knobs.items():
                 made.add_knob(Knob(made, knob, words))
@@ -348,7 +365,8 @@ class Nuke(types.ModuleType):
         above = node.input(0)
         assert above is not None
         for frame in range(start, end + 1, incr):
-            write_image(Path(node["file"].value() % frame), replace(above.rendered(frame), storage="float"))
+            shown = replace(above.rendered(frame), storage="float", colour_space=SCENE_LINEAR)
+            write_image(Path(node["file"].value() % frame), shown)  # a file of the host's names no space
 
     def delete(self, node: Node) -> None:
         self.all.remove(node)

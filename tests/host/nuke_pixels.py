@@ -27,6 +27,7 @@ class Graph:
         pictures: What comes in, by the name of the Input or the Read: channels by name.
         metadata: What the Read's file says in its header, by Nuke's keys.
         connected: The numbers of the inputs that are wired.
+        frame: The one that is worked out.
     """
 
     def __init__(
@@ -37,9 +38,10 @@ class Graph:
         pictures: Mapping[str, Picture],
         metadata: Mapping[str, object],
         connected: tuple[int, ...] = (0,),
+        frame: int = 1,
     ) -> None:
         self._tcl, self._group, self._numbers = reader.tcl, group, dict(numbers)
-        self._pictures, self._metadata = pictures, metadata
+        self._pictures, self._metadata, self._frame = pictures, metadata, frame
         self._shape = next(iter(pictures["plate"].values())).shape
         self._made: dict[str, Picture] = {}
         self._tcl.createcommand("metadata", lambda key: str(self._metadata.get(key, "")))
@@ -79,6 +81,8 @@ class Graph:
     def _named(self, node: Node, name: str) -> float:
         """A knob of the group, of a node beside this one, or of this one."""
         owner, *rest = name.split(".")
+        if owner == "frame":
+            return float(self._frame)
         if owner == "parent":
             return float(self._numbers[rest[0]])
         if owner in self._group.children:
@@ -127,7 +131,7 @@ class Graph:
         below = self.picture(node.inputs[0])
 
         y, x = np.indices(self._shape)
-        places = {"x": x, "y": self._shape[0] - 1 - y, "frame": 1}
+        places = {"x": x, "y": self._shape[0] - 1 - y, "frame": self._frame}
 
         def named(name: str) -> Any:
             return places[name] if name in places else self._channel(below, _SHORT.get(name, name))

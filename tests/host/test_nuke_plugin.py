@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import runpy
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_nuke import Nuke
+from nuke_host import PLUGIN, part, plugin_in
 from nuke_script import Reader
 
 from rendered import FRAMES, SETTINGS
@@ -25,17 +25,13 @@ from understudy.shot import swap
 from understudy_host.client import PROGRAM_VARIABLE
 from understudy_host.errors import HostError
 
-PLUGIN = Path(__file__).parents[2] / "plugin"
-PROGRAM = str(Path(sys.executable).with_name("understudy"))
-
 
 class Host:
     """A stand-in host with the plugin in it and an Understudy node under a plate."""
 
     def __init__(self, nuke, shot):
         self.nuke = nuke
-        self.actions = importlib.import_module("understudy_nuke.actions")
-        self.baking = importlib.import_module("understudy_nuke.baking")
+        self.actions, self.baking, self.runs = part("actions"), part("baking"), part("runs")
         self.read = nuke.node_of(
             "Read", "Read1", file=shot.frames("plate"), first=1, last=FRAMES, colorspace="scene_linear"
         )
@@ -54,21 +50,8 @@ class Host:
 def host(request, shot, tmp_path, monkeypatch):
     gui = getattr(request, "param", False)
     nuke = Nuke(gui=gui, script=str(tmp_path / "shot.nk"))
-    monkeypatch.setitem(sys.modules, "nuke", nuke)
-    monkeypatch.setenv(PROGRAM_VARIABLE, PROGRAM)
-    forget()
-    runpy.run_path(str(PLUGIN / "init.py"))
-    made = Host(nuke, shot)
-    yield made
-    made.baking.engines.close()
-    made.actions.workshop.close()
-    forget()
-
-
-def forget():
-    """The plugin's modules hold the host they were imported in."""
-    for name in [one for one in sys.modules if one.partition(".")[0] == "understudy_nuke"]:
-        del sys.modules[name]
+    with plugin_in(nuke, monkeypatch):
+        yield Host(nuke, shot)
 
 
 def face_pass(host, frame=1):
@@ -193,8 +176,10 @@ def test_a_changed_plate_is_written_first_and_the_engine_sees_it(host, shot):
     host.nuke.root()["proxy"].setValue(True)
     assert host.actions.refresh(host.node).startswith("stale")
     host.bake("1")
-    folder = Path(host.node["face_pass_file"].value()).parent
-    np.testing.assert_array_equal(read_image(folder / "plate.0001.exr").pixels, shot.plate().pixels * 2)
+    folder = Path(host.node["face_pass_file"].value()).parent / "face_pass_inputs"
+    written = folder / "plate.0001.exr"
+    np.testing.assert_array_equal(read_image(written).pixels, shot.plate().pixels * 2)
+    assert [path.name for path in folder.iterdir()] == [written.name]
     assert host.nuke.root()["proxy"].value() is True
     assert all(node.Class() != "Write" for node in host.nuke.all)
     light = plain.channels.index("light.R")
@@ -218,7 +203,7 @@ def test_a_bake_can_be_cancelled_and_one_node_bakes_once_at_a_time(host):
 
 @pytest.mark.parametrize("host", [True], indirect=True)
 def test_an_engine_that_dies_in_a_bake_is_one_sentence_and_the_next_bake_goes_on(host):
-    engine = host.baking.engines.get()
+    engine = host.runs.engines.get()
     run = engine.run
 
     def killed(verb, job, on_event, is_cancelled):
@@ -236,9 +221,7 @@ def test_an_engine_that_dies_in_a_bake_is_one_sentence_and_the_next_bake_goes_on
 
 
 def test_a_bake_is_sent_to_the_farm_as_a_bundle(host, tmp_path):
-    labels = {
-        knob.name: knob.label for knob in importlib.import_module("understudy_nuke.panels").fields("bundle")
-    }
+    labels = {knob.name: knob.label for knob in part("panels").fields("bundle")}
     host.nuke.answers = {labels["folder"]: str(tmp_path / "bundle"), labels["chunk_frames"]: "2"}
     host.actions.send_to_farm(host.node)
     job = json.loads((tmp_path / "bundle" / "job.json").read_text())
@@ -269,7 +252,7 @@ def test_a_point_moved_in_a_tracker_comes_back_into_the_track_and_makes_the_bake
     host.actions.make_tracker(host.node)
     tracker = host.nuke.selectedNode()
     assert tracker.Class() == "Tracker4"
-    tracking = importlib.import_module("understudy_nuke.tracking")
+    tracking = part("tracking")
     moved = tracking._points(host.node)
     moved["faces"]["1"]["landmarks"][30][0] += 3
     words = tracking.tracks.tracker(moved, tracking._raster(host.node))
@@ -297,7 +280,7 @@ def test_corrections_need_a_tracker(host):
 
 @pytest.mark.parametrize("verb", ["track", "extract", "train", "export", "bundle"])
 def test_every_panel_asks_for_fields_of_the_job_table(host, verb):
-    panels = importlib.import_module("understudy_nuke.panels")
+    panels = part("panels")
     asked = panels.fields(verb)
     assert len(asked) >= 2 and len({knob.label for knob in asked}) == len(asked)
 
@@ -309,6 +292,8 @@ def test_the_menu_makes_a_node(host):
     assert any(path.endswith("gizmos") for path in host.nuke.paths)
     paint = host.nuke.menu("Nodes").menus["Understudy"].commands["UnderstudyPaint"]()
     assert paint.name() == "UnderstudyPaint1"
+    propagate = host.nuke.menu("Nodes").menus["Understudy"].commands["UnderstudyPropagate"]()
+    assert propagate.name() == "UnderstudyPropagate1"
     assert all((PLUGIN / "icons" / name).is_file() for name in ("understudy.png",))
 
 
