@@ -18,7 +18,8 @@ import cv2
 import numpy as np
 from truth import SHARED, score, tell
 
-from understudy.job import ColourMethod, SwapJob
+from understudy.fields import ColourMethod
+from understudy.job import SwapJob
 from understudy.settings import Settings
 from understudy.shot import review, swap
 from understudy.shot.warm import Warm

@@ -55,7 +55,6 @@ def task(
         plate=plate,
         gain=np.full(style.shape[:2], gain, np.float32),
         here=here,
-        fresh=np.ones((height, width), np.float32),
         guides=both,
         first=first,
         at=at,

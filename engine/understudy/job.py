@@ -12,86 +12,35 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from understudy import keyframes
 from understudy.errors import JobError
+from understudy.fields import (
+    FACE,
+    ColourMethod,
+    Compression,
+    CoverageName,
+    Detector,
+    FindFields,
+    Job,
+    MatteMode,
+    MatteUnit,
+    MergeMode,
+    OfMatte,
+    Percent,
+    PlateFields,
+    Precision,
+    Scale,
+    Share,
+    Signed,
+    SignedOfFace,
+    SignedOfMatte,
+    Switch,
+    Turn,
+    unit,
+)
 from understudy.keyframes import Keys, moving, stepping
-
-Detector = Literal["auto", "fan", "yunet", "known"]
-CoverageName = Literal["half", "full", "whole_face", "head"]
-MatteMode = Literal["product", "minimum", "maximum", "difference"]
-ColourMethod = Literal[
-    "none",
-    "mean",
-    "mean_std",
-    "reinhard",
-    "linear",
-    "monge_kantorovich",
-    "histogram",
-    "iterative",
-    "sliced",
-]
-MatteUnit = Literal["percent", "pixels"]
-MergeMode = Literal["over", "multiband", "gradient"]
-Compression = Literal["zips", "zip", "piz", "none"]
-Precision = Literal["fp32", "fp16"]
-FACE = "percent of the aligned face's edge"
-MATTE = "percent of the aligned face's edge, or pixels"
-
-
-def _unit(name: str) -> dict[str, Any]:
-    return {"unit": name}
-
-
-Percent = Annotated[float, Field(ge=0, le=100, json_schema_extra=_unit("percent"))]
-# Fields that a keyframe may move: what the artist sees at once.
-Share = Annotated[float, moving(0, 100, "percent")]
-Signed = Annotated[float, moving(-100, 100, "percent")]
-SignedOfFace = Annotated[float, moving(-50, 50, FACE)]
-OfMatte = Annotated[float, moving(0, 200, MATTE)]
-SignedOfMatte = Annotated[float, moving(-200, 200, MATTE)]
-Switch = Annotated[bool, stepping()]
-Turn = Annotated[float, moving(-45, 45, "degrees")]
-Scale = Annotated[float, moving(50, 200, "percent")]
-
-
-class Job(BaseModel):
-    """What every verb's job shares: it is frozen, knows no extra fields and accepts no NaN."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        use_attribute_docstrings=True,
-        allow_inf_nan=False,
-        protected_namespaces=(),
-    )
-
-
-class PlateFields(Job):
-    """Where frames come from."""
-
-    plate: str
-    """Plate to read: a video, or an image sequence such as plate.%04d.exr, plate.####.exr, plate.@@@@.exr."""
-    frames: str | None = None
-    """Frames to process, such as 1001-1100, 1001-1100x2 or 1001,1005; all when left out."""
-    colour_space: str | None = None
-    """Colour space of the plate by its OCIO name; by the file's header or type when left out."""
-
-
-class FindFields(Job):
-    """How a face is found and followed."""
-
-    detector: Detector = "auto"
-    """Face detector: the best one whose models are there (auto), or one by name."""
-    reference: Path | None = None
-    """Picture of the performer to follow when several faces are in the plate."""
-    face_box: tuple[float, float, float, float] | None = None
-    """Box (left, top, right, bottom) round the face to follow, in pixels of the first frame."""
-    minimum_face_px: Annotated[float, Field(ge=4, le=4096, json_schema_extra=_unit("pixels"))] = 24.0
-    """Faces smaller than this are passed over."""
-    smoothing_frames: Annotated[float, Field(ge=0, le=25, json_schema_extra=_unit("frames"))] = 1.0
-    """Width of the temporal smoothing of the face's placement; 0 leaves it as detected."""
 
 
 class ExtractJob(PlateFields, FindFields):
@@ -103,7 +52,7 @@ class ExtractJob(PlateFields, FindFields):
     """Name of the performer whose faces these are."""
     coverage: CoverageName = "full"
     """How much of the head a crop holds."""
-    crop_size: Annotated[int, Field(ge=64, le=2048, json_schema_extra=_unit("pixels"))] = 256
+    crop_size: Annotated[int, Field(ge=64, le=2048, json_schema_extra=unit("pixels"))] = 256
     """Edge of a stored crop."""
     release: Path | None = None
     """Likeness release of the performer, a JSON document; its digest travels with every model and frame."""
@@ -138,11 +87,11 @@ class TrainJob(Job):
     """Face set of the performer whose face goes in."""
     destination_faceset: Path
     """Face set of the performer who acts in the plate."""
-    size: Annotated[int, Field(ge=32, le=1024, multiple_of=16, json_schema_extra=_unit("pixels"))] = 96
+    size: Annotated[int, Field(ge=32, le=1024, multiple_of=16, json_schema_extra=unit("pixels"))] = 96
     """Edge of the face the network makes."""
     iterations: Annotated[int, Field(ge=0, le=100_000_000)] = 0
     """Iteration to stop at; 0 leaves it to the time."""
-    minutes: Annotated[float, Field(ge=0, le=1_000_000, json_schema_extra=_unit("minutes"))] = 0.0
+    minutes: Annotated[float, Field(ge=0, le=1_000_000, json_schema_extra=unit("minutes"))] = 0.0
     """Time to train for before this run saves and pauses, to go on later; 0 leaves it to the iterations."""
     batch: Annotated[int, Field(ge=1, le=1024)] = 4
     """Faces of each identity in one iteration; those that memory has no room for are computed in parts."""
@@ -164,13 +113,13 @@ class TrainJob(Job):
     """Device to train on."""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
     """Seed of every random choice; the same seed on CPU gives the same model."""
-    save_minutes: Annotated[float, Field(gt=0, le=1440, json_schema_extra=_unit("minutes"))] = 5.0
+    save_minutes: Annotated[float, Field(gt=0, le=1440, json_schema_extra=unit("minutes"))] = 5.0
     """Time between two checkpoints: the most that a crash costs."""
     preview_iterations: Annotated[int, Field(ge=1, le=1_000_000)] = 500
     """Iterations between two preview sheets and validations."""
     stop_when: Literal["none", "plateau"] = "none"
     """End before iterations and minutes do: never, or when another hour would bring next to nothing."""
-    plateau_percent: Annotated[float, Field(gt=0, le=50, json_schema_extra=_unit("percent"))] = 2.0
+    plateau_percent: Annotated[float, Field(gt=0, le=50, json_schema_extra=unit("percent"))] = 2.0
     """What counts as next to nothing: so much less error on unseen faces in an hour."""
     profile: bool = False
     """Say in the end where the time went, what the device could do at most, and what holds training up."""
@@ -252,7 +201,7 @@ class SwapJob(PlateFields):
     """How the face's colour is matched to the plate."""
     colour_strength: Share = 100.0
     """How far the colour match goes."""
-    temporal_window: Annotated[int, Field(ge=0, le=25, json_schema_extra=_unit("frames"))] = 0
+    temporal_window: Annotated[int, Field(ge=0, le=25, json_schema_extra=unit("frames"))] = 0
     """Frames on each side that colour and light are averaged with; never across a cut."""
     light_strength: Share = 100.0
     """How far the plate's broad light and shade replace the new face's own."""
@@ -327,7 +276,7 @@ class PropagateJob(PlateFields):
     """Frames that the fix was painted on, such as swap.%04d.exr; the plate's own when left out."""
     matte: str | None = None
     """Matte of what has to go on each frame, such as roto.%04d.exr: nothing that it hides is looked at."""
-    matte_grow_px: Annotated[int, Field(ge=0, le=200, json_schema_extra=_unit("pixels"))] = 3
+    matte_grow_px: Annotated[int, Field(ge=0, le=200, json_schema_extra=unit("pixels"))] = 3
     """Border round the matte that is not looked at either, for motion blur and soft edges."""
     track: Path | None = None
     """Track of the face in the plate: the fix then stays on the skin of a turning head."""
@@ -335,7 +284,7 @@ class PropagateJob(PlateFields):
     """Only move the keyframe along by flow, at once: to look at while you paint."""
     method: Literal["hybrid", "synthesis"] = "hybrid"
     """Synthesise patches only where flow cannot be trusted (hybrid), or all of the fix."""
-    patch: Annotated[int, Field(ge=3, le=9, json_schema_extra=_unit("pixels"))] = 5
+    patch: Annotated[int, Field(ge=3, le=9, json_schema_extra=unit("pixels"))] = 5
     """Edge of a patch, an odd number; small ones follow finer detail, large ones keep more texture."""
     plate_weight: Annotated[float, Field(ge=0, le=100)] = 6.0
     """How much the plate guides the search for patches; the painting itself counts 1."""
@@ -375,7 +324,7 @@ class BundleJob(Job):
     """Folder of the bundle to write."""
     frames: str | None = None
     """Frames to make, such as 1001-1100 or 1001-1100x2; the document's own when left out."""
-    chunk_frames: Annotated[int, Field(ge=1, le=10_000, json_schema_extra=_unit("frames"))] = 20
+    chunk_frames: Annotated[int, Field(ge=1, le=10_000, json_schema_extra=unit("frames"))] = 20
     """Frames in one task."""
     name: str = ""
     """Name of the job on the farm; the folder's when left out."""
@@ -399,9 +348,9 @@ class DemoJob(Job):
 
     output: Path = Path("demo-out")
     """Folder to write everything to."""
-    minutes: Annotated[float, Field(gt=0, le=600, json_schema_extra=_unit("minutes"))] = 3.0
+    minutes: Annotated[float, Field(gt=0, le=600, json_schema_extra=unit("minutes"))] = 3.0
     """Training time."""
-    size: Annotated[int, Field(ge=32, le=512, multiple_of=16, json_schema_extra=_unit("pixels"))] = 80
+    size: Annotated[int, Field(ge=32, le=512, multiple_of=16, json_schema_extra=unit("pixels"))] = 80
     """Edge of the face the network makes."""
     training_frames: Annotated[int, Field(ge=8, le=5000)] = 200
     """Frames rendered of each performer to train on."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from understudy.fields import Job
 from understudy.job import (
     BundleJob,
     DemoJob,
     ExportJob,
     ExtractJob,
-    Job,
     ModelsJob,
     PointsJob,
     PropagateJob,

@@ -30,7 +30,8 @@ from typing import IO, Any, NoReturn
 
 from understudy import __version__, generate, verbs
 from understudy.errors import HostError, UnderstudyError
-from understudy.job import JOBS, Job, parse_job
+from understudy.fields import Job
+from understudy.job import JOBS, parse_job
 from understudy.progress import Cancelled, Event, Finished, Reporter
 from understudy.settings import Settings
 

@@ -16,7 +16,8 @@ import pytest
 
 from understudy import __version__, cli, verbs
 from understudy.errors import ModelError, PlateError
-from understudy.job import JOBS, Job, SwapJob
+from understudy.fields import Job
+from understudy.job import JOBS, SwapJob
 from understudy.options import describe
 from understudy.progress import Cancelled, Failed, Progress, Reporter, Warned
 

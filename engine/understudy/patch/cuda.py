@@ -69,7 +69,7 @@ class CudaLoops:
             self._picture, self._target = _sent(task.first), _sent(guides.target)
             self._source, self._counts = _sent(guides.source), _sent(guides.counts)
             self._occurrence = cuda.to_device(np.zeros(task.style.shape[:2], np.float32))
-            self._shown = [_sent(one) for one in (task.style, task.plate, task.gain, task.here, task.fresh)]
+            self._shown = [_sent(one) for one in (task.style, task.plate, task.gain, task.here)]
 
     def compare(self, target: FloatImage, occurrence: FloatImage) -> None:
         """See `Loops`."""
@@ -182,14 +182,13 @@ def _vote(
     plate: Any,
     gain: Any,
     here: Any,
-    fresh: Any,
     radius: Any,
     scale: Any,
 ) -> None:
     index = cuda.grid(1)
     if index < pixels.shape[0]:
         y, x = pixels[index, 0], pixels[index, 1]
-        kernels.vote(picture, places, costs, style, plate, gain, here, fresh, radius, scale, y, x)
+        kernels.vote(picture, places, costs, style, plate, gain, here, radius, scale, y, x)
 
 
 def _launch(kernel: Any, pixels: Any, *arguments: Any) -> None:

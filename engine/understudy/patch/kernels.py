@@ -189,7 +189,6 @@ def vote(
     plate: FloatImage,
     gain: FloatImage,
     here: FloatImage,
-    fresh: FloatImage,
     radius: int,
     scale: float,
     y: int,
@@ -198,7 +197,7 @@ def vote(
     """Write a pixel as the mean of what all patches over it say, weighted by 1 / (1 + scale · cost).
 
     A patch says what the style shows, moved by as much as the target's own picture (`here`) differs from the
-    keyframe's (`plate`) there, times the keyframe's `gain` and the target's `fresh`.
+    keyframe's (`plate`) there, times the keyframe's `gain`.
 
     Source:
         Wexler, Shechtman & Irani 2007, Space-Time Completion of Video, for the vote.
@@ -211,7 +210,7 @@ def vote(
         for tx in range(left, right + 1):
             sy, sx = places[ty, tx, 0] + y - ty, places[ty, tx, 1] + x - tx
             weight = np.float32(1) / (np.float32(1) + product(np.float32(scale), costs[ty, tx]))
-            moved = gain[sy, sx] * fresh[y, x]
+            moved = gain[sy, sx]
             under, keyed, painted = here[y, x], plate[sy, sx], style[sy, sx]
             red += product(weight, painted[0] + product(moved, under[0] - keyed[0]))
             green += product(weight, painted[1] + product(moved, under[1] - keyed[1]))
@@ -290,7 +289,6 @@ def vote_rows(
     plate: FloatImage,
     gain: FloatImage,
     here: FloatImage,
-    fresh: FloatImage,
     radius: int,
     scale: float,
     first: int,
@@ -299,4 +297,4 @@ def vote_rows(
     """`vote` for some of `pixels`."""
     for index in range(first, last):
         y, x = pixels[index, 0], pixels[index, 1]
-        vote(picture, places, costs, style, plate, gain, here, fresh, radius, scale, y, x)
+        vote(picture, places, costs, style, plate, gain, here, radius, scale, y, x)

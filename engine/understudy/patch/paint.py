@@ -159,7 +159,6 @@ def _synthesised(
         plate=key.base if light is None else nothing,
         gain=key.gain if light is None else np.ones_like(key.gain),
         here=under.base if light is None else light,
-        fresh=np.ones(todo.shape, np.float32),
         guides=both,
         first=first,
         at=np.asarray(at, np.float32),

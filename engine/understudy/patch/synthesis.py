@@ -66,7 +66,6 @@ class Task:
         plate: (H, W, 3), what it was painted on.
         gain: (H, W) in 0..1, how far the painting follows what lies under it.
         here: (h, w, 3), what lies under it on the frame.
-        fresh: (h, w) in 0..1, where that may be looked at.
         guides: What patches are compared by.
         first: (h, w, 3), a first guess, and the result where nothing is to do.
         at: (h, w, 2), each pixel's place (x, y) on the keyframe, as far as it is known.
@@ -77,7 +76,6 @@ class Task:
     plate: FloatImage
     gain: FloatImage
     here: FloatImage
-    fresh: FloatImage
     guides: Guides
     first: FloatImage
     at: NDArray[np.float32]
@@ -318,7 +316,7 @@ class CpuLoops:
     def vote(self, pixels: Pixels, radius: int, scale: float) -> None:
         """See `Loops`."""
         task, written = self._task, (self._picture, self._places, self._costs)
-        read = (task.style, task.plate, task.gain, task.here, task.fresh)
+        read = (task.style, task.plate, task.gain, task.here)
         _in_strips(kernels.vote_rows, pixels, *written, *read, radius, scale)
 
     def picture(self) -> FloatImage:
@@ -369,7 +367,7 @@ def _reduced(task: Task, level: int) -> Task:
     guides = task.guides
     return replace(
         task,
-        **{name: small(getattr(task, name)) for name in ("style", "plate", "gain", "here", "fresh", "first")},
+        **{name: small(getattr(task, name)) for name in ("style", "plate", "gain", "here", "first")},
         guides=replace(
             guides, source=small(guides.source), target=small(guides.target), counts=small(guides.counts)
         ),

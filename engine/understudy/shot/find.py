@@ -10,11 +10,11 @@ import numpy as np
 from understudy.errors import FaceError, PlateError
 from understudy.face.detect import DetectedFace, FaceFinder, open_finder
 from understudy.face.track import TrackedFace, follow, smooth, tracked
+from understudy.fields import FindFields
 from understudy.image import colour
 from understudy.image.exr import read_image
 from understudy.image.plate import Plate
 from understudy.image.sequence import FrameRange
-from understudy.job import FindFields
 from understudy.progress import Failed, Progress, Reporter, Warned
 from understudy.settings import Settings
 
