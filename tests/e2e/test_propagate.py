@@ -165,6 +165,25 @@ def test_a_matte_takes_away_what_passes_in_front(tmp_path):
         np.testing.assert_array_equal(made[far], plate[far])
 
 
+def test_a_matte_may_go_and_come_back(tmp_path):
+    """In between all is seen: what lies behind it then comes from there, not from the far keyframe."""
+    scene = clean_up(tmp_path, count=14)
+    for number in range(FIRST + 2, FIRST + 11):
+        moving.write(tmp_path / f"plate.{number}.exr", moving.seen(scene, number, speed=(6.0, 0.0)))
+        (tmp_path / f"matte.{number}.exr").unlink()
+    for number in (FIRST + 11, FIRST + 12, FIRST + 13):
+        rgb, matte = moving.seen(scene, number, speed=(6.0, 0.0)), out(tmp_path, number, "matte")
+        bar = out(tmp_path, number, "plate").rgb()
+        moving.write(tmp_path / f"plate.{number}.exr", np.where(matte.pixels[..., :1] > 0, bar, rgb))
+    result, _ = run(tmp_path, matte=str(tmp_path / "matte.%04d.exr"))
+    assert result["failed_frames"] == []
+    for number in (FIRST + 11, FIRST + 13):
+        right, made = moving.seen(scene, number, speed=(6.0, 0.0)), out(tmp_path, number).rgb()
+        mask = out(tmp_path, number, "matte").pixels[..., 0] > 0
+        plate = out(tmp_path, number, "plate").rgb()
+        assert stops_apart(made[mask], right[mask]) < 0.15 * stops_apart(plate[mask], right[mask]), number
+
+
 def test_a_frame_without_a_matte_is_the_plate(tmp_path):
     clean_up(tmp_path, count=4)
     (tmp_path / f"matte.{FIRST + 2}.exr").unlink()

@@ -62,6 +62,14 @@ def begin(key: Key, under: Under) -> State:
     return State(carried, fixed, None if under.matte is None else cleanup.begin(key, under))
 
 
+def nothing_hidden(under: Under) -> State:
+    """A frame of a clean-up with nothing to clean: all of it is seen, and the keyframe is not needed."""
+    none = np.zeros(under.hidden.shape, np.float32)
+    carried = Carried(under.box, np.zeros((*none.shape, 2), np.float32), none, none)
+    fixed = Fixed(under.box, under.base, none, none + 1)
+    return State(carried, fixed, Behind(under.base, none + 1, none, none + 1, none))
+
+
 def advance(key: Key, under: Under, before: State, motion: Motion, manner: Manner) -> State:
     """The next frame.
 

@@ -49,7 +49,7 @@ def spread(
     Raises:
         PlateError: a frame shows another shot than the one before it.
     """
-    state, last = paint.begin(key, shot.under(key.number, key.box)), key.number
+    state, last, clean = paint.begin(key, shot.under(key.number, key.box)), key.number, False
     yield key.number, state.fixed
     for number in frames[1:]:
         try:
@@ -59,6 +59,7 @@ def spread(
             continue
         if box.empty:
             yield number, Fixed.nothing(box)
+            last, clean = number, True
             continue
         if flow.is_cut(shot.thumbnail(number), shot.thumbnail(last)):
             raise PlateError(
@@ -67,6 +68,8 @@ def spread(
                 where=shot.plate.where(number),
                 fix=f"paint a keyframe on frame {number} or beyond it",
             )
+        if clean:  # a matte that was gone begins with what is seen just before it comes back
+            state, clean = paint.nothing_hidden(shot.under(last, box)), False
         state, last = _step(shot, key, state, last, number, box, how), number
         yield number, state.fixed
 
