@@ -49,8 +49,11 @@ def attach(scene: bpy.types.Scene, plate: str, face_pass: str, first: int, last:
         tree.links.new(shown, group.inputs[PLATE])
     images.show(layers, face_pass, first, last, sample)
     for layer in LAYERS:
-        if layer.output in layers.outputs:
-            scene_tree.link(tree, layers.outputs[layer.output], group.inputs[layer.label])
+        taking = group.inputs[layer.label]
+        if layer.output in layers.outputs and getattr(scene.understudy.swap, layer.output, True):
+            scene_tree.link(tree, layers.outputs[layer.output], taking)
+        else:  # a matte that is there but not chosen has no say
+            scene_tree.unlink(tree, taking)
     for number in NUMBERS:
         scene_tree.keep_values(tree, group.inputs[number.label], _values_of(by_frame, number.label))
     scene_tree.to_output(tree, group)

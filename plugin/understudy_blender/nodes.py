@@ -41,7 +41,7 @@ from .sockets import (
 
 NAME = "Understudy"
 # Raised whenever the drawing changes, so that a .blend file of an older plugin gets the new one.
-VERSION = 1
+VERSION = 2
 VERSION_KEY = "understudy_version"
 
 # ACEScct, Academy S-2016-001: a line up to BREAK, above it a logarithm that goes on with the same slope.
@@ -221,7 +221,10 @@ def _about(
 
 
 def _matte(graph: Graph) -> bpy.types.NodeSocket:
-    """The baked matte, or learned × hull × occlusion, eroded and feathered inwards."""
+    """The baked matte, or the product of the chosen ones, eroded and feathered inwards.
+
+    One that is not chosen is not linked, and is 1.
+    """
     joined = graph.number("MULTIPLY", graph["Matte learned"], graph["Matte hull"])
     joined = graph.number("MULTIPLY", joined, graph["Matte occlusion"])
     face_px = graph[FACE_PX.label]

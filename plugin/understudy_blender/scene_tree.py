@@ -82,6 +82,12 @@ def link(tree: bpy.types.NodeTree, given: bpy.types.NodeSocket, taking: bpy.type
         tree.links.new(given, taking)
 
 
+def unlink(tree: bpy.types.NodeTree, taking: bpy.types.NodeSocket) -> None:
+    """Leave a socket to its own value."""
+    for link in tuple(taking.links):
+        tree.links.remove(link)
+
+
 def to_output(tree: bpy.types.NodeTree, group: bpy.types.Node) -> None:
     """Show a group's result as the scene's, where nothing is shown yet."""
     output = next((node for node in tree.nodes if node.bl_idname == "NodeGroupOutput"), None)

@@ -36,8 +36,8 @@ LAYERS = (
         "Face alpha", "Alpha", "NodeSocketFloat", 1.0, "1 where there is any face, up to its square's edge."
     ),
     Layer("Matte final", "matte_final", "NodeSocketFloat", 0.0, "The matte as the baked knobs make it."),
-    Layer("Matte learned", "matte_learned", "NodeSocketFloat", 0.0, "The model's matte, unshaped."),
-    Layer("Matte hull", "matte_hull", "NodeSocketFloat", 0.0, "The landmarks' outline, unshaped."),
+    Layer("Matte learned", "matte_learned", "NodeSocketFloat", 1.0, "The model's matte, unshaped."),
+    Layer("Matte hull", "matte_hull", "NodeSocketFloat", 1.0, "The landmarks' outline, unshaped."),
     Layer("Matte occlusion", "matte_occlusion", "NodeSocketFloat", 1.0, "1 where nothing hides the face."),
     Layer("Light", "light", "NodeSocketColor", _BLACK, "The plate's broad light, encoded."),
     Layer("Face light", "face_light", "NodeSocketColor", _BLACK, "The face's own broad light, encoded."),
@@ -74,7 +74,7 @@ PLATE, RESULT, CHOICE = "Plate", "Image", "matte"
 BAKED, LIVE_MATTE = "baked", "live"
 CHOICES = (
     (BAKED, "The matte as it was baked"),
-    (LIVE_MATTE, "Learned matte × hull × occlusion, with the erode and feather of this node"),
+    (LIVE_MATTE, "The chosen of learned, hull and occlusion matte, with the erode and feather of this node"),
 )
 
 
