@@ -64,6 +64,38 @@ def test_highlights_far_above_white_survive(tmp_path):
     assert made.min() < 0  # below black too
 
 
+def test_a_mole_on_smooth_skin_stays_a_mole(tmp_path):
+    """Corrections that follow noise where there is no detail, frame after frame, would pull it apart."""
+    scene = moving.texture()
+    soft = cv2.GaussianBlur(scene, (0, 0), 12)
+    y, x = np.mgrid[: len(scene), : len(scene)]
+    skin = np.clip((np.hypot(x - 160, y - 160) - 32) / 8, 0, 1)[..., None]
+    scene = (soft + skin * (scene - soft)).astype(np.float32)
+    mole = np.clip(5 - np.hypot(x - 160, y - 160), 0, 1)[..., None]
+    fixed = (scene * (1 - 0.9 * mole)).astype(np.float32)
+    noise = np.random.default_rng(4)
+    for number in range(FIRST, FIRST + 24):
+        grain = 1 + noise.normal(0, 0.01, (HEIGHT, WIDTH, 3)).astype(np.float32)
+        moving.write(tmp_path / f"plate.{number}.exr", moving.seen(scene, number, speed=(0.8, 0.3)) * grain)
+        if number == FIRST:
+            moving.write(tmp_path / f"fix.{number}.exr", moving.seen(fixed, number) * grain)
+    run(tmp_path)
+    number = FIRST + 23
+    seen, right = (moving.seen(one, number, speed=(0.8, 0.3)) for one in (scene, fixed))
+    made, plate = out(tmp_path, number).rgb(), out(tmp_path, number, "plate").rgb()
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    facts = []
+    for before, after in ((seen, right), (plate, made)):
+        dark = np.log2(np.maximum(before, 0.01) / np.maximum(after, 0.01)).mean(axis=2)
+        dark = np.where(dark > 0.3, np.minimum(dark, 2.5), 0)
+        middle = [float((dark * axis).sum() / dark.sum()) for axis in (x, y)]
+        facts.append((dark.max(), dark.sum(), *middle))
+    wanted, found = facts
+    assert found[0] == pytest.approx(wanted[0], rel=0.15), "as dark"
+    assert found[1] == pytest.approx(wanted[1], rel=0.2), "as large"
+    assert np.hypot(found[2] - wanted[2], found[3] - wanted[3]) < 4, "in its place"
+
+
 def test_confidence_is_a_layer_and_a_number(shot):
     folder, result, _ = shot
     made = out(folder, LAST)

@@ -14,10 +14,12 @@ from understudy.face.template import BASE
 from understudy.face.warp import moved_landmarks
 from understudy.image import colour
 from understudy.image.frame import Box
-from understudy.patch import carry, flow, guides
+from understudy.patch import carry, flow, guides, paint
 from understudy.patch.carry import Carried
 from understudy.patch.flow import Motion
 from understudy.patch.guides import Side, Weights
+from understudy.patch.state import Key, Manner, Under
+from understudy.patch.synthesis import Options
 
 BOX = Box(0, 0, WIDTH, HEIGHT)
 SCENE = texture()
@@ -86,6 +88,25 @@ def test_locking_takes_the_drift_out():
     both = (off, off.locked(last, key, BOX))
     apart = [np.abs(one.look(key, BOX, sharp=True) - last)[INNER].mean() for one in both]
     assert apart[1] < 0.5 * apart[0]
+
+
+def test_a_correction_is_drawn_with_and_not_summed_up():
+    """Fed back into the steps, corrections that follow noise on smooth skin pull a fix apart."""
+    whole = np.ones((HEIGHT, WIDTH), np.float32)
+    pictures = [frame(FIRST), frame(FIRST + 1)]
+    unders = [
+        Under(FIRST + n, BOX, picture, picture, None, np.zeros((HEIGHT, WIDTH), bool))
+        for n, picture in enumerate(pictures)
+    ]
+    key = Key(FIRST, BOX, pictures[0] + np.float32(0.1), pictures[0], pictures[0], whole, whole)
+    before = paint.begin(key, unders[0])
+    motion = flow.between(pictures[1], pictures[0])
+    off = Motion(motion.shift + np.float32(0.4), motion.trust)
+    manner = Manner(Weights(), Options(), everywhere=False, preview=False, extent_px=WIDTH)
+    after = paint.advance(key, unders[1], before, off, manner)
+    np.testing.assert_array_equal(after.carried.shift, before.carried.followed(off).shift)
+    wanted = pictures[1] + np.float32(0.1)
+    assert np.abs(after.fixed.picture - wanted)[INNER].mean() < 0.003  # drawn where it belongs all the same
 
 
 def test_position_is_a_float_and_differs_at_every_pixel():

@@ -19,6 +19,8 @@ from understudy.patch.flow import Motion, Shift
 
 # A correction against the keyframe itself is small; a larger one followed something else.
 _LARGEST_CORRECTION_PX = 3.0
+# Detail is what changes by more than this of the encoded range from pixel to pixel, within this window.
+_DETAIL, _DETAIL_WINDOW_PX = 0.003, 3.0
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,10 @@ class Carried:
         return flow.sample(picture, self.shift + away, sharp=sharp)
 
     def locked(self, here: FloatImage, key: FloatImage, box: Box) -> Carried:
-        """Corrected against the keyframe itself, so that the steps' small errors do not add up.
+        """Corrected against the keyframe itself, for one frame: what steps are summed on stays as it was.
+
+        A correction is measured where there is detail in both directions, and continued to where there is
+        none: on smooth skin it would follow noise.
 
         Args:
             here: (h, w, 3) float32 encoded, this frame's plate.
@@ -87,10 +92,27 @@ class Carried:
         seen = self.look(key, box)
         unsure = self.trust < 0.5
         rest = flow.between(here, seen, hidden_here=unsure)
-        length = np.hypot(rest.shift[..., 0], rest.shift[..., 1])
+        known = flow.fill(rest.shift, np.asarray(rest.trust * _detail(here), np.float32))
+        length = np.hypot(known[..., 0], known[..., 1])
         limit = np.minimum(1, _LARGEST_CORRECTION_PX / np.maximum(length, 1e-6))
-        shift = (rest.shift * limit[..., None]).astype(np.float32)
+        shift = (known * limit[..., None]).astype(np.float32)
         return replace(self, shift=shift + flow.sample(self.shift, shift))
+
+
+def _detail(picture: FloatImage) -> FloatImage:
+    """1 where a picture has detail in every direction, 0 where it is smooth or a lone edge.
+
+    Source:
+        Shi & Tomasi 1994, Good Features to Track: the smaller eigenvalue of the structure tensor.
+    """
+    grey = np.asarray(picture.mean(axis=2), np.float32)
+    across, down = (cv2.Sobel(grey, cv2.CV_32F, *axis, scale=1 / 8) for axis in ((1, 0), (0, 1)))
+    xx, yy, xy = (
+        cv2.GaussianBlur(one, (0, 0), _DETAIL_WINDOW_PX)
+        for one in (across * across, down * down, across * down)
+    )
+    smaller = np.maximum((xx + yy) / 2 - np.sqrt(((xx - yy) / 2) ** 2 + xy**2), 0)
+    return np.asarray(smaller / (smaller + _DETAIL**2), np.float32)
 
 
 def bounds(mask: NDArray[np.bool_], box: Box) -> Box:

@@ -84,9 +84,8 @@ def advance(key: Key, under: Under, before: State, motion: Motion, manner: Manne
     if before.behind is not None and under.matte is not None:
         carried = replace(carried, cover=under.matte)
         return _cleaned(Step(key, under, before, motion, carried, manner), before.behind)
-    if not manner.preview:
-        carried = carried.locked(under.plate, key.plate, key.box)
-    return _changed(Step(key, under, before, motion, carried, manner))
+    drawn = carried if manner.preview else carried.locked(under.plate, key.plate, key.box)
+    return replace(_changed(Step(key, under, before, motion, drawn, manner)), carried=carried)
 
 
 def _changed(step: Step) -> State:
