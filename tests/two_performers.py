@@ -94,13 +94,16 @@ class Painter:
 
     def __init__(self, swaps: Tensor) -> None:
         self.swaps, self._next, self._described = swaps, 0, 0
-        self.shapes = torch.zeros(2, 68, 2)
         self.architecture = SimpleNamespace(size=EDGE)
 
     def describe(self, face: Tensor, identity: int) -> Tensor:
         """The faces themselves."""
         self._described = identity
         return face
+
+    def asked(self, points: Tensor, *, of: int, to: int) -> Tensor:
+        """Both performers are of one shape."""
+        return points
 
     def draw(self, code: Tensor, points: Tensor, identities: list[int]) -> list[tuple[Tensor, Tensor]]:
         """A performer's own faces as they are, or the next of the swaps."""

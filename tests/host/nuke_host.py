@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import os
 import runpy
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from fake_nuke import Nuke
@@ -38,6 +41,20 @@ def plugin_in(nuke: Nuke, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def part(name: str) -> ModuleType:
     """A module of the plugin as the host has it."""
     return importlib.import_module(f"understudy_nuke.{name}")
+
+
+def dies_in_its_next_run(engine: Any) -> None:
+    """Let an engine be killed by its next run's first events."""
+    run = engine.run
+
+    def killed(verb: str, job: Any, on_event: Any, is_cancelled: Any) -> Any:
+        def told(event: Any) -> None:
+            os.kill(engine.process_id, signal.SIGKILL)
+            on_event(event)
+
+        return run(verb, job, told, is_cancelled)
+
+    engine.run = killed
 
 
 def _forget() -> None:

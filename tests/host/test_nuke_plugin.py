@@ -6,14 +6,13 @@ import json
 import os
 import runpy
 import shutil
-import signal
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fake_nuke import Nuke
-from nuke_host import PLUGIN, part, plugin_in
+from nuke_host import PLUGIN, dies_in_its_next_run, part, plugin_in
 from nuke_script import Reader
 
 from rendered import FRAMES, SETTINGS
@@ -203,17 +202,7 @@ def test_a_bake_can_be_cancelled_and_one_node_bakes_once_at_a_time(host):
 
 @pytest.mark.parametrize("host", [True], indirect=True)
 def test_an_engine_that_dies_in_a_bake_is_one_sentence_and_the_next_bake_goes_on(host):
-    engine = host.runs.engines.get()
-    run = engine.run
-
-    def killed(verb, job, on_event, is_cancelled):
-        def told(event):
-            os.kill(engine.process_id, signal.SIGKILL)
-            on_event(event)
-
-        return run(verb, job, told, is_cancelled)
-
-    engine.run = killed
+    dies_in_its_next_run(host.runs.engines.get())
     host.bake()
     assert len(host.nuke.messages) == 1 and "stopped in the middle of a run" in host.nuke.messages[0]
     host.bake()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import numpy as np
 import painted
 import pytest
 from fake_nuke import Knob, Nuke
-from nuke_host import part, plugin_in
+from nuke_host import dies_in_its_next_run, part, plugin_in
 from painted import FIRST, HIDDEN_FROM, KEYFRAME, LAST
 
 from understudy.image.exr import read_image, read_metadata, write_image
@@ -209,17 +208,7 @@ def test_a_keyframe_on_which_nothing_is_painted_is_told(host):
 
 @in_a_window
 def test_an_engine_that_dies_is_one_sentence_and_the_next_run_goes_on(host):
-    engine = host.runs.engines.get()
-    run = engine.run
-
-    def killed(verb, job, on_event, is_cancelled):
-        def told(event):
-            os.kill(engine.process_id, signal.SIGKILL)
-            on_event(event)
-
-        return run(verb, job, told, is_cancelled)
-
-    engine.run = killed
+    dies_in_its_next_run(host.runs.engines.get())
     host.run(preview=True)
     assert len(host.nuke.messages) == 1 and "stopped in the middle of a run" in host.nuke.messages[0]
     assert host.state.startswith("stale")

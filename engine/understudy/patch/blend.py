@@ -6,12 +6,12 @@ Convention:
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from scipy import fft
 
 from understudy.errors import PlateError
 from understudy.image.frame import FloatImage
+from understudy.patch.flow import blurred
 
 # Selection is soft over this many pixels, and decides this sharply for the surer side.
 _SELECTION_BLUR_PX, _SHARPNESS = 4.0, 6.0
@@ -94,15 +94,15 @@ def _with_contrast(first: FloatImage, second: FloatImage, part: FloatImage) -> F
     """The linear blend, with the local deviation that its parts have."""
     share = part[..., None]
     mixed = np.asarray((1 - share) * first + share * second, np.float32)
-    mean = _blurred(mixed, _CONTRAST_WINDOW_PX)
+    mean = blurred(mixed, _CONTRAST_WINDOW_PX)
     wanted = (1 - share) * _deviation(first) + share * _deviation(second)
     gain = np.clip(wanted / _deviation(mixed), 1, _LARGEST_GAIN)
     return np.asarray(mean + gain * (mixed - mean), np.float32)
 
 
 def _deviation(picture: FloatImage) -> FloatImage:
-    mean = _blurred(picture, _CONTRAST_WINDOW_PX)
-    variance = _blurred(picture * picture, _CONTRAST_WINDOW_PX) - mean**2
+    mean = blurred(picture, _CONTRAST_WINDOW_PX)
+    variance = blurred(picture * picture, _CONTRAST_WINDOW_PX) - mean**2
     return np.asarray(np.sqrt(np.maximum(variance.mean(axis=2, keepdims=True), 0) + _NOISE), np.float32)
 
 
@@ -113,12 +113,12 @@ def _selection(
 
     A mean of two that differ would show both, half transparent.
     """
-    apart = _blurred(np.abs(first - second).max(axis=2), _SELECTION_BLUR_PX)
+    apart = blurred(np.abs(first - second).max(axis=2), _SELECTION_BLUR_PX)
     steep = 1 + np.minimum(apart / _AGREEING, _STEEPEST)
     one = np.log(_LEAST_SURE + first_sure) * 2 + np.log(max(1 - share, 1e-3))
     other = np.log(_LEAST_SURE + second_sure) * 2 + np.log(max(share, 1e-3))
     chosen = 1 / (1 + np.exp(np.clip(steep * (one - other), -40, 40)))
-    return _blurred(chosen.astype(np.float32), _SELECTION_BLUR_PX)
+    return blurred(chosen.astype(np.float32), _SELECTION_BLUR_PX)
 
 
 def _differences(picture: FloatImage, axis: int) -> FloatImage:
@@ -130,7 +130,3 @@ def _between(weight: FloatImage, axis: int) -> FloatImage:
     if axis == 1:
         return np.asarray((weight[:, 1:] + weight[:, :-1]) / 2, np.float32)[..., None]
     return np.asarray((weight[1:] + weight[:-1]) / 2, np.float32)[..., None]
-
-
-def _blurred(picture: FloatImage, deviation_px: float) -> FloatImage:
-    return np.asarray(cv2.GaussianBlur(picture, (0, 0), deviation_px), np.float32)

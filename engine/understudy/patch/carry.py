@@ -108,7 +108,7 @@ def _detail(picture: FloatImage) -> FloatImage:
     grey = np.asarray(picture.mean(axis=2), np.float32)
     across, down = (cv2.Sobel(grey, cv2.CV_32F, *axis, scale=1 / 8) for axis in ((1, 0), (0, 1)))
     xx, yy, xy = (
-        cv2.GaussianBlur(one, (0, 0), _DETAIL_WINDOW_PX)
+        flow.blurred(np.asarray(one, np.float32), _DETAIL_WINDOW_PX)
         for one in (across * across, down * down, across * down)
     )
     smaller = np.maximum((xx + yy) / 2 - np.sqrt(((xx - yy) / 2) ** 2 + xy**2), 0)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from understudy.image.frame import FloatImage
 from understudy.patch import blend, flow
-from understudy.patch.state import Behind, Key, Mask, Step, Under
+from understudy.patch.state import Behind, Mask, Step, Under
 
 # What differs by more than this of the encoded range is another thing, not another light.
 _OTHER = 0.05
@@ -89,10 +88,10 @@ class Known:
         return Behind(picture, np.maximum(self.seen, 1 - hidden), self.age, self.trust, hidden)
 
 
-def begin(key: Key, under: Under) -> Behind:
-    """The keyframe: all that is not hidden has been seen, and the rest is painted."""
-    hidden = under.hidden.astype(np.float32)
-    return Behind(key.style, 1 - hidden, np.zeros_like(hidden), np.ones_like(hidden), hidden)
+def begin(picture: FloatImage, hidden: Mask) -> Behind:
+    """A frame that all is known of: what is not hidden has been seen, the rest is painted."""
+    covered = hidden.astype(np.float32)
+    return Behind(picture, 1 - covered, np.zeros_like(covered), np.ones_like(covered), covered)
 
 
 def behind_matte(step: Step, last: Behind) -> Known:
@@ -122,8 +121,8 @@ def _light(under: Under, other: FloatImage, trust: FloatImage) -> FloatImage:
     apart = under.base - other
     sure = np.asarray(trust * (np.abs(apart).max(axis=2) < _OTHER), np.float32)
     blur_px = max(_LIGHT_BLUR_PX, _LIGHT_BLUR_SHARE * max(sure.shape))
-    share = cv2.GaussianBlur(sure, (0, 0), blur_px)[..., None]
-    broad = cv2.GaussianBlur(np.asarray(apart * sure[..., None], np.float32), (0, 0), blur_px)
+    share = flow.blurred(sure, blur_px)[..., None]
+    broad = flow.blurred(np.asarray(apart * sure[..., None], np.float32), blur_px)
     return np.asarray(broad / (share + _HARDLY), np.float32)
 
 

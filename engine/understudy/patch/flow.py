@@ -73,18 +73,16 @@ def between(
     """
     if here.shape != there.shape or here.ndim != 3:
         raise PlateError(f"Pictures of {here.shape} and {there.shape} cannot move to each other.")
-    base = np.zeros((*here.shape[:2], 2), np.float32) if prior is None else prior
     first, second = _proxies(here, there if prior is None else sample(there, prior))
     forth, back = (_flow(*pair, half=half) for pair in ((first, second), (second, first)))
     trust = _agreement(forth, back)
-    whole = np.asarray(forth + sample(base, forth), np.float32)
+    whole = _beyond(prior, forth)
     if hidden_here is not None:
         trust[hidden_here] = 0
     if hidden_there is not None:
         trust *= 1 - sample(hidden_there.astype(np.float32), whole)
     trust = np.asarray(trust * _within(whole), np.float32)
-    rest = fill(forth, trust)
-    return Motion(np.asarray(rest + sample(base, rest), np.float32), trust)
+    return Motion(_beyond(prior, fill(forth, trust)), trust)
 
 
 def is_cut(here: FloatImage, there: FloatImage) -> bool:
@@ -108,9 +106,7 @@ def sample(picture: NDArray[np.float32], shift: Shift, *, sharp: bool = False) -
         shift: (h, w, 2) float32, may be of another size; places count from the same first pixel.
         sharp: By Lanczos' window of 8 pixels, which may pass the values' range, rather than linearly.
     """
-    height, width = shift.shape[:2]
-    x = shift[..., 0] + np.arange(width, dtype=np.float32)
-    y = shift[..., 1] + np.arange(height, dtype=np.float32)[:, None]
+    x, y = _places(shift)
     how = cv2.INTER_LANCZOS4 if sharp else cv2.INTER_LINEAR
     return np.asarray(cv2.remap(picture, x, y, how, borderMode=cv2.BORDER_REPLICATE), np.float32)
 
@@ -140,6 +136,16 @@ def fill(values: NDArray[np.float32], weight: FloatImage) -> NDArray[np.float32]
     coarse = fill(small, np.minimum(4 * small_weight, 1).astype(np.float32))
     wide = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR).reshape(values.shape)
     return np.asarray(share * values + (1 - share) * wide, np.float32)
+
+
+def blurred(picture: NDArray[np.float32], deviation_px: float) -> NDArray[np.float32]:
+    """(H, W) or (H, W, C) float32, blurred by a Gaussian."""
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), deviation_px), np.float32)
+
+
+def _beyond(prior: Shift | None, rest: Shift) -> Shift:
+    """A known motion with what it lacks."""
+    return rest if prior is None else np.asarray(rest + sample(prior, rest), np.float32)
 
 
 def _proxies(here: FloatImage, there: FloatImage) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -178,10 +184,16 @@ def _agreement(forth: Shift, back: Shift) -> FloatImage:
     return np.asarray(1 / (1 + (apart / allowed) ** 2), np.float32)
 
 
+def _places(shift: Shift) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Each pixel's place plus its shift, x and y."""
+    height, width = shift.shape[:2]
+    x = np.asarray(shift[..., 0] + np.arange(width, dtype=np.float32), np.float32)
+    return x, np.asarray(shift[..., 1] + np.arange(height, dtype=np.float32)[:, None], np.float32)
+
+
 def _within(shift: Shift) -> NDArray[np.bool_]:
     """Where a pixel's place plus its shift lies in the picture."""
     height, width = shift.shape[:2]
-    x = shift[..., 0] + np.arange(width, dtype=np.float32)
-    y = shift[..., 1] + np.arange(height, dtype=np.float32)[:, None]
+    x, y = _places(shift)
     inside = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
     return np.asarray(inside, bool)

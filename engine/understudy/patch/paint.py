@@ -14,14 +14,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import cv2
 import numpy as np
 
 from understudy.image.frame import FloatImage
 from understudy.patch import cleanup, flow, guides
 from understudy.patch.carry import Carried
 from understudy.patch.cleanup import behind_matte
-from understudy.patch.flow import Motion
+from understudy.patch.flow import Motion, blurred
 from understudy.patch.guides import Side
 from understudy.patch.state import Behind, Fixed, Key, Manner, Mask, State, Step, Under
 from understudy.patch.synthesis import Task, synthesise
@@ -47,9 +46,9 @@ def gain_of(style: FloatImage, base: FloatImage) -> FloatImage:
         The slope of the local linear regression, as in He et al. 2010, Guided Image Filtering.
     """
     painted, under = (np.asarray(one.mean(axis=2), np.float32) for one in (style, base))
-    mean_painted, mean_under = _blurred(painted, _GAIN_WINDOW_PX), _blurred(under, _GAIN_WINDOW_PX)
-    shared = _blurred(painted * under, _GAIN_WINDOW_PX) - mean_painted * mean_under
-    spread = _blurred(under * under, _GAIN_WINDOW_PX) - mean_under**2
+    mean_painted, mean_under = blurred(painted, _GAIN_WINDOW_PX), blurred(under, _GAIN_WINDOW_PX)
+    shared = blurred(painted * under, _GAIN_WINDOW_PX) - mean_painted * mean_under
+    spread = blurred(under * under, _GAIN_WINDOW_PX) - mean_under**2
     slope = (shared + _GAIN_NOISE) / (np.maximum(spread, 0) + _GAIN_NOISE)
     return np.asarray(np.clip(slope, 0, 1), np.float32)
 
@@ -59,7 +58,7 @@ def begin(key: Key, under: Under) -> State:
     carried = Carried.start(key.box, key.cover if under.matte is None else under.matte)
     sure = np.ones(key.cover.shape, np.float32)
     fixed = Fixed(key.box, key.style, np.maximum(key.cover, carried.cover), sure)
-    return State(carried, fixed, None if under.matte is None else cleanup.begin(key, under))
+    return State(carried, fixed, None if under.matte is None else cleanup.begin(key.style, under.hidden))
 
 
 def nothing_hidden(under: Under) -> State:
@@ -67,7 +66,7 @@ def nothing_hidden(under: Under) -> State:
     none = np.zeros(under.hidden.shape, np.float32)
     carried = Carried(under.box, np.zeros((*none.shape, 2), np.float32), none, none)
     fixed = Fixed(under.box, under.base, none, none + 1)
-    return State(carried, fixed, Behind(under.base, none + 1, none, none + 1, none))
+    return State(carried, fixed, cleanup.begin(under.base, under.hidden))
 
 
 def advance(key: Key, under: Under, before: State, motion: Motion, manner: Manner) -> State:
@@ -179,9 +178,5 @@ def _likeness(apart: FloatImage, trust: FloatImage) -> FloatImage:
     """1 where the keyframe's plate, moved here, is the frame's; a change of light alike over all is none."""
     sure = trust > 0.5
     light = np.median(apart[sure], axis=0) if sure.any() else np.zeros(3)
-    rest = np.abs(_blurred(np.asarray(apart - light, np.float32), _DOUBT_BLUR_PX)).max(axis=2)
+    rest = np.abs(blurred(np.asarray(apart - light, np.float32), _DOUBT_BLUR_PX)).max(axis=2)
     return np.asarray(np.exp(-((rest / _DOUBT) ** 2)), np.float32)
-
-
-def _blurred(picture: FloatImage, deviation_px: float) -> FloatImage:
-    return np.asarray(cv2.GaussianBlur(picture, (0, 0), deviation_px), np.float32)

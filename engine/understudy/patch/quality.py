@@ -39,7 +39,8 @@ def next_keyframes(
 
 
 def _help(frame: int, short: Mapping[int, float], painted: set[int]) -> float:
-    return sum(value * _share(other, frame, painted) for other, value in short.items())
+    near = range(frame - _REACH_FRAMES, frame + _REACH_FRAMES + 1)
+    return sum(short[other] * _share(other, frame, painted) for other in near if other in short)
 
 
 def _share(frame: int, key: int, painted: set[int]) -> float:

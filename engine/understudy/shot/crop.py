@@ -8,6 +8,8 @@ Convention:
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -72,13 +74,28 @@ def cut(frame: Frame, plate_to_aligned: Matrix, size: int) -> FloatImage:
     return canonical.warp(encoded, to_part, size, interpolation=cv2.INTER_CUBIC)
 
 
+def matte_within(frame: Frame, box: Box) -> FloatImage:
+    """A matte's pixels (h, w) in 0..1 in a rectangle of its data window: its alpha, or its first channel."""
+    rows, columns = box.slices(frame.data_window)
+    channel = frame.channels.index("A") if "A" in frame.channels else 0
+    return np.ascontiguousarray(np.clip(finite(frame.pixels[rows, columns, channel]), 0, 1))
+
+
+def with_rgb_within(frame: Frame, box: Box, rgb: FloatImage) -> Frame:
+    """The frame with other colours (h, w, 3) in a rectangle of its data window; all else is untouched."""
+    pixels = frame.pixels.copy()
+    if not box.empty:
+        rows, columns = box.slices(frame.data_window)
+        for index, channel in enumerate(frame.rgb_index):
+            pixels[rows, columns, channel] = rgb[..., index]
+    return replace(frame, pixels=pixels)
+
+
 def cut_matte(frame: Frame, plate_to_aligned: Matrix, size: int) -> FloatImage:
     """The aligned part (size, size) of a matte in the plate's raster: its alpha, or its first channel."""
     box = face_box(plate_to_aligned, size, frame.data_window)
     if box.empty:
         return np.zeros((size, size), np.float32)
-    rows, columns = box.slices(frame.data_window)
-    channel = frame.channels.index("A") if "A" in frame.channels else 0
-    part = np.ascontiguousarray(np.clip(finite(frame.pixels[rows, columns, channel]), 0, 1))
+    part = matte_within(frame, box)
     cropped = canonical.warp(part, shifted(plate_to_aligned, box.x0, box.y0), size)
     return np.asarray(np.clip(cropped, 0, 1), np.float32)

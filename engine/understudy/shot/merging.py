@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from understudy.comp import bands, grain, membrane, merge
 from understudy.image import colour
 from understudy.image.frame import Box, FloatImage, Frame
 from understudy.job import SwapJob
-from understudy.shot.crop import finite, rgb_within
+from understudy.shot.crop import finite, rgb_within, with_rgb_within
 from understudy.shot.newface import Moment, NewFace
 
 
 def finish(job: SwapJob, moment: Moment, made: NewFace) -> Frame:
     """The plate's frame with the face in it."""
-    frame = moment.frame
     box, merged = merged_box(job, moment, made)
-    pixels = frame.pixels.copy()
-    if not box.empty:
-        rows, columns = box.slices(frame.data_window)
-        for index, channel in enumerate(frame.rgb_index):
-            pixels[rows, columns, channel] = merged[..., index]
-    return replace(frame, pixels=pixels)
+    return with_rgb_within(moment.frame, box, merged)
 
 
 def merged_box(job: SwapJob, moment: Moment, made: NewFace) -> tuple[Box, FloatImage]:

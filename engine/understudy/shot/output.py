@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from understudy.errors import JobError, PlateError
+from understudy.errors import JobError, PlateError, UnderstudyError
 from understudy.image.exr import read_metadata
 from understudy.image.frame import Frame, MetadataValue
 from understudy.image.plate import Plate
@@ -24,18 +25,41 @@ _NOT_OF_THE_FRAME = {"frames", "output", "device", "track", "model", "keyframes"
 def digest(footage: Footage, number: int) -> str:
     """Digest of everything a frame depends on: pictures, landmarks, model, the job's values on it."""
     values = footage.job.at(number).model_dump(mode="json", exclude=_NOT_OF_THE_FRAME)
-    inputs = {**footage.inputs(number), "job": values, "frame": number}
+    return digest_of({**footage.inputs(number), "job": values, "frame": number})
+
+
+def digest_of(inputs: Mapping[str, Any]) -> str:
+    """Digest of plain values."""
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
 def is_done(path: Path, wanted: str) -> bool:
     """Whether a file holds the frame of that digest."""
+    return header_if_done(path, wanted) is not None
+
+
+def header_if_done(path: Path, wanted: str) -> Mapping[str, MetadataValue] | None:
+    """What the header of a file says that holds the frame of that digest; None where none does."""
     if not path.exists():
-        return False
+        return None
     try:
-        return read_metadata(path).get(DIGEST) == wanted
+        said = read_metadata(path)
     except PlateError:
-        return False  # half a file from elsewhere: it is written again
+        return None  # half a file from elsewhere: it is written again
+    return said if said.get(DIGEST) == wanted else None
+
+
+def outcome(
+    output: str, written: Sequence[int], kept: Sequence[int], failed: Mapping[int, UnderstudyError]
+) -> dict[str, Any]:
+    """What a run that writes frames tells at its end: how many it made, left and lost."""
+    return {
+        "output": output,
+        "written": len(written),
+        "unchanged": len(kept),
+        "failed_frames": sorted(failed),
+        "exit_code": max((exc.exit_code for exc in failed.values()), default=0),
+    }
 
 
 def refuse_overwriting(path: Path, inputs: Mapping[str, Plate | None], number: int) -> None:

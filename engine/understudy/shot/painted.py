@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,16 +20,17 @@ from understudy.patch.carry import bounds, grown
 from understudy.patch.paint import gain_of
 from understudy.patch.state import Key, Under
 from understudy.progress import Reporter, Warned
-from understudy.shot.crop import encoded_within, finite
+from understudy.shot.crop import encoded_within, finite, matte_within
 from understudy.shot.painting import read_painting
-from understudy.shot.warm import Stamp, stamp_of
+from understudy.shot.warm import Shelf, Stamp, stamp_of
 
 # A painted pixel differs from what it was painted on by more than this of the encoded range: two levels of
 # 255, so that an 8-bit file's rounding is no paint.
 _PAINTED = 0.004
 _SOFT_EDGE_PX = 2
-_KEPT_FRAMES = 6
-_THUMBNAIL_PX = 192
+# The next frame looks at this one again: room for six of 4K RGB.
+_FRAME_BYTES = 6 * 110 * 2**20
+_THUMBNAIL_PX, _THUMBNAIL_BYTES = 192, 2**21
 
 
 @dataclass
@@ -52,7 +52,8 @@ class Painted:
     matte: Plate | None
     fix: Plate
     track: Track | None
-    _kept: OrderedDict[tuple[str, int], Frame] = field(default_factory=OrderedDict)
+    _kept: Shelf[Frame] = field(default_factory=lambda: Shelf(_FRAME_BYTES))
+    _thumbnails: Shelf[FloatImage] = field(default_factory=lambda: Shelf(_THUMBNAIL_BYTES))
     _stamps: dict[tuple[str, int], Stamp] = field(default_factory=dict)
 
     @property
@@ -83,6 +84,9 @@ class Painted:
 
     def thumbnail(self, number: int) -> FloatImage:
         """All of the plate's frame, encoded, some hundred pixels wide."""
+        return self._thumbnails.get(number, lambda: self._reduced(number), lambda made: made.nbytes)
+
+    def _reduced(self, number: int) -> FloatImage:
         frame = self._read(self.plate, number)
         height, width = frame.pixels.shape[:2]
         part = _THUMBNAIL_PX / max(height, width, _THUMBNAIL_PX)
@@ -152,9 +156,7 @@ class Painted:
         frame = self._read(self.matte, number)
         inside = frame.data_window.intersect(box)
         if not inside.empty:
-            channel = frame.channels.index("A") if "A" in frame.channels else 0
-            part = frame.pixels[inside.slices(frame.data_window)][..., channel]
-            covered[inside.slices(box)] = np.clip(np.nan_to_num(part), 0, 1)
+            covered[inside.slices(box)] = matte_within(frame, inside)
         return covered
 
     def _encoded(self, plate: Plate, number: int, box: Box) -> FloatImage:
@@ -162,14 +164,9 @@ class Painted:
         return encoded_within(frame, *box.slices(frame.data_window))
 
     def _read(self, plate: Plate, number: int) -> Frame:
-        """A frame, kept for a few turns: the next frame looks at it again."""
+        """A frame, kept for a few turns."""
         place = (plate.name, number)
-        if place not in self._kept:
-            self._kept[place] = plate.read(number)
-            while len(self._kept) > _KEPT_FRAMES:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(place)
-        return self._kept[place]
+        return self._kept.get(place, lambda: plate.read(number), lambda frame: frame.pixels.nbytes)
 
 
 def keyframes(fix: Plate, plate: Plate) -> tuple[int, ...]:

@@ -9,8 +9,8 @@ import numpy as np
 from understudy.comp import merge
 from understudy.image import colour
 from understudy.image.frame import Box, FloatImage, Frame
+from understudy.shot.crop import finite, rgb_within
 
-_LARGEST_HALF = 65504.0
 # Colours beyond the alpha that are this near to what was painted on, as a share of it, are that.
 _THE_SAME = 0.02
 
@@ -39,7 +39,7 @@ def read_painting(fix: Frame, base: Frame, window: Box) -> Painting:
         base: What was painted on.
         window: The rectangle to give.
     """
-    under = base.pixels[window.slices(base.data_window)][..., list(base.rgb_index)]
+    under = rgb_within(base, *window.slices(base.data_window))
     rgb, alpha, bad = under.copy(), np.zeros(under.shape[:2], np.float32), 0
     inside, says = fix.data_window.intersect(window), "A" in fix.channels
     if not inside.empty:
@@ -56,8 +56,7 @@ def read_painting(fix: Frame, base: Frame, window: Box) -> Painting:
         alpha[here] = np.where(wrong, 0, np.clip(own, 0, 1))
         known = np.where(wrong[..., None], 0, colours).astype(np.float32)
         rgb[here] = merge.over(under[here], known, alpha[here])
-    finite = np.nan_to_num(rgb, nan=0.0, posinf=_LARGEST_HALF, neginf=-_LARGEST_HALF)
-    encoded = colour.encode(np.ascontiguousarray(finite, np.float32), base.colour_space)
+    encoded = colour.encode(np.ascontiguousarray(finite(rgb), np.float32), base.colour_space)
     # An alpha that is 1 all over, or the plate's own, only says that there is a picture.
     says = says and not (alpha == 1).all() and not _is_plates_own(alpha, base, window)
     return Painting(encoded, alpha if says else None, bad)

@@ -11,8 +11,6 @@ Convention:
 
 from __future__ import annotations
 
-import hashlib
-import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -26,7 +24,7 @@ from understudy.comp import merge
 from understudy.errors import PlateError, UnderstudyError
 from understudy.face.track import Track
 from understudy.image import colour
-from understudy.image.exr import read_metadata, write_image
+from understudy.image.exr import write_image
 from understudy.image.frame import Frame
 from understudy.image.plate import Plate, open_plate
 from understudy.image.sequence import Pattern
@@ -37,8 +35,16 @@ from understudy.patch.state import Fixed, Key
 from understudy.progress import Failed, Finished, Progress, Reporter
 from understudy.settings import Settings
 from understudy.shot import spread
+from understudy.shot.crop import rgb_within, with_rgb_within
 from understudy.shot.find import chosen_frames
-from understudy.shot.output import DIGEST, is_done, refuse_overwriting, with_stamp
+from understudy.shot.output import (
+    DIGEST,
+    digest_of,
+    header_if_done,
+    outcome,
+    refuse_overwriting,
+    with_stamp,
+)
 from understudy.shot.painted import Painted, keyframes
 from understudy.shot.waiting import Waiting
 
@@ -115,6 +121,7 @@ class _Run:
         self.failed: dict[int, UnderstudyError] = {}
         self.confidence: dict[int, float] = {}
         self._painted: Key | None = None
+        self._digests: dict[int, str] = {}
         self._beyond: dict[int, UnderstudyError] = {}  # why a keyframe does not reach a frame
 
     def span(self, span: Span) -> None:
@@ -133,11 +140,9 @@ class _Run:
                     waiting.keep(number, fixed)
             for number, fixed in self._side(keys[-1], todo):
                 other = waiting.take(number)
-                self._finish(number, span, fixed if other is None else joined(span, number, fixed, other))
-            for number in waiting.numbers:
-                left = waiting.take(number)
-                if left is not None:
-                    self._finish(number, span, left)
+                self._finish(number, fixed if other is None else joined(span, number, fixed, other))
+            for number, left in waiting.rest():
+                self._finish(number, left)
         for number in todo:
             if number not in self.confidence:
                 self._lose(number, self._beyond.get(number) or self._why_unread(number))
@@ -146,11 +151,7 @@ class _Run:
         """What the run tells at its end."""
         wanted = self.shot.job.wanted_confidence / 100
         return {
-            "output": self.shot.job.output,
-            "written": len(self.written),
-            "unchanged": len(self.kept),
-            "failed_frames": sorted(self.failed),
-            "exit_code": max((exc.exit_code for exc in self.failed.values()), default=0),
+            **outcome(self.shot.job.output, self.written, self.kept, self.failed),
             "keyframes": list(keys),
             "confidence": {str(one): round(self.confidence[one], 3) for one in sorted(self.confidence)},
             "paint_next": list(quality.next_keyframes(self.confidence, keys, wanted=wanted)),
@@ -180,21 +181,22 @@ class _Run:
 
     def _is_done(self, number: int, span: Span) -> bool:
         """Whether the frame is there already, made of the same; its confidence is then read off it."""
-        path = self.output.path(number)
-        if not is_done(path, self._digest(number, span)):
+        self._digests[number] = self._digest(number, span)
+        header = header_if_done(self.output.path(number), self._digests[number])
+        if header is None:
             return False
-        said = read_metadata(path).get(CONFIDENCE)
+        said = header.get(CONFIDENCE)
         self.confidence[number] = float(said) if isinstance(said, int | float | str) else 0.0
         self.kept.append(number)
         return True
 
-    def _finish(self, number: int, span: Span, fixed: Fixed) -> None:
+    def _finish(self, number: int, fixed: Fixed) -> None:
         """Lay a fix over its frame and write it."""
         path = self.output.path(number)
         try:
             refuse_overwriting(path, self.shot.inputs, number)
             self.confidence[number] = fixed.mean_confidence
-            stamp = {DIGEST: self._digest(number, span), CONFIDENCE: f"{fixed.mean_confidence:.4f}"}
+            stamp = {DIGEST: self._digests[number], CONFIDENCE: f"{fixed.mean_confidence:.4f}"}
             frame = laid_over(self.shot.base(number), fixed, layers=path.suffix.lower() == ".exr")
             write_image(
                 path,
@@ -235,7 +237,7 @@ class _Run:
             ],
             "faces": [faces[one].landmarks_digest for one in way if one in faces],
         }
-        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+        return digest_of(values)
 
 
 def outwards(key: int, todo: Sequence[int], there: Sequence[int]) -> list[int]:
@@ -262,19 +264,17 @@ def joined(span: Span, number: int, fixed: Fixed, other: Fixed) -> Fixed:
 
 def laid_over(frame: Frame, fixed: Fixed, *, layers: bool) -> Frame:
     """The frame with its fix, and with `layers` its confidence as a layer: 1 where nothing was done."""
-    pixels = frame.pixels.copy()
-    sure = np.ones((*pixels.shape[:2], 1), np.float32)
-    if not fixed.box.empty:
-        rows, columns = fixed.box.slices(frame.data_window)
-        index = list(frame.rgb_index)
+    box, merged = fixed.box, fixed.picture
+    sure = np.ones((*frame.pixels.shape[:2], 1), np.float32)
+    if not box.empty:
+        rows, columns = box.slices(frame.data_window)
         rgb = colour.decode(fixed.picture, frame.colour_space)
-        merged = merge.over(pixels[rows, columns][..., index], rgb, fixed.cover)
-        for place, channel in enumerate(index):
-            pixels[rows, columns, channel] = merged[..., place]
+        merged = merge.over(rgb_within(frame, rows, columns), rgb, fixed.cover)
         sure[rows, columns, 0] = 1 - np.minimum(fixed.cover, 1) * (1 - fixed.confidence)
+    made = with_rgb_within(frame, box, merged)
     if not layers:
-        return replace(frame, pixels=pixels)
+        return made
     # A frame that was fixed before has the layer already.
     others = [index for index, name in enumerate(frame.channels) if name != CONFIDENCE_LAYER]
     channels = (*(frame.channels[index] for index in others), CONFIDENCE_LAYER)
-    return replace(frame, pixels=np.concatenate([pixels[..., others], sure], axis=2), channels=channels)
+    return replace(made, pixels=np.concatenate([made.pixels[..., others], sure], axis=2), channels=channels)

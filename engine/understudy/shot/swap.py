@@ -28,7 +28,7 @@ from understudy.shot import facepass, merging, recipe
 from understudy.shot.find import chosen_frames
 from understudy.shot.footage import Footage
 from understudy.shot.newface import Moment
-from understudy.shot.output import digest, is_done, refuse_overwriting, stamped
+from understudy.shot.output import digest, is_done, outcome, refuse_overwriting, stamped
 from understudy.shot.warm import Warm
 
 
@@ -80,14 +80,7 @@ def run(job: SwapJob, *, report: Reporter, settings: Settings, warm: Warm | None
                 failed[number] = exc
                 report(Failed(exc.as_dict(), number))
         report(Progress("swap", len(frames), len(frames)))
-    result = {
-        "output": job.output,
-        "written": len(written),
-        "unchanged": len(kept),
-        "failed_frames": sorted(failed),
-        "exit_code": max((exc.exit_code for exc in failed.values()), default=0),
-        "provider": model.session.provider,
-    }
+    result = {**outcome(job.output, written, kept, failed), "provider": model.session.provider}
     report(Finished(result))
     return result
 

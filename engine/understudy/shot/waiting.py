@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,6 @@ class Waiting:
         self._folder = folder
         self._boxes: dict[int, Box] = {}
 
-    @property
-    def numbers(self) -> tuple[int, ...]:
-        """The frames that wait."""
-        return tuple(sorted(self._boxes))
-
     def keep(self, number: int, fixed: Fixed) -> None:
         """Put a frame's fix away."""
         planes = np.concatenate([fixed.picture, fixed.cover[..., None], fixed.confidence[..., None]], axis=2)
@@ -36,6 +32,13 @@ class Waiting:
         planes = np.load(self._path(number), allow_pickle=False)
         self._path(number).unlink()
         return Fixed(box, np.ascontiguousarray(planes[..., :3]), planes[..., 3], planes[..., 4])
+
+    def rest(self) -> Iterator[tuple[int, Fixed]]:
+        """Every frame that still waits, with its fix; none waits any more."""
+        for number in sorted(self._boxes):
+            fixed = self.take(number)
+            if fixed is not None:
+                yield number, fixed
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number}.npy"

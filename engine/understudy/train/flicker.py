@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from understudy.comp.grade import STOP
 from understudy.train.blur import blurred
 
-STOP = 1.0 / 17.52
-"""A stop in ACEScct, S-2016-001: (log2(linear) + 9.72) / 17.52."""
 _BLUR_SHARE = 1 / 48
 
 

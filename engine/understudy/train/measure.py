@@ -225,6 +225,6 @@ def _swapped(study: Study, chosen: Tensor) -> tuple[tuple[Tensor, Tensor], Batch
     network = study.average
     batch = still_batch(study.banks[destination], chosen, size=network.architecture.size)
     code = network.describe(nets.normalise(batch.truth), destination)
-    asked = batch.points + (network.shapes[source] - network.shapes[destination])
+    asked = network.asked(batch.points, of=destination, to=source)
     ((drawn, _),) = network.draw(code, asked, [source])
     return (nets.denormalise(drawn), asked), batch

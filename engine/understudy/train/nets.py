@@ -213,6 +213,11 @@ class Comb(nn.Module):
         code: Tensor = self.normaliser(self.encoder(face), identity)
         return code
 
+    def asked(self, points: Tensor, *, of: int, to: int) -> Tensor:
+        """Landmarks (N, 68, 2) of one identity as another acts them: with what is its own of their shape."""
+        moved: Tensor = points + (self.shapes[to] - self.shapes[of])
+        return moved
+
     def draw(self, code: Tensor, points: Tensor, identities: list[int]) -> list[tuple[Tensor, Tensor]]:
         """Codes and landmarks to normalised faces (N, 3, S, S) and matte logits (N, 1, S, S), a pair a part.
 
@@ -241,7 +246,7 @@ class Comb(nn.Module):
         """Codes and landmarks of the first identity to every identity's encoded face, matte and landmarks."""
         outputs: list[Tensor] = []
         for identity in range(len(self.decoders)):
-            points = landmarks + (self.shapes[identity] - self.shapes[0])
+            points = self.asked(landmarks, of=0, to=identity)
             ((drawn, logits),) = self.draw(code, points, [identity])
             outputs += [denormalise(drawn.float()), torch.sigmoid(logits.float()), points]
         return tuple(outputs)

@@ -37,8 +37,8 @@ def _half(network: nets.Comb, banks: list[Bank], *, of: int, other: int) -> np.n
     batch = still_batch(bank, every, size=size)
     code = network.describe(nets.normalise(batch.truth), of)
     ((own, _),) = network.draw(code, batch.points, [of])
-    shape = network.shapes[other] - network.shapes[of]
-    ((swapped, logits),) = network.draw(code, batch.points + shape, [other])
+    asked = network.asked(batch.points, of=of, to=other)
+    ((swapped, logits),) = network.draw(code, asked, [other])
     # The encoded value of display white, so that a matte of 1 is white on the sheet.
     matte = (torch.sigmoid(logits) * WHITE).expand(-1, 3, -1, -1)
     columns = [batch.truth, nets.denormalise(own), nets.denormalise(swapped), matte]
