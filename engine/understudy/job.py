@@ -87,8 +87,10 @@ class TrainJob(Job):
     """Face set of the performer whose face goes in."""
     destination_faceset: Path
     """Face set of the performer who acts in the plate."""
+    other_facesets: Path | None = None
+    """Folder with the face sets of further performers, whom the model knows or who join it."""
     size: Annotated[int, Field(ge=32, le=1024, multiple_of=16, json_schema_extra=unit("pixels"))] = 96
-    """Edge of the face the network makes."""
+    """Edge of the face the network makes; beyond 128 it grows to that while it trains."""
     iterations: Annotated[int, Field(ge=0, le=100_000_000)] = 0
     """Iteration to stop at; 0 leaves it to the time."""
     minutes: Annotated[float, Field(ge=0, le=1_000_000, json_schema_extra=unit("minutes"))] = 0.0
@@ -98,7 +100,17 @@ class TrainJob(Job):
     learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 1e-3
     """Step size of the optimiser at its highest; halved by itself when training goes wrong."""
     width: Annotated[int, Field(ge=8, le=256)] = 24
-    """Channels of the network's finest level; the coarser levels multiply it."""
+    """Channels of the network at 128 pixels or so; coarser levels multiply it, finer ones halve it."""
+    variant: Literal["df", "liae"] = "df"
+    """What is each performer's own: a decoder (df), or the way into one decoder for all (liae)."""
+    residuals: Annotated[int, Field(ge=1, le=4)] = 1
+    """Residual blocks at each of the network's levels."""
+    attention: bool = False
+    """Let distant places of the face agree at the coarsest level."""
+    grow_iterations: Annotated[int, Field(ge=0, le=10_000_000)] = 4000
+    """Iterations before the face's edge is doubled, from 128 or less to its size; 0 begins at full size."""
+    alone_iterations: Annotated[int, Field(ge=0, le=10_000_000)] = 500
+    """Iterations that a performer who joins a trained model learns alone, before all learn on together."""
     base: bool = True
     """Begin a new model from the base model, which knows faces in general; it has the default width only."""
     warp: Percent = 60.0
@@ -136,6 +148,10 @@ class ExportJob(Job):
     """Kind of file: ONNX for swapping with Understudy, or TorchScript (fp32) for Nuke's Inference node."""
     precision: Precision = "fp32"
     """Number format of the exported weights."""
+    destination: str | None = None
+    """Identity of the plates, of those the model knows; the one trained last when left out."""
+    source: str | None = None
+    """Identity that goes in when a swap names none; the one trained last when left out."""
     output: Path | None = None
     """File to write; export/swap_PRECISION.onnx or export/swap.pt in the model folder when left out."""
 

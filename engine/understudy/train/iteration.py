@@ -6,7 +6,7 @@ What does not fit into memory at once is computed in parts whose gradients add u
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -84,17 +84,17 @@ def _halve(study: Study, said: str, warn: Callable[[str], None]) -> None:
 
 def step(study: Study) -> Figures:
     """One iteration; before the optimiser's step it changes nothing but the codes' averages."""
-    batches = [_batch(study, index) for index in range(len(study.banks))]
+    batches = [_batch(study, index) for index in study.taught]
     study.optimiser.zero_grad(set_to_none=True)
     study.lap("data")
     figures = _gradients(study, batches)
     torch.nn.utils.clip_grad_norm_(study.network.parameters(), CLIP_NORM)
     study.between = False
-    rate = study.job.learning_rate * study.watch.rate_share * pace(study.iteration)
+    rate = study.job.learning_rate * study.watch.rate_share * pace(study.iteration - study.paced_from)
     for group in study.optimiser.param_groups:
         group["lr"] = rate
     study.optimiser.step()
-    draw_together(study.network.decoders, share=min(1.0, TOGETHER * rate))
+    draw_together(study.network.owns, share=min(1.0, TOGETHER * rate), moved=study.taught)
     follow(study.average, study.network, study.iteration)
     study.lap("optimiser")
     study.iteration += 1
@@ -106,8 +106,8 @@ def step(study: Study) -> Figures:
 def validate(study: Study) -> dict[str, float]:
     """Losses of the averaged network on faces it never trained on."""
     sums: dict[str, float] = {}
-    size = study.description.architecture.size
-    for index, bank in enumerate(study.banks):
+    size = study.size
+    for index, bank in study.banks.items():
         for chosen in bank.held_out.split(HELD_OUT_AT_ONCE):
             batch = still_batch(bank, chosen, size=size)
             code = study.average.describe(nets.normalise(batch.truth), index)
@@ -126,7 +126,7 @@ def _batch(study: Study, index: int) -> Batch:
     return draw_batch(
         study.banks[index],
         count=job.batch,
-        size=study.description.architecture.size,
+        size=study.size,
         generator=torch.Generator().manual_seed(seed),
         warp=job.warp / 100,
         jitter=job.jitter / 100,
@@ -164,7 +164,7 @@ def _add_to(sums: dict[str, Tensor], figures: dict[str, Tensor], *, share: float
 @torch.no_grad()
 def _contrasts(study: Study, batches: list[Batch], drawn: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
     """How much of the truth's contrast each identity's faces have."""
-    names = study.description.architecture.identities
+    names = [study.banks[index].name for index in study.taught]
     faces = [nets.denormalise(face.float()) for face, _ in drawn]
     pairs = zip(names, faces, batches, strict=True)
     return {name: losses.contrast(face, batch.truth, batch.matte) for name, face, batch in pairs}
@@ -187,22 +187,23 @@ def _draw(study: Study, batches: list[Batch], *, learnt: bool) -> list[tuple[Ten
         raw = _describe(study, batches)
         if not learnt:
             _learn_codes(study, raw)
-        codes = [study.network.normaliser(code, identity) for identity, code in enumerate(raw)]
+        pairs = zip(study.taught, raw, strict=True)
+        codes = [study.network.normaliser(code, identity) for identity, code in pairs]
         points = torch.cat([batch.points for batch in batches])
-        return study.network.draw(torch.cat(codes), points, list(range(len(batches))))
+        return study.network.draw(torch.cat(codes), points, study.taught)
 
 
 def _describe(study: Study, batches: list[Batch]) -> tuple[Tensor, ...]:
     """Each identity's codes (N, C), not yet normalised."""
     distorted = nets.normalise(torch.cat([batch.distorted for batch in batches]))
-    raw: Tensor = study.network.encoder(distorted.contiguous(memory_format=torch.channels_last))
+    raw: Tensor = study.network.encode(distorted.contiguous(memory_format=torch.channels_last))
     return raw.chunk(len(batches))
 
 
 def _learn_codes(study: Study, raw: Sequence[Tensor]) -> None:
     """Move each identity's average code towards a whole batch's."""
     share = max(CODE_SHARE, 1.0 / (study.iteration + 1))
-    for identity, code in enumerate(raw):
+    for identity, code in zip(study.taught, raw, strict=True):
         study.network.normaliser.learn(code, identity, share=share)
 
 
@@ -247,8 +248,8 @@ def pace(iteration: int) -> float:
 
 
 @torch.no_grad()
-def draw_together(decoders: Iterable[nn.Module], *, share: float) -> None:
-    """Move every decoder's weights towards the mean of all by `share` of what sets them apart.
+def draw_together(owns: Iterable[nn.Module], *, share: float, moved: Collection[int]) -> None:
+    """Move some identities' own weights towards the mean of all by `share` of what sets them apart.
 
     A decoder sees one performer's few hundred frames. What those do not say, teeth behind lips that were
     hardly opened, it takes from the others; what they do say outweighs the pull.
@@ -258,10 +259,10 @@ def draw_together(decoders: Iterable[nn.Module], *, share: float) -> None:
         mean); Loshchilov and Hutter 2019, Decoupled Weight Decay Regularization (beside Adam, not through
         its gradients).
     """
-    for alike in zip(*(decoder.parameters() for decoder in decoders), strict=True):
+    for alike in zip(*(own.parameters() for own in owns), strict=True):
         middle = torch.stack(list(alike)).mean(0)
-        for weights in alike:
-            weights.lerp_(middle, share)
+        for index in moved:
+            alike[index].lerp_(middle, share)
 
 
 @torch.no_grad()

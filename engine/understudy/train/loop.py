@@ -14,11 +14,12 @@ from understudy.job import TrainJob
 from understudy.progress import Cancelled, Finished, Progress, Reporter, Warned
 from understudy.settings import Settings
 from understudy.train import checkpoint, folder, keep, lock, memory, preview
+from understudy.train.cast import opened_facesets
 from understudy.train.examiner import Examiner
 from understudy.train.history import History
 from understudy.train.iteration import Figures, learn
 from understudy.train.profile import profiled
-from understudy.train.study import Study, begin_anew, load_checkpoint, opened_facesets, prepare
+from understudy.train.study import Study, begin_anew, load_checkpoint, prepare, settle
 from understudy.train.watch import CHECK_ITERATIONS, MOST_SETBACKS
 
 SECONDS_BETWEEN_WORDS = 1.0
@@ -77,15 +78,20 @@ def _train(study: Study, history: History, report: Reporter) -> dict[str, Any]:
     """The loop: learn, look at how it goes, show it, save."""
     clock = Clock(study.iteration)
 
-    def warn(message: str) -> None:
+    def note(message: str) -> None:
         with suppress(TrainingError):  # a history on a full disk is no reason to stop
             history.note(study.iteration, message)
+
+    def warn(message: str) -> None:
+        note(message)
         report(Warned(message))
 
     once = cache(warn)
     examiner = Examiner(study, history, report=report, warn=once, progress=partial(_progress, study, clock))
     try:
         while not (_finished(study, clock, examiner) and _save(study, examiner, warn)):
+            if settle(study):
+                note(f"Faces of {study.size} pixels are drawn from here on.")
             study.lap("other")
             figures = learn(study, warn)
             clock.count(study)
@@ -131,6 +137,9 @@ def _end(study: Study, examiner: Examiner, warn: Warn, history: History) -> dict
     examiner.examine()
     _draw_sheet(study, warn)
     ended: dict[str, Any] = dict(examiner.figures)
+    joined = examiner.time_saved()
+    if joined:
+        ended["joined"] = joined
     try:
         newest = checkpoint.find(folder.checkpoints(study.job.model))[-1]
         if newest.iteration == study.iteration and examiner.facts():
@@ -216,7 +225,9 @@ def _save(study: Study, examiner: Examiner, warn: Warn) -> bool:
         return False
     job = study.job
     uneasy = study.watch.uneasy or examiner.verdict.uneasy
-    facts = {"seed": job.seed, "batch": job.batch, "learning_rate": job.learning_rate}
+    facts: dict[str, Any] = {"seed": job.seed, "batch": job.batch, "learning_rate": job.learning_rate}
+    facts |= {"identities": list(study.description.architecture.identities), "era": study.era}
+    facts |= {"joined_seconds": study.joined_seconds, "grown": study.network.grown}
     facts |= {"saved_at": time.time(), "sound": not uneasy, "trained_seconds": study.trained_seconds}
     checkpoint.save(
         folder.checkpoints(job.model),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,9 @@ from understudy.train.samples import Bank, still_batch
 ROWS = 6
 
 
-def write_sheet(path: Path, network: nets.Comb, banks: list[Bank], *, source: int, destination: int) -> None:
+def write_sheet(
+    path: Path, network: nets.Comb, banks: Mapping[int, Bank], *, source: int, destination: int
+) -> None:
     """Write the sheet, a row a face.
 
     Columns: destination, its own decoder's face, the source's decoder's face, matte; then the same for a
@@ -31,8 +34,8 @@ def write_sheet(path: Path, network: nets.Comb, banks: list[Bank], *, source: in
 
 
 @torch.no_grad()
-def _half(network: nets.Comb, banks: list[Bank], *, of: int, other: int) -> np.ndarray:
-    bank, size = banks[of], network.architecture.size
+def _half(network: nets.Comb, banks: Mapping[int, Bank], *, of: int, other: int) -> np.ndarray:
+    bank, size = banks[of], network.edge
     every = torch.linspace(0, len(bank.faces) - 1, ROWS).round().long().to(bank.faces.device)
     batch = still_batch(bank, every, size=size)
     code = network.describe(nets.normalise(batch.truth), of)

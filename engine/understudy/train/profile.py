@@ -89,7 +89,7 @@ class Profile:
         rate = self.operations / max(spent["forward"] + spent["backward"], 1e-9)
         return {
             "iterations_a_second": round(1.0 / whole, 3),
-            "images_a_second": round(self._study.job.batch * len(self._study.banks) / whole, 2),
+            "images_a_second": round(self._study.job.batch * len(self._study.taught) / whole, 2),
             **{f"{part}_ms": round(1000 * spent[part], 2) for part in COMPUTED},
             **{f"{part}_percent": round(100 * share, 1) for part, share in shares.items()},
             "teraflops": round(rate / 1e12, 3),
