@@ -139,6 +139,39 @@ class TrainJob(Job):
     """Newest checkpoints to keep; of older ones the last of each hour stays for a day, then of each day."""
 
 
+class RefineJob(Job):
+    """Train a small second network that doubles one performer's drawn faces and brings skin detail back."""
+
+    model: Path
+    """Model folder, trained; the refiner is kept in it."""
+    faceset: Path
+    """Face set of the performer whose faces are refined; one that the model knows."""
+    iterations: Annotated[int, Field(ge=0, le=100_000_000)] = 0
+    """Iteration to stop at; 0 leaves it to the time."""
+    minutes: Annotated[float, Field(ge=0, le=1_000_000, json_schema_extra=unit("minutes"))] = 0.0
+    """Time to train for before this run saves and pauses, to go on later; 0 leaves it to the iterations."""
+    batch: Annotated[int, Field(ge=1, le=1024)] = 4
+    """Faces in one iteration."""
+    learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 1e-3
+    """Step size of the optimiser at its highest."""
+    width: Annotated[int, Field(ge=8, le=256, multiple_of=2)] = 32
+    """Channels of the refiner."""
+    adversarial: Percent = 0.0
+    """Weight of a critic that learns to tell refined patches of skin from true ones."""
+    mixed_precision: bool = True
+    """Compute in bfloat16 where the device is faster with it."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Device to train on."""
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
+    """Seed of every random choice; the same seed on CPU gives the same refiner."""
+    save_minutes: Annotated[float, Field(gt=0, le=1440, json_schema_extra=unit("minutes"))] = 5.0
+    """Time between two checkpoints: the most that a crash costs."""
+    preview_iterations: Annotated[int, Field(ge=1, le=1_000_000)] = 500
+    """Iterations between two preview sheets and validations."""
+    keep_checkpoints: Annotated[int, Field(ge=1, le=1000)] = 3
+    """Newest checkpoints to keep; of older ones the last of each hour stays for a day, then of each day."""
+
+
 class ExportJob(Job):
     """Export a trained model to ONNX, or to TorchScript for Nuke's Inference node, with its model card."""
 
@@ -152,6 +185,8 @@ class ExportJob(Job):
     """Identity of the plates, of those the model knows; the one trained last when left out."""
     source: str | None = None
     """Identity that goes in when a swap names none; the one trained last when left out."""
+    refine: bool = False
+    """Put what refiners were trained into the file, which then takes and draws faces of twice the size."""
     output: Path | None = None
     """File to write; export/swap_PRECISION.onnx or export/swap.pt in the model folder when left out."""
 
@@ -383,6 +418,7 @@ JOBS: Mapping[str, type[Job]] = {
     "track": TrackJob,
     "points": PointsJob,
     "train": TrainJob,
+    "refine": RefineJob,
     "export": ExportJob,
     "swap": SwapJob,
     "propagate": PropagateJob,

@@ -17,6 +17,7 @@ from understudy.job import (
     ModelsJob,
     PointsJob,
     PropagateJob,
+    RefineJob,
     SwapJob,
     TrackJob,
     TrainJob,
@@ -73,6 +74,10 @@ def _dispatch(job: Job, report: Reporter, settings: Settings, warm: Warm | None)
             from understudy.train import loop
 
             return loop.run(job, report=report, settings=settings)
+        case RefineJob():
+            from understudy.train import refine
+
+            return refine.run(job, report=report, settings=settings)
         case ExportJob():
             from understudy.train import export
 

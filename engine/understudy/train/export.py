@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import math
 import warnings
-from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +22,7 @@ from understudy.progress import Finished, Progress, Reporter, Warned
 from understudy.runtime.model import LANDMARK_COUNT, OUTPUTS, ModelCard, write_card
 from understudy.runtime.session import Session
 from understudy.settings import Settings
-from understudy.train import checkpoint, folder, joining, nets, torchscript
-from understudy.train.verdict import OVERFIT_SHARE
+from understudy.train import checkpoint, folder, joining, nets, pick, refiners, torchscript
 
 OPSET = 18
 PARITY_LIMIT = 1e-3
@@ -57,15 +55,21 @@ def run(job: ExportJob, *, report: Reporter, settings: Settings) -> dict[str, An
     description, network, state = load(job.model)
     description = _chosen(job, description)
     network.destination = description.destination
+    if job.refine:
+        known, iteration = description.architecture.identities, state["iteration"]
+        network, refined = refiners.load_all(
+            job.model, network, identities=known, iteration=iteration, report=report
+        )
+        state = state | {"refiners": refined}
     report(Progress("export", 1, 3, f"write the graph of iteration {state['iteration']}"))
     _say_if_older(job.model, state, report)
-    with atomic.replacing(output) as partial:
+    with atomic.replacing(output) as unfinished:
         if job.format == "torchscript":
-            torchscript.write(network, description, partial, iterations=state["iteration"])
+            torchscript.write(network, description, unfinished, iterations=state["iteration"])
         else:
-            _write_graph(network, description, partial, half=job.precision == "fp16")
+            _write_graph(network, description, unfinished, half=job.precision == "fp16")
         report(Progress("export", 2, 3, "compare with the network"))
-        parity = _parity(partial, network, description, job)
+        parity = _parity(unfinished, network, description, job)
         if not parity <= PARITY_LIMIT:
             raise ModelError(
                 f"The exported graph differs from the network by {parity:.2g}, more than {PARITY_LIMIT}.",
@@ -74,7 +78,7 @@ def run(job: ExportJob, *, report: Reporter, settings: Settings) -> dict[str, An
                 if job.precision == "fp16"
                 else "train on: weights this large are unsound",
             )
-        digest = hashlib.sha256(partial.read_bytes()).hexdigest()
+        digest = hashlib.sha256(unfinished.read_bytes()).hexdigest()
     for identity, release in description.releases.items():
         if not release:
             report(Warned(f"{identity} has no likeness release; the model card says so."))
@@ -99,7 +103,8 @@ def _output(job: ExportJob) -> Path:
             where="precision = fp16",
             fix="leave precision out",
         )
-    name = "swap.pt" if script else f"swap_{job.precision}.onnx"
+    kind = "swap_refined" if job.refine else "swap"
+    name = f"{kind}.pt" if script else f"{kind}_{job.precision}.onnx"
     output = job.output or job.model / "export" / name
     own, other = (".pt", ".onnx") if script else (".onnx", ".pt")
     if output.suffix == other:
@@ -118,31 +123,26 @@ def _output(job: ExportJob) -> Path:
 def load(model: Path) -> tuple[folder.Description, nets.Comb, dict[str, Any]]:
     """The averaged network of a model folder's checkpoint to export, on the CPU, and the checkpoint's state.
 
-    That is the newest, unless an older one drew unseen faces better by more than validations scatter: then
-    the best one, because training has gone on to learn its faces by heart. The model may be in training: a
-    checkpoint that is thinned out while it is read gives way to another.
+    Which one that is `pick.choose` says. The model may be in training.
 
     Raises:
         TrainingError: there is none, or it is damaged.
     """
     description = folder.read(model)
-    saved = checkpoint.find(folder.checkpoints(model))
-    if description is None or not saved:
+    if description is None or not checkpoint.find(folder.checkpoints(model)):
         raise TrainingError("There is no checkpoint to export.", where=model, fix="train first")
-    while True:
-        chosen = choose(saved)
-        try:
-            state = checkpoint.read_state(chosen)
-            known = joining.known_identities(chosen, description.architecture.identities)
-            held = replace(description, architecture=replace(description.architecture, identities=known))
-            network, average = nets.Comb(held.architecture), nets.Comb(held.architecture)
-            checkpoint.load(chosen, network=network, average=average)
-            average.grown = _grown(state, description.architecture)
-            return held, average.eval(), state
-        except TrainingError:
-            before, saved = saved, checkpoint.find(folder.checkpoints(model))
-            if not saved or saved == before:
-                raise
+    return pick.best(folder.checkpoints(model), partial(_loaded, description))
+
+
+def _loaded(
+    description: folder.Description, chosen: checkpoint.Checkpoint, state: dict[str, Any]
+) -> tuple[folder.Description, nets.Comb, dict[str, Any]]:
+    known = joining.known_identities(chosen, description.architecture.identities)
+    held = replace(description, architecture=replace(description.architecture, identities=known))
+    network, average = nets.Comb(held.architecture), nets.Comb(held.architecture)
+    checkpoint.load(chosen, network=network, average=average)
+    average.grown = _grown(state, description.architecture)
+    return held, average.eval(), state
 
 
 def _grown(state: dict[str, Any], architecture: nets.Architecture) -> float:
@@ -171,24 +171,6 @@ def _chosen(job: ExportJob, description: folder.Description) -> folder.Descripti
             fix="train on first, or name the destination and the source",
         )
     return replace(description, destination=destination, source=source)
-
-
-def choose(saved: Sequence[checkpoint.Checkpoint]) -> checkpoint.Checkpoint:
-    """The checkpoint to export of those there are, oldest first."""
-    newest, errors, eras = saved[-1], {}, {}
-    for found in saved:
-        try:
-            state = checkpoint.read_state(found)
-        except TrainingError:  # thinned out meanwhile, or damaged: loading says so if it is the newest
-            continue
-        if found == newest or state.get("sound") is True:
-            eras[found] = checkpoint.era(state)
-            errors[found] = checkpoint.held_out_error(state)
-    comparable = [found for found in errors if eras[found] == eras.get(newest)]
-    best = min(comparable, key=lambda found: errors[found], default=newest)
-    measured = errors.get(newest, math.inf)
-    worse = measured < math.inf and measured > errors[best] * (1.0 + OVERFIT_SHARE)
-    return best if worse else newest
 
 
 def _say_if_older(model: Path, state: dict[str, Any], report: Reporter) -> None:
@@ -267,7 +249,7 @@ def _card(
         precision=precision,
         opset=OPSET,
         iterations=state["iteration"],
-        training={key: state[key] for key in ("seed", "batch", "learning_rate") if key in state}
+        training={key: state[key] for key in ("seed", "batch", "learning_rate", "refiners") if key in state}
         | {"width": architecture.width, "variant": architecture.variant, "facesets": description.facesets},
         parity=parity,
         releases=description.releases,

@@ -266,7 +266,7 @@ def draw_together(owns: Iterable[nn.Module], *, share: float, moved: Collection[
 
 
 @torch.no_grad()
-def follow(average: nets.Comb, network: nets.Comb, iteration: int) -> None:
+def follow(average: nn.Module, network: nn.Module, iteration: int) -> None:
     """Move the slow average after an iteration."""
     # A young average would remember the random start: the decay grows with the iterations.
     decay = min(AVERAGE_DECAY, (1 + iteration) / (10 + iteration))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 
@@ -15,6 +14,7 @@ from understudy.progress import Cancelled, Finished, Progress, Reporter, Warned
 from understudy.settings import Settings
 from understudy.train import checkpoint, folder, keep, lock, memory, preview
 from understudy.train.cast import opened_facesets
+from understudy.train.clock import Clock
 from understudy.train.examiner import Examiner
 from understudy.train.history import History
 from understudy.train.iteration import Figures, learn
@@ -22,25 +22,7 @@ from understudy.train.profile import profiled
 from understudy.train.study import Study, begin_anew, load_checkpoint, prepare, settle
 from understudy.train.watch import CHECK_ITERATIONS, MOST_SETBACKS
 
-SECONDS_BETWEEN_WORDS = 1.0
 Warn = Callable[[str], None]
-
-
-@dataclass
-class Clock:
-    """When things were done last, in seconds of the monotonic clock, and where the run began."""
-
-    first: int
-    begun: float = field(default_factory=time.monotonic)
-    saved: float = field(default_factory=time.monotonic)
-    counted: float = field(default_factory=time.monotonic)
-    told: float = 0.0
-
-    def count(self, study: Study) -> None:
-        """Add the time since the last call to what the study was trained for."""
-        now = time.monotonic()
-        study.trained_seconds += now - self.counted
-        self.counted = now
 
 
 def run(job: TrainJob, *, report: Reporter, settings: Settings) -> dict[str, Any]:
@@ -94,7 +76,7 @@ def _train(study: Study, history: History, report: Reporter) -> dict[str, Any]:
                 note(f"Faces of {study.size} pixels are drawn from here on.")
             study.lap("other")
             figures = learn(study, warn)
-            clock.count(study)
+            study.trained_seconds += clock.lap()
             if study.iteration % CHECK_ITERATIONS == 0:
                 trouble = _look(study, figures, history, once)
                 if trouble:
@@ -112,7 +94,7 @@ def _train(study: Study, history: History, report: Reporter) -> dict[str, Any]:
 def _now_and_then(study: Study, clock: Clock, examiner: Examiner, warn: Warn) -> None:
     """Measure, show and save, where it is time to."""
     shown = study.iteration % study.job.preview_iterations == 0
-    due = time.monotonic() - clock.saved > study.job.save_minutes * 60
+    due = clock.may_save(study.job.save_minutes)
     trouble = examiner.examine().trouble if shown or (due and examiner.rested) else ""
     if trouble:
         _go_back(study, trouble, examiner, warn)
@@ -125,10 +107,8 @@ def _now_and_then(study: Study, clock: Clock, examiner: Examiner, warn: Warn) ->
 
 
 def _finished(study: Study, clock: Clock, examiner: Examiner) -> bool:
-    job = study.job
-    far = bool(job.iterations) and study.iteration >= job.iterations
-    level = job.stop_when == "plateau" and bool(examiner.verdict.stop)
-    return far or level or (bool(job.minutes) and time.monotonic() - clock.begun >= job.minutes * 60)
+    level = study.job.stop_when == "plateau" and bool(examiner.verdict.stop)
+    return level or clock.over(study.job, study.iteration)
 
 
 def _end(study: Study, examiner: Examiner, warn: Warn, history: History) -> dict[str, Any]:
@@ -265,31 +245,20 @@ def _record(study: Study, figures: dict[str, float], history: History, warn: War
 
 
 def _tell(study: Study, figures: Figures, clock: Clock, report: Reporter) -> None:
-    """Report progress at the checks, and every second where an iteration takes long."""
-    now = time.monotonic()
-    if study.iteration % CHECK_ITERATIONS and now - clock.told < SECONDS_BETWEEN_WORDS:
-        return
-    clock.told = now
-    speed = (study.iteration - clock.first) / max(now - clock.begun, 1e-9)
-    loss = float(figures.losses["total"])
-    note = f"loss {loss:.4f}, {speed:.2f} it/s, iteration {study.iteration}"
-    report(Progress("train", *_progress(study, clock), note))
+    if clock.may_tell(study.iteration):
+        note = clock.told_of(study.iteration, float(figures.losses["total"]))
+        report(Progress("train", *_progress(study, clock), note))
 
 
 def _progress(study: Study, clock: Clock) -> tuple[int, int]:
-    """How much is done of how much: iterations, else seconds; of 0 where a plateau alone ends the run."""
-    if study.job.iterations or not study.job.minutes:
-        return study.iteration, study.job.iterations
-    elapsed = round(time.monotonic() - clock.begun)
-    return elapsed, max(elapsed, round(study.job.minutes * 60))
+    return clock.progress(study.job, study.iteration)
 
 
 def _result(study: Study, clock: Clock) -> dict[str, Any]:
-    seconds = time.monotonic() - clock.begun
     return {
         "model": str(study.job.model),
         "iteration": study.iteration,
-        "iterations_a_second": round((study.iteration - clock.first) / max(seconds, 1e-9), 3),
-        "minutes": round(seconds / 60, 2),
+        "iterations_a_second": round(clock.speed(study.iteration), 3),
+        "minutes": round(clock.elapsed / 60, 2),
         "device": str(study.device),
     }

@@ -99,7 +99,7 @@ class Refined(nets.Comb):
     def alone(self, identity: int) -> Refined:
         """A copy that holds what is one identity's own, as its first, and nobody else's."""
         own = self.refiners[str(identity)] if str(identity) in self.refiners else None
-        kept = copy.copy(self)
-        kept = super().alone(identity)  # type: ignore[assignment]
+        kept = super().alone(identity)
+        assert isinstance(kept, Refined)  # a copy of this one
         kept.refiners = nn.ModuleDict({} if own is None else {"0": copy.deepcopy(own)})
         return kept

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 import torch
+from torch import nn
 
 from understudy.errors import JobError, TrainingError
 from understudy.face.faceset import FaceSet
 from understudy.job import TrainJob
 from understudy.progress import Progress, Reporter, Warned, silent
 from understudy.settings import Settings
-from understudy.train import base, checkpoint, folder, growth, joining, memory, nets
+from understudy.train import base, checkpoint, folder, growth, joining, memory, nets, pick
 from understudy.train.cast import described
 from understudy.train.checkpoint import Checkpoint
 from understudy.train.samples import Bank, load_bank
 from understudy.train.watch import Watch
+
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def no_lap(part: str) -> None:
@@ -101,7 +107,7 @@ def prepare(job: TrainJob, sets: list[FaceSet], *, report: Reporter, settings: S
         JobError: the job does not fit the model folder or this machine.
         TrainingError: the faces are too few or too many, or no checkpoint of those there can be read.
     """
-    device = _device(job.device if job.device != "auto" else settings.device)
+    device = device_of(job.device, settings)
     if settings.threads:
         torch.set_num_threads(settings.threads)
     description = described(job, sets, report)
@@ -191,34 +197,27 @@ def settle(study: Study) -> bool:
         study.report(
             Progress("load faces", done, len(study.facesets), f"{faceset.identity}, {study.size} px")
         )
-        study.banks[index] = _load(faceset, study.size, study.device)
+        study.banks[index] = load_faces(faceset, study.size, study.device)
     study.banks_size = study.size
     return True
 
 
 def _resume(study: Study) -> bool:
     """Load the newest checkpoint that is whole; False where there is none at all."""
-    found = checkpoint.find(folder.checkpoints(study.job.model))
-    for candidate in reversed(found):
-        try:
-            new = _load_weights(study, candidate)
-        except TrainingError as exc:
-            if checkpoint.is_later(candidate):
-                raise
-            study.report(Warned(f"{exc.what} ({candidate.path}) The checkpoint before it is tried."))
-        else:
-            _go_on(study, new)
-            return True
-    if found:  # beginning anew without a word would end in overwriting what may still be saved
-        raise TrainingError(
-            f"None of the model's {len(found)} checkpoints can be read.",
-            where=folder.checkpoints(study.job.model),
-            fix="restore them from a backup, or move them away to begin anew",
-        )
-    return False
+    new = pick.newest(folder.checkpoints(study.job.model), partial(_load_weights, study), report=study.report)
+    if new is None:
+        return False
+    _go_on(study, new)
+    return True
 
 
-def _load(faceset: FaceSet, size: int, device: torch.device) -> Bank:
+def load_faces(faceset: FaceSet, size: int, device: torch.device) -> Bank:
+    """A face set's bank on the device.
+
+    Raises:
+        TrainingError: it does not fit there, or holds too few faces.
+        FaceError: crops are missing or unreadable.
+    """
     try:
         return load_bank(faceset, size=size).to(device)
     except (MemoryError, RuntimeError) as exc:
@@ -231,7 +230,7 @@ def _load(faceset: FaceSet, size: int, device: torch.device) -> Bank:
         ) from exc
 
 
-def on_device(network: nets.Comb, device: torch.device) -> nets.Comb:
+def on_device(network: Network, device: torch.device) -> Network:
     """The network, moved, in the layout that training wants."""
     # Channels last is the layout that matrix units and tensor cores want.
     for parameter in network.to(device).parameters():
@@ -240,7 +239,14 @@ def on_device(network: nets.Comb, device: torch.device) -> nets.Comb:
     return network
 
 
-def _device(name: str) -> torch.device:
+def device_of(name: str, settings: Settings) -> torch.device:
+    """The device that a job asks for; for auto the machine's setting says, or what there is.
+
+    Raises:
+        JobError: this machine has none such.
+    """
+    if name == "auto":
+        name = settings.device
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")

@@ -80,9 +80,10 @@ class _PictureToPicture(nn.Module):
         super().__init__()
         self.network = network.alone(identity)  # the other performers' faces stay at home
         self.register_buffer("movement", network.shapes[identity] - network.shapes[network.destination])
-        for level in range(len(network.architecture.channels)):
-            edge = network.architecture.coarsest * 2**level
+        edge = network.architecture.coarsest
+        while edge <= network.edge:
             self.register_buffer(f"indices_{edge}", torch.arange(edge, dtype=torch.float32))
+            edge *= 2
 
     def forward(self, picture: Tensor) -> Tensor:
         """(1, 5, S, S) to (1, 4, S, S), see the convention above; NaN counts as black, infinity as white."""
