@@ -16,6 +16,7 @@ from understudy.job import TrainJob
 from understudy.progress import Progress, Reporter, Warned
 from understudy.settings import Settings
 from understudy.train import base, checkpoint, folder, memory, nets
+from understudy.train.adversary import Adversary
 from understudy.train.checkpoint import Checkpoint
 from understudy.train.samples import Bank, load_bank
 from understudy.train.watch import Watch
@@ -38,6 +39,7 @@ class Study:
         between: Whether it is between two iterations, so that what is there is worth saving.
         trained_seconds: Spent on what is there, over all runs.
         lap: Told the name of each part of an iteration when it is done (profile.py).
+        adversary: Judges what is drawn, where the job wants that.
     """
 
     job: TrainJob
@@ -53,6 +55,7 @@ class Study:
     between: bool = True
     trained_seconds: float = 0.0
     lap: Callable[[str], None] = no_lap
+    adversary: Adversary | None = None
 
 
 @contextmanager
@@ -91,6 +94,7 @@ def prepare(job: TrainJob, sets: list[FaceSet], *, report: Reporter, settings: S
     fused = device.type in ("cpu", "cuda")
     optimiser = torch.optim.Adam(network.parameters(), job.learning_rate, betas=(0.9, 0.99), fused=fused)
     study = Study(job, device, description, network, average, optimiser, banks)
+    study.adversary = Adversary(job.seed, device) if job.adversarial else None
     if not _resume(study, report):
         begin_anew(study)
     return study
@@ -108,6 +112,8 @@ def begin_anew(study: Study) -> None:
     study.network.load_state_dict(untrained.state_dict())
     study.average.load_state_dict(untrained.state_dict())
     study.optimiser.state.clear()
+    if study.adversary is not None:
+        study.adversary.reset()
     study.iteration, study.trained_seconds, study.watch = 0, 0.0, Watch()
 
 
@@ -121,6 +127,8 @@ def load_checkpoint(study: Study, found: Checkpoint) -> None:
     study.iteration = checkpoint.load(
         found, network=study.network, average=study.average, optimiser=study.optimiser
     )
+    if study.adversary is not None:
+        checkpoint.load_adversary(found, study.adversary)
     spent = state.get("trained_seconds")
     study.trained_seconds = float(spent) if isinstance(spent, int | float) else 0.0
     # Who asks for another learning rate begins with all of it.
