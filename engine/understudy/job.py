@@ -2,7 +2,7 @@
 
 The command line and its help, the JSON schema, the worker's parameters, the host's knobs and the page
 `docs/jobs.md` all come from here. A field is its name, its type with a range, its default, one sentence, and
-where it has one a unit.
+where it has one a unit. What training asks for is long enough for a file of its own, job_training.py.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ from understudy.fields import (
     OfMatte,
     Percent,
     PlateFields,
-    Precision,
     Scale,
     Share,
     Signed,
@@ -40,6 +39,9 @@ from understudy.fields import (
     Turn,
     unit,
 )
+from understudy.job_training import ExportJob as ExportJob
+from understudy.job_training import RefineJob as RefineJob
+from understudy.job_training import TrainJob as TrainJob
 from understudy.keyframes import Keys, moving, stepping
 
 
@@ -76,119 +78,6 @@ class PointsJob(Job):
     """Write the document, or put the faces it marks as set by hand into the track."""
     frames: str | None = None
     """Frames of the track, such as 1001-1100, 1001-1100x2 or 1001,1005; all when left out."""
-
-
-class TrainJob(Job):
-    """Train a model that puts the source performer's face on the destination performer's acting."""
-
-    model: Path
-    """Model folder to write or to go on with; it ends in .model."""
-    source_faceset: Path
-    """Face set of the performer whose face goes in."""
-    destination_faceset: Path
-    """Face set of the performer who acts in the plate."""
-    other_facesets: Path | None = None
-    """Folder with the face sets of further performers, whom the model knows or who join it."""
-    size: Annotated[int, Field(ge=32, le=1024, multiple_of=16, json_schema_extra=unit("pixels"))] = 96
-    """Edge of the face the network makes; beyond 128 it grows to that while it trains."""
-    iterations: Annotated[int, Field(ge=0, le=100_000_000)] = 0
-    """Iteration to stop at; 0 leaves it to the time."""
-    minutes: Annotated[float, Field(ge=0, le=1_000_000, json_schema_extra=unit("minutes"))] = 0.0
-    """Time to train for before this run saves and pauses, to go on later; 0 leaves it to the iterations."""
-    batch: Annotated[int, Field(ge=1, le=1024)] = 4
-    """Faces of each identity in one iteration; those that memory has no room for are computed in parts."""
-    learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 1e-3
-    """Step size of the optimiser at its highest; halved by itself when training goes wrong."""
-    width: Annotated[int, Field(ge=8, le=256)] = 24
-    """Channels of the network at 128 pixels or so; coarser levels multiply it, finer ones halve it."""
-    variant: Literal["df", "liae"] = "df"
-    """What is each performer's own: a decoder (df), or the way into one decoder for all (liae)."""
-    residuals: Annotated[int, Field(ge=1, le=4)] = 1
-    """Residual blocks at each of the network's levels."""
-    attention: bool = False
-    """Let distant places of the face agree at the coarsest level."""
-    grow_iterations: Annotated[int, Field(ge=0, le=10_000_000)] = 4000
-    """Iterations before the face's edge is doubled, from 128 or less to its size; 0 begins at full size."""
-    alone_iterations: Annotated[int, Field(ge=0, le=10_000_000)] = 500
-    """Iterations that a performer who joins a trained model learns alone, before all learn on together."""
-    base: bool = True
-    """Begin a new model from the base model, which knows faces in general; it has the default width only."""
-    warp: Percent = 60.0
-    """Strength of the random warp that keeps the encoder from copying its input."""
-    jitter: Percent = 40.0
-    """Strength of the random exposure and hue change."""
-    flip: bool = False
-    """Train on mirrored faces too; leave it off where a face is not symmetrical."""
-    mixed_precision: bool = True
-    """Compute in bfloat16 where the device is faster with it."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Device to train on."""
-    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
-    """Seed of every random choice; the same seed on CPU gives the same model."""
-    save_minutes: Annotated[float, Field(gt=0, le=1440, json_schema_extra=unit("minutes"))] = 5.0
-    """Time between two checkpoints: the most that a crash costs."""
-    preview_iterations: Annotated[int, Field(ge=1, le=1_000_000)] = 500
-    """Iterations between two preview sheets and validations."""
-    stop_when: Literal["none", "plateau"] = "none"
-    """End before iterations and minutes do: never, or when another hour would bring next to nothing."""
-    plateau_percent: Annotated[float, Field(gt=0, le=50, json_schema_extra=unit("percent"))] = 2.0
-    """What counts as next to nothing: so much less error on unseen faces in an hour."""
-    profile: bool = False
-    """Say in the end where the time went, what the device could do at most, and what holds training up."""
-    keep_checkpoints: Annotated[int, Field(ge=1, le=1000)] = 3
-    """Newest checkpoints to keep; of older ones the last of each hour stays for a day, then of each day."""
-
-
-class RefineJob(Job):
-    """Train a small second network that doubles one performer's drawn faces and brings skin detail back."""
-
-    model: Path
-    """Model folder, trained; the refiner is kept in it."""
-    faceset: Path
-    """Face set of the performer whose faces are refined; one that the model knows."""
-    iterations: Annotated[int, Field(ge=0, le=100_000_000)] = 0
-    """Iteration to stop at; 0 leaves it to the time."""
-    minutes: Annotated[float, Field(ge=0, le=1_000_000, json_schema_extra=unit("minutes"))] = 0.0
-    """Time to train for before this run saves and pauses, to go on later; 0 leaves it to the iterations."""
-    batch: Annotated[int, Field(ge=1, le=1024)] = 4
-    """Faces in one iteration."""
-    learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 1e-3
-    """Step size of the optimiser at its highest."""
-    width: Annotated[int, Field(ge=8, le=256, multiple_of=2)] = 32
-    """Channels of the refiner."""
-    adversarial: Percent = 0.0
-    """Weight of a critic that learns to tell refined patches of skin from true ones."""
-    mixed_precision: bool = True
-    """Compute in bfloat16 where the device is faster with it."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Device to train on."""
-    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
-    """Seed of every random choice; the same seed on CPU gives the same refiner."""
-    save_minutes: Annotated[float, Field(gt=0, le=1440, json_schema_extra=unit("minutes"))] = 5.0
-    """Time between two checkpoints: the most that a crash costs."""
-    preview_iterations: Annotated[int, Field(ge=1, le=1_000_000)] = 500
-    """Iterations between two preview sheets and validations."""
-    keep_checkpoints: Annotated[int, Field(ge=1, le=1000)] = 3
-    """Newest checkpoints to keep; of older ones the last of each hour stays for a day, then of each day."""
-
-
-class ExportJob(Job):
-    """Export a trained model to ONNX, or to TorchScript for Nuke's Inference node, with its model card."""
-
-    model: Path
-    """Model folder to export."""
-    format: Literal["onnx", "torchscript"] = "onnx"
-    """Kind of file: ONNX for swapping with Understudy, or TorchScript (fp32) for Nuke's Inference node."""
-    precision: Precision = "fp32"
-    """Number format of the exported weights."""
-    destination: str | None = None
-    """Identity of the plates, of those the model knows; the one trained last when left out."""
-    source: str | None = None
-    """Identity that goes in when a swap names none; the one trained last when left out."""
-    refine: bool = False
-    """Put what refiners were trained into the file, which then takes and draws faces of twice the size."""
-    output: Path | None = None
-    """File to write; export/swap_PRECISION.onnx or export/swap.pt in the model folder when left out."""
 
 
 class SwapJob(PlateFields):

@@ -21,6 +21,7 @@ from understudy.progress import Cancelled, Event, Progress, Warned, silent
 from understudy.runtime.model import Model, read_card
 from understudy.settings import Settings
 from understudy.train import checkpoint, export, folder, iteration, loop, losses, nets, samples
+from understudy.train.augment import Augmentation
 
 
 @pytest.fixture(scope="module")
@@ -242,7 +243,7 @@ def test_landmarks_of_a_batch_lie_on_what_they_mark(sets: tuple[Path, Path]) -> 
     for seed in range(4):
         generator = torch.Generator().manual_seed(seed)
         batch = samples.draw_batch(
-            bank, count=4, size=SIZE, generator=generator, warp=0.5, jitter=0.0, flip=True
+            bank, count=4, size=SIZE, generator=generator, augmentation=Augmentation(warp=0.5, flip=0.5)
         )
         at = functional.grid_sample(batch.truth, 2 * batch.points[:, None] - 1, align_corners=False)
         came_from = at[:, :2, 0].transpose(1, 2)

@@ -84,9 +84,7 @@ def test_a_refiner_stays_with_its_identity_when_that_is_alone() -> None:
 
 def test_it_learns_what_the_doubled_face_lacks(model: Path, sets: tuple[Path, Path]) -> None:
     with FaceSet.open_for_training(sets[1]) as faceset:
-        study = refining.prepare(
-            refine_job(model, sets), faceset, report=silent, settings=SETTINGS
-        )
+        study = refining.prepare(refine_job(model, sets), faceset, report=silent, settings=SETTINGS)
     before = {name: value.clone() for name, value in study.network.state_dict().items()}
     losses = [refining.learn(study) for _ in range(60)]
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
@@ -258,7 +256,9 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before_it(
     (newest.path / "weights.safetensors").write_bytes(b"nothing")
     said: list[Event] = []
     refine.run(refine_job(refined_model, sets, iterations=32), report=said.append, settings=SETTINGS)
-    assert any("is not the file that was saved" in event.message for event in said if isinstance(event, Warned))
+    assert any(
+        "is not the file that was saved" in event.message for event in said if isinstance(event, Warned)
+    )
 
 
 @given(st.text(min_size=1, max_size=20), st.text(min_size=1, max_size=20))

@@ -4,7 +4,8 @@
         weights.safetensors     the network
         average.safetensors     its exponential moving average, which is what is exported
         optimiser.safetensors   Adam's two moments for every weight
-        state.json              schema version, iteration, digests of the three files, when it was saved,
+        adversary.safetensors   the critic's weights and moments, where there is one (adversary.py)
+        state.json              schema version, iteration, digests of these files, when it was saved,
                                 seconds of training, whether all was well then, the error on unseen faces
                                 where it was measured, since which iteration that means the same, whom
                                 the weights hold, and what the watch remembers (watch.py)
@@ -34,10 +35,12 @@ from torch import Tensor, nn
 
 from understudy import atomic
 from understudy.errors import TrainingError
+from understudy.train.adversary import Adversary
 
 SCHEMA_VERSION = 1
 _TABLES = ("weights", "average", "optimiser")
-FILES = frozenset({"state.json", *(f"{name}.safetensors" for name in _TABLES)})
+_ADVERSARY = "adversary"
+FILES = frozenset({"state.json", *(f"{name}.safetensors" for name in (*_TABLES, _ADVERSARY))})
 _PARTIAL = re.compile(r"\.\d+\.[0-9a-f]{8}\.partial")
 
 
@@ -57,6 +60,7 @@ def save(
     average: nn.Module,
     optimiser: torch.optim.Optimizer,
     facts: dict[str, Any],
+    adversary: Adversary | None = None,
 ) -> Checkpoint:
     """Write a checkpoint; a killed process leaves none rather than half of one.
 
@@ -72,9 +76,11 @@ def save(
             "average": _tensors(average),
             "optimiser": _moments(network, optimiser),
         }
+        if adversary is not None:
+            tables[_ADVERSARY] = _critic(adversary) | _moments(adversary.network, adversary.optimiser)
         for name, table in tables.items():
             save_file(table, partial / f"{name}.safetensors")
-        digests = {name: _digest(partial / f"{name}.safetensors") for name in _TABLES}
+        digests = {name: _digest(partial / f"{name}.safetensors") for name in tables}
         state = {"schema_version": SCHEMA_VERSION, "iteration": iteration, "digests": digests, **facts}
         (partial / "state.json").write_text(json.dumps(state, indent=1))
         _sync(partial)
@@ -145,7 +151,7 @@ def load(
             is as it was.
     """
     state = read_state(checkpoint)
-    for name in _TABLES:
+    for name in (*_TABLES, _ADVERSARY) if _ADVERSARY in state["digests"] else _TABLES:
         if _digest(checkpoint.path / f"{name}.safetensors") != state["digests"].get(name):
             raise TrainingError(
                 f"{name}.safetensors is not the file that was saved.",
@@ -154,14 +160,7 @@ def load(
             )
     expected = {"weights": _tensors(network), "average": _tensors(average)}
     expected |= {} if optimiser is None else {"optimiser": _like_moments(network)}
-    try:
-        tables = {name: load_file(checkpoint.path / f"{name}.safetensors") for name in expected}
-    except (OSError, SafetensorError) as exc:
-        raise TrainingError(
-            f"The checkpoint is unreadable: {exc}.",
-            where=checkpoint.path,
-            fix="remove this checkpoint folder",
-        ) from exc
+    tables = {name: _read(checkpoint.path / f"{name}.safetensors") for name in expected}
     if optimiser is not None:  # what was never trained has no moments
         expected["optimiser"] = _only(expected["optimiser"], tables["optimiser"])
     for name, table in tables.items():
@@ -172,6 +171,28 @@ def load(
         optimiser.state.clear()
         _put_moments(network, optimiser, tables["optimiser"])
     return int(state["iteration"])
+
+
+def load_adversary(checkpoint: Checkpoint, adversary: Adversary) -> None:
+    """Load the critic saved with a checkpoint, which `load` has found whole; a new one where there is none.
+
+    Raises:
+        TrainingError: it is unreadable, of another shape, or holds NaN; the critic is as it was.
+    """
+    path = checkpoint.path / f"{_ADVERSARY}.safetensors"
+    if _ADVERSARY not in read_state(checkpoint)["digests"]:
+        adversary.reset()
+        return
+    table = _read(path)
+    expected = _critic(adversary)
+    if len(table) > len(expected):  # before its first step there are no moments
+        expected |= _like_moments(adversary.network)
+    _check(table, expected, path)
+    names = adversary.network.state_dict()
+    adversary.network.load_state_dict({name: table[f"weights/{name}"] for name in names})
+    adversary.optimiser.state.clear()
+    if any(name.startswith("step/") for name in table):
+        _put_moments(adversary.network, adversary.optimiser, table)
 
 
 def read_state(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -226,6 +247,15 @@ def is_finite(module: nn.Module) -> bool:
     return all(bool(torch.isfinite(value).all()) for value in module.state_dict().values())
 
 
+def _read(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as exc:
+        raise TrainingError(
+            f"The checkpoint is unreadable: {exc}.", where=path.parent, fix="remove this checkpoint folder"
+        ) from exc
+
+
 def _check(table: dict[str, Tensor], expected: dict[str, Tensor], path: Path) -> None:
     fits = table.keys() == expected.keys() and all(
         (value.shape, value.dtype) == (expected[name].shape, expected[name].dtype)
@@ -248,7 +278,7 @@ def _check(table: dict[str, Tensor], expected: dict[str, Tensor], path: Path) ->
 def _put_in_place(partial: Path, target: Path, digests: dict[str, str]) -> None:
     """Make `partial` the checkpoint `target`; there is one at every moment, unless the old one is damaged."""
     if target.exists():  # the same iteration again, after a resume that did nothing
-        if all(_digest(target / f"{name}.safetensors") == digests[name] for name in _TABLES):
+        if all(_digest(target / f"{name}.safetensors") == digest for name, digest in digests.items()):
             os.replace(partial / "state.json", target / "state.json")
             return
         ours = {entry.name for entry in target.iterdir()} <= FILES
@@ -266,6 +296,10 @@ def _put_in_place(partial: Path, target: Path, digests: dict[str, str]) -> None:
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
+
+
+def _critic(adversary: Adversary) -> dict[str, Tensor]:
+    return {f"weights/{name}": value for name, value in _tensors(adversary.network).items()}
 
 
 def _moments(network: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -6,14 +6,16 @@ What does not fit into memory at once is computed in parts whose gradients add u
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import reduce
 
 import torch
 from torch import Tensor, nn
 
 from understudy.errors import TrainingError
 from understudy.train import losses, memory, nets
+from understudy.train.augment import Augmentation
 from understudy.train.samples import Batch, draw_batch, still_batch
 from understudy.train.study import Study
 
@@ -25,7 +27,6 @@ CLIP_NORM = 1.0
 TOGETHER = 10.0
 # How far one batch moves the averages of the codes.
 CODE_SHARE = 0.02
-WEIGHTS = losses.Weights()
 HELD_OUT_AT_ONCE = 16
 
 
@@ -66,7 +67,7 @@ def learn(study: Study, warn: Callable[[str], None]) -> Figures:
 
 def _halve(study: Study, said: str, warn: Callable[[str], None]) -> None:
     study.between = True
-    study.optimiser.zero_grad(set_to_none=True)
+    _forget_gradients(study)
     memory.release(study.device)
     batch = study.job.batch
     if study.parts >= batch:
@@ -85,7 +86,7 @@ def _halve(study: Study, said: str, warn: Callable[[str], None]) -> None:
 def step(study: Study) -> Figures:
     """One iteration; before the optimiser's step it changes nothing but the codes' averages."""
     batches = [_batch(study, index) for index in study.taught]
-    study.optimiser.zero_grad(set_to_none=True)
+    _forget_gradients(study)
     study.lap("data")
     figures = _gradients(study, batches)
     torch.nn.utils.clip_grad_norm_(study.network.parameters(), CLIP_NORM)
@@ -94,6 +95,8 @@ def step(study: Study) -> Figures:
     for group in study.optimiser.param_groups:
         group["lr"] = rate
     study.optimiser.step()
+    if study.adversary is not None and "critic" in figures.losses:
+        study.adversary.step()
     draw_together(study.network.owns, share=min(1.0, TOGETHER * rate), moved=study.taught)
     follow(study.average, study.network, study.iteration)
     study.lap("optimiser")
@@ -102,17 +105,24 @@ def step(study: Study) -> Figures:
     return figures
 
 
+def _forget_gradients(study: Study) -> None:
+    study.optimiser.zero_grad(set_to_none=True)
+    if study.adversary is not None:
+        study.adversary.forget_gradients()
+
+
 @torch.no_grad()
 def validate(study: Study) -> dict[str, float]:
     """Losses of the averaged network on faces it never trained on."""
     sums: dict[str, float] = {}
+    weights = losses.weights_at(study.iteration, study.job)
     size = study.size
     for index, bank in study.banks.items():
         for chosen in bank.held_out.split(HELD_OUT_AT_ONCE):
             batch = still_batch(bank, chosen, size=size)
             code = study.average.describe(nets.normalise(batch.truth), index)
             drawn = study.average.draw(code, batch.points, [index])
-            figures = compare([batch], drawn, whole=None)
+            figures = compare([batch], drawn, weights, whole=None)
             for name, value in figures.items():
                 share = len(chosen) / (len(bank.held_out) * len(study.banks))
                 sums[f"held_out/{name}"] = sums.get(f"held_out/{name}", 0.0) + float(value) * share
@@ -128,9 +138,9 @@ def _batch(study: Study, index: int) -> Batch:
         count=job.batch,
         size=study.size,
         generator=torch.Generator().manual_seed(seed),
-        warp=job.warp / 100,
-        jitter=job.jitter / 100,
-        flip=job.flip,
+        augmentation=Augmentation.of(job, study.iteration),
+        others=[bank for other, bank in study.banks.items() if other != index],
+        eyes_and_mouth=job.eyes_mouth / 100,
     )
 
 
@@ -141,14 +151,21 @@ def _gradients(study: Study, batches: list[Batch]) -> Figures:
     if several:
         _learn_codes_first(study, parts)
     whole = torch.cat([batch.weight for batch in batches]) if several else None
+    weights = losses.weights_at(study.iteration, study.job)
     sums: dict[str, Tensor] = {}
     contrasts: dict[str, Tensor] = {}
     for part in parts:
-        drawn = _draw(study, part, learnt=several)
-        figures = compare(part, drawn, whole=whole)
-        figures["total"] = total(figures)
+        codes, drawn = _draw(study, part, learnt=several)
+        figures = compare(part, drawn, weights, whole=whole)
+        if "identity" in weights:
+            figures["identity"] = _described_again(study, codes, part)
+        if "adversary" in weights:
+            figures["adversary"] = _fooled(study, part, drawn)
+        figures["total"] = total(figures, weights)
         study.lap("forward")
         figures["total"].backward()
+        if "adversary" in weights:
+            figures["critic"] = _criticised(study, part, drawn)
         study.lap("backward")
         _add_to(sums, figures, share=1.0)
         share = len(part[0].truth) / study.job.batch
@@ -181,8 +198,10 @@ def _cut(batch: Batch, count: int) -> list[Batch]:
     return [Batch(*pieces) for pieces in zip(*tensors, strict=True)]
 
 
-def _draw(study: Study, batches: list[Batch], *, learnt: bool) -> list[tuple[Tensor, Tensor]]:
-    """Each identity's faces and matte logits; its average code learns from them unless it has."""
+def _draw(
+    study: Study, batches: list[Batch], *, learnt: bool
+) -> tuple[list[Tensor], list[tuple[Tensor, Tensor]]]:
+    """Each identity's codes, faces and matte logits; its average code learns from them unless it has."""
     with torch.autocast(study.device.type, torch.bfloat16, enabled=_mixed(study)):
         raw = _describe(study, batches)
         if not learnt:
@@ -190,7 +209,42 @@ def _draw(study: Study, batches: list[Batch], *, learnt: bool) -> list[tuple[Ten
         pairs = zip(study.taught, raw, strict=True)
         codes = [study.network.normaliser(code, identity) for identity, code in pairs]
         points = torch.cat([batch.points for batch in batches])
-        return study.network.draw(torch.cat(codes), points, study.taught)
+        return codes, study.network.draw(torch.cat(codes), points, study.taught)
+
+
+def _described_again(study: Study, codes: list[Tensor], batches: list[Batch]) -> Tensor:
+    """Draw every identity's acting with the next identity's decoder, and describe what was drawn."""
+    network, identities = study.network, study.taught
+    drawn_by = [*identities[1:], identities[0]]
+    with torch.autocast(study.device.type, torch.bfloat16, enabled=_mixed(study)):
+        asked = [
+            network.asked(batch.points, of=identity, to=by)
+            for batch, identity, by in zip(batches, identities, drawn_by, strict=True)
+        ]
+        swaps = network.draw(torch.cat(codes).detach(), torch.cat(asked), drawn_by)
+        faces = torch.cat([face for face, _ in swaps])
+        raw = network.encode(faces.contiguous(memory_format=torch.channels_last)).chunk(len(codes))
+        again = [network.normaliser(code, by) for code, by in zip(raw, drawn_by, strict=True)]
+    count = study.job.batch * len(codes)
+    return losses.described_alike(torch.cat(again).float(), torch.cat(codes).float(), count=count)
+
+
+def _fooled(study: Study, batches: list[Batch], drawn: list[tuple[Tensor, Tensor]]) -> Tensor:
+    assert study.adversary is not None  # a job that gives it a weight has one
+    return study.adversary.fooled(*_judged(batches, drawn), count=study.job.batch * len(batches))
+
+
+def _criticised(study: Study, batches: list[Batch], drawn: list[tuple[Tensor, Tensor]]) -> Tensor:
+    assert study.adversary is not None
+    count = study.job.batch * len(batches)
+    judged = (value.detach() for value in _judged(batches, drawn))
+    return study.adversary.learn(*judged, count=count, iteration=study.iteration)
+
+
+def _judged(batches: list[Batch], drawn: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
+    faces = torch.cat([face for face, _ in drawn]).float()
+    truth = nets.normalise(torch.cat([batch.truth for batch in batches]))
+    return faces, truth, torch.cat([batch.matte for batch in batches])
 
 
 def _describe(study: Study, batches: list[Batch]) -> tuple[Tensor, ...]:
@@ -216,27 +270,35 @@ def _learn_codes_first(study: Study, parts: list[list[Batch]]) -> None:
 
 
 def compare(
-    batches: list[Batch], drawn: list[tuple[Tensor, Tensor]], *, whole: Tensor | None
+    batches: list[Batch],
+    drawn: list[tuple[Tensor, Tensor]],
+    weights: Mapping[str, float],
+    *,
+    whole: Tensor | None,
 ) -> dict[str, Tensor]:
-    """Each term's loss of what was drawn for the batches; `whole` as the terms have it."""
+    """Each term's loss of what was drawn for the batches; `whole` as the terms have it.
+
+    What has no weight and costs something is left out, and what needs more than pictures `_gradients` adds.
+    """
     faces = torch.cat([face for face, _ in drawn]).float()
     logits = torch.cat([logit for _, logit in drawn]).float()
     truth = nets.normalise(torch.cat([batch.truth for batch in batches]))
     weight = torch.cat([batch.weight for batch in batches])
-    return {
+    # What looks at a neighbourhood would see a wrong background from well inside the face.
+    in_place = torch.lerp(truth, faces, weight.clamp(max=1.0))
+    figures = {
         "absolute": losses.weighted_absolute(faces, truth, weight, whole=whole),
-        "structure": losses.structural(faces, truth, weight, whole=whole),
+        "structure": losses.structural(in_place, truth, weight, whole=whole),
         "matte": losses.matte_loss(logits, torch.cat([batch.matte for batch in batches]), whole=whole),
     }
+    if "detail" in weights:
+        figures["detail"] = losses.detail(in_place, truth, weight, whole=whole)
+    return figures
 
 
-def total(figures: dict[str, Tensor]) -> Tensor:
+def total(figures: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
     """The terms' weighted sum, which training lowers."""
-    return (
-        WEIGHTS.absolute * figures["absolute"]
-        + WEIGHTS.structure * figures["structure"]
-        + WEIGHTS.matte * figures["matte"]
-    )
+    return reduce(torch.add, [weights[name] * figures[name] for name in figures if name in weights])
 
 
 def pace(iteration: int) -> float:

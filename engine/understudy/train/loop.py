@@ -216,6 +216,7 @@ def _save(study: Study, examiner: Examiner, warn: Warn) -> bool:
         average=study.average,
         optimiser=study.optimiser,
         facts=facts | examiner.facts() | {"watch": study.watch.as_dict()},
+        adversary=study.adversary,
     )
     study.lap("saving")
     keep.thin(folder.checkpoints(job.model), newest=job.keep_checkpoints)

@@ -7,11 +7,14 @@ shares of all parts add up to the batch's term, and their gradients to its gradi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from understudy.job import TrainJob
 
 # Faces are normalised (nets.normalise), where skin spans about four units: the dynamic range in SSIM's
 # two constants, K1 = 0.01 and K2 = 0.03 as published.
@@ -20,19 +23,77 @@ _C1 = (0.01 * _RANGE) ** 2
 _C2 = (0.03 * _RANGE) ** 2
 
 
+# Bands of detail: an octave each, from the finest on.
+_BANDS = 3
+
+
 @dataclass(frozen=True)
-class Weights:
-    """How much each term counts, and why.
+class Term:
+    """One thing that training asks for.
 
     Attributes:
-        absolute: L1 sets colour and light.
-        structure: Multi-scale SSIM keeps edges that L1 alone would average away.
-        matte: The matte is easy; a small weight is enough.
+        weight: How much it counts beside the others, where its option asks for all of it.
+        reason: Why it is there.
+        begins, over: It counts nothing until an iteration, and all of its weight so many iterations later.
+        option: The job's percentage of its weight; a term without one always counts.
+        begins_option: The job's option that says when it begins, in place of `begins`.
     """
 
-    absolute: float = 1.0
-    structure: float = 1.0
-    matte: float = 0.3
+    weight: float
+    reason: str
+    begins: int = 0
+    over: int = 0
+    option: str = ""
+    begins_option: str = ""
+
+    def at(self, iteration: int, job: TrainJob | None = None) -> float:
+        """How much it counts at an iteration; without a job as options are when left out."""
+        weight = self.weight * (_option(self.option, job) / 100 if self.option else 1.0)
+        begins = _option(self.begins_option, job) if self.begins_option else self.begins
+        if iteration < begins:
+            return 0.0
+        return weight * min(1.0, (iteration - begins + 1) / self.over) if self.over else weight
+
+
+TERMS: Mapping[str, Term] = {
+    "absolute": Term(1.0, "L1 sets colour and light."),
+    "structure": Term(1.0, "Multi-scale SSIM keeps edges that L1 alone would average away."),
+    "matte": Term(0.3, "The matte is easy; a small weight is enough."),
+    "detail": Term(
+        1.0,
+        "Fine bands are a small part of L1; on their own they count as much as the coarse ones. While the "
+        "learning rate still rises they would only be noise.",
+        begins=200,
+        over=200,
+        option="detail_loss",
+    ),
+    "identity": Term(
+        0.5,
+        "A swap that is described as the face it was made of carries all of its acting. Codes must mean "
+        "something before it can ask for that.",
+        begins=1000,
+        over=1000,
+        option="identity_loss",
+    ),
+    "adversary": Term(
+        0.1,
+        "A network that knows true skin asks for pores that no mean over pixels asks for. It would draw them "
+        "anywhere before the face is in place.",
+        over=1000,
+        option="adversarial",
+        begins_option="adversarial_from",
+    ),
+}
+
+
+def weights_at(iteration: int, job: TrainJob | None = None) -> dict[str, float]:
+    """The weights of the terms that count at an iteration; the others need not be computed."""
+    weights = {name: term.at(iteration, job) for name, term in TERMS.items()}
+    return {name: weight for name, weight in weights.items() if weight > 0}
+
+
+def _option(name: str, job: TrainJob | None) -> float:
+    return float(TrainJob.model_fields[name].default if job is None else getattr(job, name))
 
 
 def weighted_absolute(drawn: Tensor, truth: Tensor, weight: Tensor, *, whole: Tensor | None = None) -> Tensor:
@@ -62,6 +123,44 @@ def structural(
             whole = None if whole is None else functional.avg_pool2d(whole, 2)
         total = total + _dissimilarity(drawn, truth, weight, whole, window)
     return total / scales
+
+
+def detail(drawn: Tensor, truth: Tensor, weight: Tensor, *, whole: Tensor | None = None) -> Tensor:
+    """L1 of the bands of a Laplacian pyramid, all bands alike.
+
+    The pyramid is linear, so it is built of the difference alone; a halving is the mean of four pixels.
+
+    Source:
+        Bojanowski et al. 2018, Optimizing the Latent Space of Generative Networks (Lap1); there a band
+        counts by its number of pixels times four to the power of its number, which is the mean over it.
+    """
+    difference, total = drawn - truth, drawn.new_zeros(())
+    everything = weight if whole is None else whole
+    for _ in range(_BANDS):
+        coarse = functional.avg_pool2d(difference, 2)
+        fine = difference - functional.interpolate(coarse, scale_factor=2.0, mode="nearest")
+        total = total + (fine.abs() * weight).sum() / (3.0 * everything.sum() + 1e-6)
+        difference, weight, everything = (
+            coarse,
+            functional.avg_pool2d(weight, 2),
+            functional.avg_pool2d(everything, 2),
+        )
+    return total / _BANDS
+
+
+def described_alike(again: Tensor, code: Tensor, *, count: int) -> Tensor:
+    """Mean distance between the codes (N, C) of swaps and of the faces they were made of.
+
+    Args:
+        again: Of the swaps, described by the normaliser of the identity that was drawn.
+        code: What they were drawn of; it is held, so that it is the drawing that comes nearer.
+        count: Faces in the whole batch, all identities'.
+
+    Source:
+        Zhu et al. 2017, Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks, here
+        round the code.
+    """
+    return (again - code.detach()).abs().sum() / (count * code.shape[1])
 
 
 def _dissimilarity(a: Tensor, b: Tensor, weight: Tensor, whole: Tensor | None, window: int) -> Tensor:

@@ -1,9 +1,9 @@
 """Where a model folder keeps its refiners, and how they join the network.
 
-    NAME.model/refiners/IDENTITY/checkpoints/     as the model's own (checkpoint.py); state.json also says
-                                                  the refiner's width, the edge that the network drew, and
-                                                  the iteration it had then
-    NAME.model/refiners/IDENTITY/previews/        a sheet a validation
+NAME.model/refiners/IDENTITY/checkpoints/     as the model's own (checkpoint.py); state.json also says
+                                              the refiner's width, the edge that the network drew, and
+                                              the iteration it had then
+NAME.model/refiners/IDENTITY/previews/        a sheet a validation
 """
 
 from __future__ import annotations
@@ -114,7 +114,9 @@ def load_all(
             )
     if not found:
         raise TrainingError(
-            "The model has no refiner.", where=model / "refiners", fix="run `understudy refine`, or leave it out"
+            "The model has no refiner.",
+            where=model / "refiners",
+            fix="run `understudy refine`, or leave it out",
         )
     return Refined(network, found), iterations
 

@@ -244,9 +244,7 @@ def _drawn(refining: Refining, batch: Batch) -> tuple[Tensor, Tensor]:
     """The main network's faces and matte logits, of half of the batch's edge."""
     seen = functional.avg_pool2d(nets.normalise(batch.distorted), 2)
     with torch.autocast(refining.device.type, torch.bfloat16, enabled=_mixed(refining)):
-        code = refining.network.describe(
-            seen.contiguous(memory_format=torch.channels_last), refining.place
-        )
+        code = refining.network.describe(seen.contiguous(memory_format=torch.channels_last), refining.place)
         ((drawn, logits),) = refining.network.draw(code, batch.points, [refining.place])
     return drawn.float(), logits.float()
 

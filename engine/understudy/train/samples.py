@@ -1,4 +1,4 @@
-"""Faces in device memory, and the batches drawn from them.
+"""Faces in device memory, and the batches drawn from them; what is done to these is in augment.py.
 
 A bank holds one identity's crops a little larger than the network's faces, so that an affine jitter never
 runs out of pixels and resampling costs no sharpness. Every random choice comes from a generator seeded by
@@ -12,7 +12,8 @@ Convention:
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import cv2
@@ -24,14 +25,23 @@ from torch.nn import functional
 from understudy.comp.matte import hull
 from understudy.errors import TrainingError
 from understudy.face.faceset import FaceRecord, FaceSet
-from understudy.face.landmarks import MIRROR
+from understudy.train import augment
+from understudy.train.augment import Augmentation
 
 # A stored face is this much larger than the network's.
 OVERSAMPLE = 1.34
 # Frames next to each other in a shot are nearly the same face: held-out faces come in runs, not singly.
 HELD_OUT_EVERY = 100
 HELD_OUT_RUN = 6
-_EYES_AND_MOUTH = ((36, 42), (42, 48), (48, 60))
+# How much more eyes and mouth count than the rest of the face; what a validation measures holds by it too.
+EYES_AND_MOUTH = 2.0
+# What a pixel outside the hull counts.
+BACKGROUND = 0.05
+YAW_BINS = 16
+# A profile that was seen once is drawn at most so many times as often as it would be, not learned by heart.
+RAREST = 8.0
+_AT_ONCE = 256
+_EYES_AND_MOUTH_POINTS = ((36, 42), (42, 48), (48, 60))
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,9 @@ class Bank:
         poses: (N, 2) yaw and pitch in radians.
         training, held_out: Indices into the above.
         follows: (N,) whether a face is of the frame right after that of the one before it.
+        colours: (N, 2, 3) mean and deviation of each channel inside the hull.
+        fairness: (T,) how many times as often as the average one each of `training` is drawn where all yaws
+            are to be drawn alike. It stays on the CPU, where random numbers are drawn.
     """
 
     name: str
@@ -74,6 +87,14 @@ class Bank:
     training: Tensor
     held_out: Tensor
     follows: Tensor
+    colours: Tensor = field(init=False)
+    fairness: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        several = zip(self.faces.split(_AT_ONCE), self.planes.split(_AT_ONCE), strict=True)
+        colours = [augment.hull_colours(faces, planes[:, :1]) for faces, planes in several]
+        object.__setattr__(self, "colours", torch.cat(colours))
+        object.__setattr__(self, "fairness", fairness(self.poses[self.training, 0].cpu()))
 
     def to(self, device: torch.device) -> Bank:
         """The bank on another device."""
@@ -121,7 +142,7 @@ def load_bank(faceset: FaceSet, *, size: int) -> Bank:
 
 def _planes(landmarks_px: np.ndarray, edge: int) -> np.ndarray:
     features = np.zeros((edge, edge), np.float32)
-    for first, last in _EYES_AND_MOUTH:
+    for first, last in _EYES_AND_MOUTH_POINTS:
         outline = np.round(landmarks_px[first:last] * 16).astype(np.int32)
         cv2.fillPoly(features, [cv2.convexHull(outline)], 1.0, cv2.LINE_8, shift=4)
     # The lids and the lips' rim matter as much as what they enclose.
@@ -146,28 +167,79 @@ def _follows(records: list[FaceRecord]) -> np.ndarray:
     return np.concatenate([[False], steps == usual[0][0] if usual else np.zeros(len(steps), bool)])
 
 
+def fairness(yaws: Tensor) -> Tensor:
+    """How many times as often as the average one each face is drawn, for all yaws to be drawn alike.
+
+    The yaws' range falls into bins of equal width, and all that hold any face are drawn alike often. What a
+    rare face may not have, because it would be drawn too often, all faces share.
+
+    Args:
+        yaws: (T,) radians, on the CPU.
+
+    Returns:
+        (T,) float64 with a mean of 1, below `RAREST` + 1. Half of a batch at most is drawn by it, so that no
+        face is drawn more than `RAREST` times as often as the average one.
+    """
+    # A face or two that the detector misread must not stretch the range.
+    low, high = torch.quantile(yaws.double(), torch.tensor([0.005, 0.995], dtype=torch.float64)).tolist()
+    places = (yaws.double() - low) / max(high - low, 1e-6) * YAW_BINS
+    bins = places.long().clamp(0, YAW_BINS - 1)
+    counts = torch.bincount(bins, minlength=YAW_BINS).double()
+    wanted = len(yaws) / int((counts > 0).sum())
+    capped = (wanted / counts[bins]).clamp(max=RAREST)
+    return capped + (1.0 - capped.mean())
+
+
 def draw_batch(
     bank: Bank,
     *,
     count: int,
     size: int,
     generator: torch.Generator,
-    warp: float,
-    jitter: float,
-    flip: bool,
+    augmentation: Augmentation,
+    others: Sequence[Bank] = (),
+    eyes_and_mouth: float = EYES_AND_MOUTH,
 ) -> Batch:
-    """Draw a training batch; `warp` and `jitter` are 0..1."""
+    """Draw a training batch.
+
+    Args:
+        bank: Whose faces.
+        count: How many.
+        size: Their edge in pixels, a multiple of 8.
+        generator: On the CPU.
+        augmentation: What is done to the encoder's input.
+        others: The other identities, whose colours some faces take on.
+        eyes_and_mouth: How much more these count than the rest of the face.
+    """
     device = bank.faces.device
-    picked = bank.training[torch.randint(len(bank.training), (count,), generator=generator).to(device)]
-    affine = _random_affine(count, generator, flip=flip).to(device)
+    picked = _pick(bank, count, generator, uniform_yaw=augmentation.uniform_yaw)
+    affine = augment.random_affine(count, generator, flip=augmentation.flip).to(device)
     grid = functional.affine_grid(affine, [count, 3, size, size], align_corners=False)
-    bent = grid + _random_bend(count, size, generator, amount=warp).to(device)
-    faces = bank.faces[picked]
+    bent = grid + augment.random_bend(count, size, generator, amount=augmentation.warp).to(device)
+    faces, planes = bank.faces[picked], bank.planes[picked]
     truth = _sample(faces, grid)
-    planes = functional.grid_sample(bank.planes[picked], grid, align_corners=False, padding_mode="zeros")
-    distorted = _recolour(_sample(faces, bent, mode="bilinear"), generator, amount=jitter)
-    points = _moved(bank.landmarks[picked], affine)
-    return Batch(distorted, truth, planes[:, :1], pixel_weight(planes), points)
+    seen = augment.distort(
+        _sample(faces, bent, mode="bilinear"),
+        lambda: _within(planes[:, :1], bent),
+        generator,
+        augmentation,
+        colours=bank.colours[picked],
+        others=[other.colours[other.training] for other in others],
+    )
+    straight = _within(planes, grid)
+    points = augment.moved(bank.landmarks[picked], affine)
+    return Batch(seen, truth, straight[:, :1], pixel_weight(straight, eyes_and_mouth), points)
+
+
+def _pick(bank: Bank, count: int, generator: torch.Generator, *, uniform_yaw: float) -> Tensor:
+    """(count,) indices of training faces."""
+    if uniform_yaw:
+        odds = torch.lerp(torch.ones_like(bank.fairness), bank.fairness, 0.5 * uniform_yaw).cumsum(0)
+        places = torch.rand(count, generator=generator, dtype=torch.float64) * odds[-1]
+        chosen = torch.searchsorted(odds, places, right=True).clamp(max=len(odds) - 1)
+    else:
+        chosen = torch.randint(len(bank.training), (count,), generator=generator)
+    return bank.training[chosen.to(bank.training.device)]
 
 
 def still_batch(bank: Bank, indices: Tensor, *, size: int) -> Batch:
@@ -176,59 +248,19 @@ def still_batch(bank: Bank, indices: Tensor, *, size: int) -> Batch:
     straight = torch.eye(2, 3, device=bank.faces.device).expand(count, 2, 3)
     grid = functional.affine_grid(straight, [count, 3, size, size], align_corners=False)
     truth = _sample(bank.faces[indices], grid)
-    planes = functional.grid_sample(bank.planes[indices], grid, align_corners=False)
+    planes = _within(bank.planes[indices], grid)
     return Batch(truth, truth, planes[:, :1], pixel_weight(planes), bank.landmarks[indices])
 
 
-def pixel_weight(planes: Tensor) -> Tensor:
+def pixel_weight(planes: Tensor, eyes_and_mouth: float = EYES_AND_MOUTH) -> Tensor:
     """(N, 2, H, W) hull, eyes and mouth to (N, 1, H, W): background hardly counts."""
     near = functional.max_pool2d(planes[:, :1], 5, stride=1, padding=2)
-    return 0.05 + 0.95 * near + 2.0 * planes[:, 1:]
+    return BACKGROUND + (1.0 - BACKGROUND) * near + eyes_and_mouth * planes[:, 1:]
 
 
 def _sample(faces: Tensor, grid: Tensor, mode: str = "bicubic") -> Tensor:
     return functional.grid_sample(faces, grid, mode=mode, align_corners=False, padding_mode="reflection")
 
 
-def _uniform(shape: tuple[int, ...], generator: torch.Generator, low: float, high: float) -> Tensor:
-    return torch.rand(shape, generator=generator) * (high - low) + low
-
-
-def _random_affine(count: int, generator: torch.Generator, *, flip: bool) -> Tensor:
-    # The face arrives aligned, so this only covers the aligner's own error.
-    angle = torch.deg2rad(_uniform((count,), generator, -6.0, 6.0))
-    zoom = _uniform((count,), generator, 0.96, 1.05)
-    shift = _uniform((count, 2), generator, -0.05, 0.05)
-    cosine, sine = torch.cos(angle) * zoom, torch.sin(angle) * zoom
-    mirror = torch.ones(count)
-    if flip:
-        mirror = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
-    rows = [cosine * mirror, -sine, shift[:, 0], sine * mirror, cosine, shift[:, 1]]
-    return torch.stack(rows, dim=1).view(count, 2, 3)
-
-
-def _moved(landmarks: Tensor, affine: Tensor) -> Tensor:
-    """Where landmarks (N, 68, 2) lie in pictures sampled by `affine`; a mirror swaps their names."""
-    linear, shift = affine[:, :, :2], affine[:, :, 2:]
-    # The matrix leads from the picture to the face, in grid units: -1 to 1 over the edge.
-    moved = torch.linalg.solve(linear, (2.0 * landmarks - 1.0).transpose(1, 2) - shift).transpose(1, 2)
-    mirrored = torch.linalg.det(linear) < 0
-    moved = torch.where(mirrored[:, None, None], moved[:, list(MIRROR)], moved)
-    return (moved + 1.0) / 2.0
-
-
-def _random_bend(count: int, size: int, generator: torch.Generator, *, amount: float) -> Tensor:
-    # A smooth random field of a 5×5 lattice, in grid units (the face's edge is 2).
-    lattice = torch.randn((count, 2, 5, 5), generator=generator) * (0.06 * amount)
-    field = functional.interpolate(lattice, size=(size, size), mode="bicubic", align_corners=True)
-    return field.permute(0, 2, 3, 1)
-
-
-def _recolour(faces: Tensor, generator: torch.Generator, *, amount: float) -> Tensor:
-    # In a logarithmic space exposure is an offset, contrast a gain, and white balance an offset a channel.
-    count, device = faces.shape[0], faces.device
-    exposure = _uniform((count, 1, 1, 1), generator, -0.06, 0.06) * amount
-    balance = _uniform((count, 3, 1, 1), generator, -0.025, 0.025) * amount
-    contrast = 1.0 + _uniform((count, 1, 1, 1), generator, -0.25, 0.25) * amount
-    middle = faces.mean(dim=(2, 3), keepdim=True)
-    return (faces - middle) * contrast.to(device) + middle + (exposure + balance).to(device)
+def _within(planes: Tensor, grid: Tensor) -> Tensor:
+    return functional.grid_sample(planes, grid, align_corners=False, padding_mode="zeros")

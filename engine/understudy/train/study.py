@@ -16,11 +16,11 @@ from understudy.job import TrainJob
 from understudy.progress import Progress, Reporter, Warned, silent
 from understudy.settings import Settings
 from understudy.train import base, checkpoint, folder, growth, joining, memory, nets, pick
+from understudy.train.adversary import Adversary
 from understudy.train.cast import described
 from understudy.train.checkpoint import Checkpoint
 from understudy.train.samples import Bank, load_bank
 from understudy.train.watch import Watch
-
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -45,6 +45,7 @@ class Study:
         joined_seconds: What `trained_seconds` was when a newcomer joined, by name.
         lap: Told the name of each part of an iteration when it is done (profile.py).
         report: Told what is loaded meanwhile.
+        adversary: Judges what is drawn, where the job wants that.
     """
 
     job: TrainJob
@@ -64,6 +65,7 @@ class Study:
     joined_seconds: dict[str, float] = field(default_factory=dict)
     lap: Callable[[str], None] = no_lap
     report: Reporter = silent
+    adversary: Adversary | None = None
 
     @property
     def size(self) -> int:
@@ -119,6 +121,7 @@ def prepare(job: TrainJob, sets: list[FaceSet], *, report: Reporter, settings: S
     optimiser = torch.optim.Adam(network.parameters(), job.learning_rate, betas=(0.9, 0.99), fused=fused)
     facesets = {names.index(faceset.identity): faceset for faceset in sets}
     study = Study(job, device, description, network, average, optimiser, facesets, report=report)
+    study.adversary = Adversary(job.seed, device) if job.adversarial else None
     if not _resume(study):
         begin_anew(study)
     if not study.together and not study.newcomers:
@@ -145,6 +148,8 @@ def begin_anew(study: Study) -> None:
     study.network.load_state_dict(untrained.state_dict())
     study.average.load_state_dict(untrained.state_dict())
     study.optimiser.state.clear()
+    if study.adversary is not None:
+        study.adversary.reset()
 
 
 def load_checkpoint(study: Study, found: Checkpoint) -> None:
@@ -162,6 +167,8 @@ def _load_weights(study: Study, found: Checkpoint) -> list[int]:
     state = checkpoint.read_state(found)
     new = joining.load(found, network=study.network, average=study.average, optimiser=study.optimiser)
     study.iteration = found.iteration
+    if study.adversary is not None:
+        checkpoint.load_adversary(found, study.adversary)
     spent, joined = state.get("trained_seconds"), state.get("joined_seconds")
     study.trained_seconds = float(spent) if isinstance(spent, int | float) else 0.0
     study.joined_seconds = joined if isinstance(joined, dict) else {}
