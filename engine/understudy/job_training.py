@@ -144,4 +144,4 @@ class ExportJob(Job):
     refine: bool = False
     """Put what refiners were trained into the file, which then takes and draws faces of twice the size."""
     output: Path | None = None
-    """File to write; export/swap_PRECISION.onnx or export/swap.pt in the model folder when left out."""
+    """File to write; in the model folder when left out, as export/swap_fp32.onnx or export/swap_refined.pt."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -84,10 +85,11 @@ def test_a_refiner_stays_with_its_identity_when_that_is_alone() -> None:
 
 def test_it_learns_what_the_doubled_face_lacks(model: Path, sets: tuple[Path, Path]) -> None:
     with FaceSet.open_for_training(sets[1]) as faceset:
-        study = refining.prepare(refine_job(model, sets), faceset, report=silent, settings=SETTINGS)
+        brisk = refine_job(model, sets, learning_rate=0.05)
+        study = refining.prepare(brisk, faceset, report=silent, settings=SETTINGS)
     before = {name: value.clone() for name, value in study.network.state_dict().items()}
     losses = [refining.learn(study) for _ in range(60)]
-    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
+    assert np.mean(losses[-5:]) < 0.9 * np.mean(losses[:5])
     figures = refining.validate(study)
     assert figures["ssim"] > figures["ssim_doubled"]
     for name, value in study.network.state_dict().items():
@@ -139,9 +141,8 @@ def refined_model(model: Path, sets: tuple[Path, Path]) -> Path:
 
 
 def test_the_exported_file_draws_what_network_and_refiner_draw(refined_model: Path) -> None:
-    plain = export.run(ExportJob(model=refined_model), report=silent, settings=SETTINGS)
     exported = export.run(ExportJob(model=refined_model, refine=True), report=silent, settings=SETTINGS)
-    assert Path(plain["model"]).is_file() and plain["model"] != exported["model"]
+    assert Path(exported["model"]).name == "swap_refined_fp32.onnx"
     opened = Model.open(Path(exported["model"]))
     assert opened.card.size == 2 * SIZE and opened.card.training["refiners"] == {"bert": 30}
     random = np.random.default_rng(4)
@@ -172,20 +173,14 @@ def test_an_export_says_that_the_model_has_gone_on_since(
     refined_model: Path, sets: tuple[Path, Path]
 ) -> None:
     loop.run(job(refined_model, sets, iterations=8), report=silent, settings=SETTINGS)
-    for run in (
-        lambda report: export.run(
-            ExportJob(model=refined_model, refine=True), report=report, settings=SETTINGS
-        ),
-        lambda report: refine.run(
-            refine_job(refined_model, sets, iterations=31), report=report, settings=SETTINGS
-        ),
-    ):
+    wanted = ExportJob(model=refined_model, refine=True, format="torchscript")
+    again = refine_job(refined_model, sets, iterations=31)
+    told = []
+    for run in (partial(export.run, wanted), partial(refine.run, again), partial(export.run, wanted)):
         said: list[Event] = []
-        run(said.append)
-        assert any("iteration 6" in event.message for event in said if isinstance(event, Warned))
-    said = []
-    export.run(ExportJob(model=refined_model, refine=True), report=said.append, settings=SETTINGS)
-    assert not any("iteration 6" in event.message for event in said if isinstance(event, Warned))
+        run(report=said.append, settings=SETTINGS)
+        told.append(any("iteration 6" in event.message for event in said if isinstance(event, Warned)))
+    assert told == [True, True, False]
 
 
 def test_without_a_refiner_there_is_nothing_to_put_in(model: Path) -> None:
@@ -233,18 +228,17 @@ def test_a_refiner_belongs_to_the_size_that_it_was_trained_on(
     model, options = tmp_path / "m.model", {"size": 64, "grow_iterations": 4}
     loop.run(job(model, sets, iterations=3, **options), report=silent, settings=SETTINGS)
     refine.run(refine_job(model, sets, iterations=2), report=silent, settings=SETTINGS)
-    exported = export.run(ExportJob(model=model, refine=True), report=silent, settings=SETTINGS)
-    assert Model.open(Path(exported["model"])).card.size == 64
+    script = ExportJob(model=model, refine=True, format="torchscript")
+    export.run(script, report=silent, settings=SETTINGS)
     loop.run(job(model, sets, iterations=5, **options), report=silent, settings=SETTINGS)
     with pytest.raises(TrainingError, match="faces of 32 pixels, and the model now draws 64"):
-        export.run(ExportJob(model=model, refine=True), report=silent, settings=SETTINGS)
+        export.run(script, report=silent, settings=SETTINGS)
     with pytest.raises(TrainingError, match="faces of 32 pixels, and the model now draws 64"):
         refine.run(refine_job(model, sets), report=silent, settings=SETTINGS)
     refiners.home(model, "bert").rename(tmp_path / "aside")
     said: list[Event] = []
     refine.run(refine_job(model, sets, iterations=1), report=said.append, settings=SETTINGS)
-    assert any("no detail as fine" in event.message for event in said if isinstance(event, Warned))
-    script = ExportJob(model=model, refine=True, format="torchscript", output=tmp_path / "a.pt")
+    assert any("no detail that fine" in event.message for event in said if isinstance(event, Warned))
     assert export.run(script, report=silent, settings=SETTINGS)["parity"] < 1e-3
 
 

@@ -4,6 +4,7 @@ model.json       architecture, identities, coverage, face-set digests, releases,
 checkpoints/     see checkpoint.py
 history.sqlite   see history.py
 previews/        a sheet a preview
+refiners/        see refiners.py
 tensorboard/     the same figures for TensorBoard
 export/          ONNX files with their cards
 training.lock    see lock.py

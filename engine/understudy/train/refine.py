@@ -96,17 +96,17 @@ def _examine(refining: Refining, clock: Clock, report: Reporter, warn: Warn) -> 
     refining.figures = figures
     words = (
         f"unseen faces: SSIM {figures['ssim']:.3f}, doubled alone {figures['ssim_doubled']:.3f}; "
-        f"fine detail {100 * figures['detail']:.0f}% of the true faces', "
-        f"doubled alone {100 * figures['detail_doubled']:.0f}%"
+        f"skin has {100 * figures['skin']:.0f}% of the true faces' fine detail, "
+        f"doubled alone {100 * figures['skin_doubled']:.0f}%"
     )
     report(Progress("validate", *clock.progress(refining.job, refining.iteration), words))
 
 
 def _draw_sheet(refining: Refining, warn: Warn) -> None:
-    folder_ = refiners.home(refining.job.model, refining.bank.name) / "previews"
+    previews = refiners.home(refining.job.model, refining.bank.name) / "previews"
     sheet = preview.tiled(columns(refining, preview.rows(refining.bank)))
     try:
-        preview.write(folder_ / f"{refining.iteration:08d}.png", sheet)
+        preview.write(previews / f"{refining.iteration:08d}.png", sheet)
     except PlateError as exc:
         warn(f"A preview could not be written: {exc.what} Refining goes on without it.")
 

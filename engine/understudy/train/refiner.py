@@ -1,4 +1,4 @@
-"""The refiner: a small second network that doubles what one identity's decoder draws, and adds what is missing.
+"""The refiner: a small second network that doubles what a decoder draws, and adds what is missing.
 
 It sees what was drawn and where the landmarks were to lie, and gives a residual to the bilinearly doubled
 picture. Skin is the identity's own, and so is its refiner. An untrained one adds nothing.
@@ -14,7 +14,6 @@ Source:
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 
 import torch
@@ -98,8 +97,8 @@ class Refined(nets.Comb):
 
     def alone(self, identity: int) -> Refined:
         """A copy that holds what is one identity's own, as its first, and nobody else's."""
-        own = self.refiners[str(identity)] if str(identity) in self.refiners else None
         kept = super().alone(identity)
         assert isinstance(kept, Refined)  # a copy of this one
-        kept.refiners = nn.ModuleDict({} if own is None else {"0": copy.deepcopy(own)})
+        own = str(identity)
+        kept.refiners = nn.ModuleDict({"0": kept.refiners[own]} if own in kept.refiners else {})
         return kept

@@ -19,7 +19,7 @@ from understudy.progress import Reporter, Warned
 from understudy.train import checkpoint, nets, pick
 from understudy.train.refiner import Refined, Refiner
 
-WIDTHS = range(4, 257)
+WIDTHS = range(8, 257, 2)
 
 
 @dataclass(frozen=True)
