@@ -12,7 +12,7 @@ import two_performers
 from small_training import job, make_sets, resume
 from understudy.job import TrainJob
 from understudy.progress import silent
-from understudy.train import iteration, losses, nets, samples
+from understudy.train import gradients, iteration, losses, nets, samples
 from understudy.train.study import Study
 
 EVERYTHING = {
@@ -71,7 +71,7 @@ def gradients(study: Study, parts: int) -> tuple[dict[str, torch.Tensor], dict[s
     study.parts = parts
     batches = [iteration._batch(study, index) for index in range(2)]
     iteration._forget_gradients(study)
-    figures = iteration._gradients(study, batches)
+    figures = gradients.add_up(study, batches)
     both = [*study.network.named_parameters(), *study.adversary.network.named_parameters()]
     return figures.losses, {name: value.grad.clone() for name, value in both if value.grad is not None}
 
@@ -127,7 +127,7 @@ def test_a_wrong_background_alone_costs_little() -> None:
     weights = losses.weights_at(LATE, a_job(detail_loss=100))
 
     def cost(drawn: torch.Tensor) -> dict[str, float]:
-        figures = iteration.compare([batch], [(drawn, batch.matte * 20 - 10)], weights, whole=None)
+        figures = gradients.compare([batch], [(drawn, batch.matte * 20 - 10)], weights, whole=None)
         return {name: float(value) for name, value in figures.items()}
 
     background, face = cost(torch.lerp(blue, truth, near)), cost(torch.lerp(truth, blue, near))

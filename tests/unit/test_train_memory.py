@@ -15,6 +15,7 @@ from small_training import SETTINGS, job, make_sets, resume
 from understudy.errors import TrainingError
 from understudy.progress import Event, Warned, silent
 from understudy.train import examiner, iteration, loop, memory, nets, preview
+from understudy.train import gradients as gradients_of
 from understudy.train.study import Study
 
 TIGHT = """
@@ -51,11 +52,11 @@ def prepared(root: Path, sets: tuple[Path, Path], **changes: object) -> Study:
     return resume(job(root / "m.model", sets, **{"mixed_precision": False} | changes), silent)
 
 
-def gradients(study: Study, parts: int) -> tuple[iteration.Figures, dict[str, torch.Tensor]]:
+def gradients(study: Study, parts: int) -> tuple[gradients_of.Figures, dict[str, torch.Tensor]]:
     study.parts = parts
     batches = [iteration._batch(study, index) for index in range(2)]
     study.optimiser.zero_grad()
-    figures = iteration._gradients(study, batches)
+    figures = gradients_of.add_up(study, batches)
     return figures, {n: p.grad.clone() for n, p in study.network.named_parameters() if p.grad is not None}
 
 

@@ -1,21 +1,17 @@
-"""One iteration: draw a batch of each identity, describe, draw, compare, learn.
-
-What does not fit into memory at once is computed in parts whose gradients add up: the same step, later.
-"""
+"""One iteration: draw a batch of each identity, describe, draw, compare (gradients.py), learn."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from functools import reduce
+from collections.abc import Callable, Collection, Iterable
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from understudy.errors import TrainingError
 from understudy.train import losses, memory, nets
 from understudy.train.augment import Augmentation
+from understudy.train.gradients import Figures, add_up, compare
 from understudy.train.samples import Batch, draw_batch, still_batch
 from understudy.train.study import Study
 
@@ -25,22 +21,7 @@ AVERAGE_DECAY = 0.999
 CLIP_NORM = 1.0
 # How strongly decoders are drawn together; the learning rate times this is the share of one iteration.
 TOGETHER = 10.0
-# How far one batch moves the averages of the codes.
-CODE_SHARE = 0.02
 HELD_OUT_AT_ONCE = 16
-
-
-@dataclass(frozen=True)
-class Figures:
-    """What one iteration says of itself, still on the device.
-
-    Attributes:
-        losses: Each term's loss and their weighted `total`, as scalars.
-        contrasts: Each identity's contrast as a share of the truth's, as scalars.
-    """
-
-    losses: dict[str, Tensor]
-    contrasts: dict[str, Tensor]
 
 
 def learn(study: Study, warn: Callable[[str], None]) -> Figures:
@@ -69,14 +50,14 @@ def _halve(study: Study, said: str, warn: Callable[[str], None]) -> None:
     study.between = True
     _forget_gradients(study)
     memory.release(study.device)
-    batch = study.job.batch
-    if study.parts >= batch:
+    batch, most = study.job.batch, -(-study.job.batch // study.team.size)
+    if study.parts >= most:
         raise TrainingError(
             f"Not even one face of each identity fits into the memory of {study.device.type} ({said}).",
             where=study.job.model,
             fix="start again with a smaller batch, size or width, or on a device with more memory",
         )
-    study.parts = min(2 * study.parts, batch)
+    study.parts = min(2 * study.parts, most)
     warn(
         f"Out of memory: a batch of {batch} is now computed in {study.parts} parts. It learns the same, "
         "more slowly; a smaller batch, size or width would fit at once."
@@ -88,7 +69,7 @@ def step(study: Study) -> Figures:
     batches = [_batch(study, index) for index in study.taught]
     _forget_gradients(study)
     study.lap("data")
-    figures = _gradients(study, batches)
+    figures = add_up(study, batches)
     torch.nn.utils.clip_grad_norm_(study.network.parameters(), CLIP_NORM)
     study.between = False
     rate = study.job.learning_rate * study.watch.rate_share * pace(study.iteration - study.paced_from)
@@ -144,163 +125,6 @@ def _batch(study: Study, index: int) -> Batch:
     )
 
 
-def _gradients(study: Study, batches: list[Batch]) -> Figures:
-    """Add up the gradients of the whole batch, part by part."""
-    parts = _parts(batches, study.parts)
-    several = len(parts) > 1
-    if several:
-        _learn_codes_first(study, parts)
-    whole = torch.cat([batch.weight for batch in batches]) if several else None
-    weights = losses.weights_at(study.iteration, study.job)
-    sums: dict[str, Tensor] = {}
-    contrasts: dict[str, Tensor] = {}
-    for part in parts:
-        codes, drawn = _draw(study, part, learnt=several)
-        figures = compare(part, drawn, weights, whole=whole)
-        if "identity" in weights:
-            figures["identity"] = _described_again(study, codes, part)
-        if "adversary" in weights:
-            figures["adversary"] = _fooled(study, part, drawn)
-        figures["total"] = total(figures, weights)
-        study.lap("forward")
-        figures["total"].backward()
-        if "adversary" in weights:
-            figures["critic"] = _criticised(study, part, drawn)
-        study.lap("backward")
-        _add_to(sums, figures, share=1.0)
-        share = len(part[0].truth) / study.job.batch
-        _add_to(contrasts, _contrasts(study, part, drawn), share=share)
-    return Figures(sums, contrasts)
-
-
-def _add_to(sums: dict[str, Tensor], figures: dict[str, Tensor], *, share: float) -> None:
-    for name, value in figures.items():
-        sums[name] = sums.get(name, 0.0) + value.detach() * share
-
-
-@torch.no_grad()
-def _contrasts(study: Study, batches: list[Batch], drawn: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
-    """How much of the truth's contrast each identity's faces have."""
-    names = [study.banks[index].name for index in study.taught]
-    faces = [nets.denormalise(face.float()) for face, _ in drawn]
-    pairs = zip(names, faces, batches, strict=True)
-    return {name: losses.contrast(face, batch.truth, batch.matte) for name, face, batch in pairs}
-
-
-def _parts(batches: list[Batch], count: int) -> list[list[Batch]]:
-    """The batches cut into `count` parts, each with as many faces of every identity."""
-    cut = [_cut(batch, count) for batch in batches]
-    return [list(part) for part in zip(*cut, strict=True)]
-
-
-def _cut(batch: Batch, count: int) -> list[Batch]:
-    tensors = (getattr(batch, field.name).tensor_split(count) for field in fields(batch))
-    return [Batch(*pieces) for pieces in zip(*tensors, strict=True)]
-
-
-def _draw(
-    study: Study, batches: list[Batch], *, learnt: bool
-) -> tuple[list[Tensor], list[tuple[Tensor, Tensor]]]:
-    """Each identity's codes, faces and matte logits; its average code learns from them unless it has."""
-    with torch.autocast(study.device.type, torch.bfloat16, enabled=_mixed(study)):
-        raw = _describe(study, batches)
-        if not learnt:
-            _learn_codes(study, raw)
-        pairs = zip(study.taught, raw, strict=True)
-        codes = [study.network.normaliser(code, identity) for identity, code in pairs]
-        points = torch.cat([batch.points for batch in batches])
-        return codes, study.network.draw(torch.cat(codes), points, study.taught)
-
-
-def _described_again(study: Study, codes: list[Tensor], batches: list[Batch]) -> Tensor:
-    """Draw every identity's acting with the next identity's decoder, and describe what was drawn."""
-    network, identities = study.network, study.taught
-    drawn_by = [*identities[1:], identities[0]]
-    with torch.autocast(study.device.type, torch.bfloat16, enabled=_mixed(study)):
-        asked = [
-            network.asked(batch.points, of=identity, to=by)
-            for batch, identity, by in zip(batches, identities, drawn_by, strict=True)
-        ]
-        swaps = network.draw(torch.cat(codes).detach(), torch.cat(asked), drawn_by)
-        faces = torch.cat([face for face, _ in swaps])
-        raw = network.encode(faces.contiguous(memory_format=torch.channels_last)).chunk(len(codes))
-        again = [network.normaliser(code, by) for code, by in zip(raw, drawn_by, strict=True)]
-    count = study.job.batch * len(codes)
-    return losses.described_alike(torch.cat(again).float(), torch.cat(codes).float(), count=count)
-
-
-def _fooled(study: Study, batches: list[Batch], drawn: list[tuple[Tensor, Tensor]]) -> Tensor:
-    assert study.adversary is not None  # a job that gives it a weight has one
-    return study.adversary.fooled(*_judged(batches, drawn), count=study.job.batch * len(batches))
-
-
-def _criticised(study: Study, batches: list[Batch], drawn: list[tuple[Tensor, Tensor]]) -> Tensor:
-    assert study.adversary is not None
-    count = study.job.batch * len(batches)
-    judged = (value.detach() for value in _judged(batches, drawn))
-    return study.adversary.learn(*judged, count=count, iteration=study.iteration)
-
-
-def _judged(batches: list[Batch], drawn: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
-    faces = torch.cat([face for face, _ in drawn]).float()
-    truth = nets.normalise(torch.cat([batch.truth for batch in batches]))
-    return faces, truth, torch.cat([batch.matte for batch in batches])
-
-
-def _describe(study: Study, batches: list[Batch]) -> tuple[Tensor, ...]:
-    """Each identity's codes (N, C), not yet normalised."""
-    distorted = nets.normalise(torch.cat([batch.distorted for batch in batches]))
-    raw: Tensor = study.network.encode(distorted.contiguous(memory_format=torch.channels_last))
-    return raw.chunk(len(batches))
-
-
-def _learn_codes(study: Study, raw: Sequence[Tensor]) -> None:
-    """Move each identity's average code towards a whole batch's."""
-    share = max(CODE_SHARE, 1.0 / (study.iteration + 1))
-    for identity, code in zip(study.taught, raw, strict=True):
-        study.network.normaliser.learn(code, identity, share=share)
-
-
-@torch.no_grad()
-def _learn_codes_first(study: Study, parts: list[list[Batch]]) -> None:
-    # The averages learn from the whole batch before any part is normalised by them.
-    with torch.autocast(study.device.type, torch.bfloat16, enabled=_mixed(study)):
-        described = [_describe(study, part) for part in parts]
-    _learn_codes(study, [torch.cat(codes) for codes in zip(*described, strict=True)])
-
-
-def compare(
-    batches: list[Batch],
-    drawn: list[tuple[Tensor, Tensor]],
-    weights: Mapping[str, float],
-    *,
-    whole: Tensor | None,
-) -> dict[str, Tensor]:
-    """Each term's loss of what was drawn for the batches; `whole` as the terms have it.
-
-    What has no weight and costs something is left out, and what needs more than pictures `_gradients` adds.
-    """
-    faces = torch.cat([face for face, _ in drawn]).float()
-    logits = torch.cat([logit for _, logit in drawn]).float()
-    truth = nets.normalise(torch.cat([batch.truth for batch in batches]))
-    weight = torch.cat([batch.weight for batch in batches])
-    # What looks at a neighbourhood would see a wrong background from well inside the face.
-    in_place = torch.lerp(truth, faces, weight.clamp(max=1.0))
-    figures = {
-        "absolute": losses.weighted_absolute(faces, truth, weight, whole=whole),
-        "structure": losses.structural(in_place, truth, weight, whole=whole),
-        "matte": losses.matte_loss(logits, torch.cat([batch.matte for batch in batches]), whole=whole),
-    }
-    if "detail" in weights:
-        figures["detail"] = losses.detail(in_place, truth, weight, whole=whole)
-    return figures
-
-
-def total(figures: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
-    """The terms' weighted sum, which training lowers."""
-    return reduce(torch.add, [weights[name] * figures[name] for name in figures if name in weights])
-
-
 def pace(iteration: int) -> float:
     """Share of the learning rate: up in a line, level, then down with the square root of the iterations.
 
@@ -336,7 +160,3 @@ def follow(average: nn.Module, network: nn.Module, iteration: int) -> None:
     fast_ones = [*network.parameters(), *network.buffers()]
     for slow, fast in zip(slow_ones, fast_ones, strict=True):
         slow.lerp_(fast, 1.0 - decay)
-
-
-def _mixed(study: Study) -> bool:
-    return study.job.mixed_precision and study.device.type in ("cpu", "cuda")

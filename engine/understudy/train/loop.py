@@ -9,17 +9,28 @@ from functools import cache, partial
 from typing import Any
 
 from understudy.errors import JobError, PlateError, TrainingError
+from understudy.face.faceset import FaceSet
 from understudy.job import TrainJob
-from understudy.progress import Cancelled, Finished, Progress, Reporter, Warned
+from understudy.progress import Cancelled, Finished, Progress, Reporter, Warned, silent
 from understudy.settings import Settings
 from understudy.train import checkpoint, folder, keep, lock, memory, preview
 from understudy.train.cast import opened_facesets
 from understudy.train.clock import Clock
 from understudy.train.examiner import Examiner
+from understudy.train.gradients import Figures
 from understudy.train.history import History
-from understudy.train.iteration import Figures, learn
+from understudy.train.iteration import learn
 from understudy.train.profile import profiled
-from understudy.train.study import Study, begin_anew, load_checkpoint, prepare, settle
+from understudy.train.study import (
+    Study,
+    begin_anew,
+    device_of,
+    load_checkpoint,
+    load_iteration,
+    prepare,
+    settle,
+)
+from understudy.train.team import Team, Word, joined, own_device
 from understudy.train.watch import CHECK_ITERATIONS, MOST_SETBACKS
 
 Warn = Callable[[str], None]
@@ -44,16 +55,43 @@ def run(job: TrainJob, *, report: Reporter, settings: Settings) -> dict[str, Any
             "The job says neither how long nor how far to train.",
             fix="give minutes or iterations, or set stop_when to plateau",
         )
-    with opened_facesets(job) as sets, lock.hold(job.model, report=report):
-        checkpoint.tidy(folder.checkpoints(job.model))
-        with History(job.model) as history:
-            study = prepare(job, sets, report=report, settings=settings)
-            with profiled(study) as profile:
-                result = _train(study, history, report)
+    device = own_device(device_of(job.device, settings))
+    with opened_facesets(job) as sets, joined(device) as team:
+        if job.batch < team.size:
+            raise JobError(
+                f"A batch of {job.batch} faces for {team.size} processes leaves some without any.",
+                where=f"batch = {job.batch}",
+                fix=f"give a batch of {team.size} or a multiple of it",
+            )
+        if not team.leads:
+            return _follow(job, sets, settings, team)
+        with lock.hold(job.model, report=report):
+            checkpoint.tidy(folder.checkpoints(job.model))
+            with History(job.model) as history:
+                with team.lead_first():
+                    study = prepare(job, sets, report=report, settings=settings, team=team)
+                with profiled(study) as profile:
+                    result = _train(study, history, report)
     if profile is not None:
         result["profile"] = profile.report()
     report(Finished(result))
     return result
+
+
+def _follow(job: TrainJob, sets: list[FaceSet], settings: Settings, team: Team) -> dict[str, Any]:
+    """Do what the lead says until it says that the training ends."""
+    with team.lead_first():
+        study = prepare(job, sets, report=silent, settings=settings, team=team)
+    while True:
+        word, iteration, setbacks = team.heard()
+        if word is Word.END:
+            return {"model": str(job.model), "iteration": study.iteration}
+        if word is Word.LOAD:
+            load_iteration(study, iteration)
+            study.watch.setbacks = setbacks
+        if word is Word.LEARN:
+            settle(study)
+            learn(study, warn=lambda message: None)
 
 
 def _train(study: Study, history: History, report: Reporter) -> dict[str, Any]:
@@ -75,6 +113,7 @@ def _train(study: Study, history: History, report: Reporter) -> dict[str, Any]:
             if settle(study):
                 note(f"Faces of {study.size} pixels are drawn from here on.")
             study.lap("other")
+            study.team.say(Word.LEARN)
             figures = learn(study, warn)
             study.trained_seconds += clock.lap()
             if study.iteration % CHECK_ITERATIONS == 0:
@@ -88,6 +127,10 @@ def _train(study: Study, history: History, report: Reporter) -> dict[str, Any]:
         if study.between:  # a second Ctrl-C may come in the middle of a step
             _save(study, examiner, warn)
         raise
+    finally:
+        if study.between:
+            with suppress(TrainingError):  # who has gone already need not be told
+                study.team.say(Word.END)
     return _result(study, clock) | _end(study, examiner, once, history)
 
 
@@ -163,6 +206,7 @@ def _go_back(study: Study, trouble: str, examiner: Examiner, warn: Warn) -> None
     if found is None:
         begin_anew(study)
     study.watch.setbacks = setbacks
+    study.team.say(Word.LOAD, study.iteration if found else -1, setbacks)
     keep.forget_after(checkpoints, study.iteration)
     examiner.forget()
     if found is not None:  # so that a run killed before the next checkpoint knows it too

@@ -21,7 +21,8 @@ from understudy.train import checkpoint, export, folder, losses, memory, nets, p
 from understudy.train.adversary import Adversary
 from understudy.train.augment import Augmentation
 from understudy.train.checkpoint import Checkpoint
-from understudy.train.iteration import CLIP_NORM, HELD_OUT_AT_ONCE, compare, follow, pace, total
+from understudy.train.gradients import compare, total
+from understudy.train.iteration import CLIP_NORM, HELD_OUT_AT_ONCE, follow, pace
 from understudy.train.refiner import Refiner, double
 from understudy.train.refiners import Basis
 from understudy.train.samples import Bank, Batch, draw_batch, still_batch
@@ -29,8 +30,8 @@ from understudy.train.study import device_of, load_faces, on_device
 
 # What the main network meets in its own training by default: it must err here as it does in a swap.
 DISTORTION = Augmentation(warp=0.6, jitter=0.4)
-# Colours are right from the beginning, so fine bands count at once.
-WEIGHTS = {"absolute": 1.0, "structure": 1.0, "detail": 1.0}
+# As in the main network's training. Its term of fine bands changes nothing that could be measured here.
+WEIGHTS = {"absolute": 1.0, "structure": 1.0}
 # The critic's weight at 100 percent; over how many iterations it rises, and from which one on.
 ADVERSARY, ADVERSARY_BEGINS, ADVERSARY_OVER = 0.1, 500, 500
 

@@ -20,6 +20,7 @@ from understudy.train.adversary import Adversary
 from understudy.train.cast import described
 from understudy.train.checkpoint import Checkpoint
 from understudy.train.samples import Bank, load_bank
+from understudy.train.team import Team, own_device
 from understudy.train.watch import Watch
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -45,6 +46,7 @@ class Study:
         joined_seconds: What `trained_seconds` was when a newcomer joined, by name.
         lap: Told the name of each part of an iteration when it is done (profile.py).
         report: Told what is loaded meanwhile.
+        team: The processes that train together.
         adversary: Judges what is drawn, where the job wants that.
     """
 
@@ -66,6 +68,7 @@ class Study:
     lap: Callable[[str], None] = no_lap
     report: Reporter = silent
     adversary: Adversary | None = None
+    team: Team = field(default_factory=Team)
 
     @property
     def size(self) -> int:
@@ -102,14 +105,16 @@ class Study:
         return max(stage, max(joined, default=0))
 
 
-def prepare(job: TrainJob, sets: list[FaceSet], *, report: Reporter, settings: Settings) -> Study:
+def prepare(
+    job: TrainJob, sets: list[FaceSet], *, report: Reporter, settings: Settings, team: Team | None = None
+) -> Study:
     """Load the faces, build the network, and go on where the model folder was left.
 
     Raises:
         JobError: the job does not fit the model folder or this machine.
         TrainingError: the faces are too few or too many, or no checkpoint of those there can be read.
     """
-    device = device_of(job.device, settings)
+    device = own_device(device_of(job.device, settings))
     if settings.threads:
         torch.set_num_threads(settings.threads)
     description = described(job, sets, report)
@@ -121,6 +126,7 @@ def prepare(job: TrainJob, sets: list[FaceSet], *, report: Reporter, settings: S
     optimiser = torch.optim.Adam(network.parameters(), job.learning_rate, betas=(0.9, 0.99), fused=fused)
     facesets = {names.index(faceset.identity): faceset for faceset in sets}
     study = Study(job, device, description, network, average, optimiser, facesets, report=report)
+    study.team = team or study.team
     study.adversary = Adversary(job.seed, device) if job.adversarial else None
     if not _resume(study):
         begin_anew(study)
@@ -160,6 +166,27 @@ def load_checkpoint(study: Study, found: Checkpoint) -> None:
             or the faces do not fit into memory.
     """
     _go_on(study, _load_weights(study, found))
+
+
+def load_iteration(study: Study, iteration: int) -> None:
+    """Go on from the checkpoint of an iteration; from the beginning where it is negative.
+
+    Raises:
+        TrainingError: it is not there, or `load_checkpoint` says so.
+    """
+    if iteration < 0:
+        begin_anew(study)
+        return
+    folder_of_all = folder.checkpoints(study.job.model)
+    for found in checkpoint.find(folder_of_all):
+        if found.iteration == iteration:
+            load_checkpoint(study, found)
+            return
+    raise TrainingError(
+        f"There is no checkpoint of iteration {iteration}.",
+        where=folder_of_all,
+        fix="let all machines of a training see the same model folder",
+    )
 
 
 def _load_weights(study: Study, found: Checkpoint) -> list[int]:
