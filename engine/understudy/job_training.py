@@ -67,7 +67,7 @@ class TrainJob(Job):
     """How far turned heads are drawn as often as straight ones; at 100 they are in half of all draws."""
     eyes_mouth: Annotated[float, Field(ge=0, le=1000, json_schema_extra=unit("percent"))] = 200.0
     """How much more the eyes and the mouth count than the rest of the face."""
-    detail_loss: Percent = 0.0
+    detail_loss: Percent = 100.0
     """Weight of fine detail, one band of frequencies at a time, in what training asks for."""
     identity_loss: Percent = 0.0
     """Weight of drawing swaps while training, which must be described as the faces they were made of."""

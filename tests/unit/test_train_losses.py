@@ -65,7 +65,7 @@ def test_without_a_job_options_are_what_they_are_when_left_out() -> None:
     assert losses.weights_at(LATE) == losses.weights_at(LATE, a_job())
 
 
-def gradients(study: Study, parts: int) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+def added_up(study: Study, parts: int) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
     """The iteration's losses, and the gradients of the network and of the critic."""
     assert study.adversary is not None
     study.parts = parts
@@ -85,9 +85,9 @@ def test_all_terms_add_up_over_the_parts_of_a_batch(
     for _ in range(16):
         iteration.step(study)
     before = {name: value.clone() for name, value in study.network.state_dict().items()}
-    whole, expected = gradients(study, 1)
+    whole, expected = added_up(study, 1)
     study.network.load_state_dict(before)
-    summed, found = gradients(study, parts)
+    summed, found = added_up(study, parts)
     assert whole.keys() == {*losses.TERMS, "total", "critic"}
     for name, value in whole.items():
         torch.testing.assert_close(summed[name], value, rtol=1e-4, atol=1e-6)

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from enum import IntEnum
+from itertools import pairwise
 
 import torch
 import torch.distributed as dist
@@ -118,7 +119,7 @@ class Team:
         ends = [0]
         for place in range(self.size):
             ends.append(ends[-1] + least + (place < more))
-        return [slice(first, last) for first, last in zip(ends, ends[1:], strict=False)]
+        return [slice(first, last) for first, last in pairwise(ends)]
 
     def gathered(self, values: Tensor, count: int) -> Tensor:
         """(N, C) of this process's share to (count, C) of all, in their order."""
