@@ -39,6 +39,7 @@ from understudy.fields import (
     Turn,
     unit,
 )
+from understudy.job_training import AdaptJob as AdaptJob
 from understudy.job_training import ExportJob as ExportJob
 from understudy.job_training import RefineJob as RefineJob
 from understudy.job_training import TrainJob as TrainJob
@@ -308,6 +309,7 @@ JOBS: Mapping[str, type[Job]] = {
     "points": PointsJob,
     "train": TrainJob,
     "refine": RefineJob,
+    "adapt": AdaptJob,
     "export": ExportJob,
     "swap": SwapJob,
     "propagate": PropagateJob,

@@ -10,6 +10,7 @@ from typing import Any
 
 from understudy.fields import Job
 from understudy.job import (
+    AdaptJob,
     BundleJob,
     DemoJob,
     ExportJob,
@@ -78,6 +79,10 @@ def _dispatch(job: Job, report: Reporter, settings: Settings, warm: Warm | None)
             from understudy.train import refine
 
             return refine.run(job, report=report, settings=settings)
+        case AdaptJob():
+            from understudy.train import adapt
+
+            return adapt.run(job, report=report, settings=settings)
         case ExportJob():
             from understudy.train import export
 

@@ -255,6 +255,15 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before_it(
     )
 
 
+def test_a_refiner_that_is_no_number_any_more_is_not_saved(
+    refined_model: Path, sets: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refining, "WEIGHTS", {"absolute": float("nan")})
+    with pytest.raises(TrainingError, match="no number any more, at iteration 31"):
+        refine.run(refine_job(refined_model, sets, iterations=31), report=silent, settings=SETTINGS)
+    assert [c.iteration for c in checkpoint.find(refiners.checkpoints(refined_model, "bert"))] == [30]
+
+
 @given(st.text(min_size=1, max_size=20), st.text(min_size=1, max_size=20))
 def test_every_name_has_a_folder_of_its_own_inside_the_model(one: str, other: str) -> None:
     homes = {name: refiners.home(Path("m.model"), name) for name in (one, other)}

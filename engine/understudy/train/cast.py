@@ -40,10 +40,13 @@ def opened_facesets(job: TrainJob) -> Iterator[list[FaceSet]]:
         yield sets
 
 
-def described(job: TrainJob, sets: list[FaceSet], report: Reporter) -> folder.Description:
+def described(
+    job: TrainJob, sets: list[FaceSet], report: Reporter, *, edited: bool = False
+) -> folder.Description:
     """The model folder's description, made to fit the face sets; written where that changes it.
 
-    A performer whom the model does not know joins it, at the iteration where training goes on.
+    A performer whom the model does not know joins it, at the iteration where training goes on. Where the
+    source's faces are the destination's, `edited`, who acts in the plates stays as the folder has it.
 
     Raises:
         JobError: the folder holds a model of another shape, coverage or kind of landmarks, or the size does
@@ -72,8 +75,13 @@ def described(job: TrainJob, sets: list[FaceSet], report: Reporter) -> folder.De
     together = _together(job, present, wanted)
     for name in set(together.architecture.identities) - set(present.architecture.identities):
         report(Warned(f"{name} joins the model {present.name}."))
-    if together != present:
-        folder.write(job.model, together)
+    kept = together
+    if edited:
+        source, destination = (faceset.identity for faceset in (sets[1], sets[0]))
+        together = replace(together, edited=together.edited | {source: destination})
+        kept = replace(together, destination=present.destination)
+    if kept != present:
+        folder.write(job.model, kept)
     return together
 
 

@@ -38,6 +38,7 @@ class Description:
         destination: The identity of who acts in the plate, as trained last.
         source: The identity of whose face goes in, as trained last.
         joined: At which iteration an identity joined that was not there from the beginning.
+        edited: Of an identity that is another one's edited faces, whose they are.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Description:
     destination: int = 0
     source: int = 1
     joined: dict[str, int] = field(default_factory=dict)
+    edited: dict[str, str] = field(default_factory=dict)
 
 
 def checkpoints(folder: Path) -> Path:
@@ -69,6 +71,7 @@ def write(folder: Path, description: Description) -> None:
         "destination": description.architecture.identities[description.destination],
         "source": description.architecture.identities[description.source],
         "joined": description.joined,
+        "edited": description.edited,
     }
     atomic.write_text(folder / "model.json", json.dumps(document, indent=1))
 
@@ -113,4 +116,5 @@ def _description(document: dict[str, Any]) -> Description:
         shape["identities"].index(str(document.get("destination", shape["identities"][0]))),
         shape["identities"].index(str(document.get("source", shape["identities"][1]))),
         {str(k): int(v) for k, v in document.get("joined", {}).items()},
+        {str(k): str(v) for k, v in document.get("edited", {}).items()},
     )

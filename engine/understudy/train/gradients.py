@@ -33,8 +33,13 @@ class Figures:
     contrasts: dict[str, Tensor]
 
 
-def add_up(study: Study, batches: list[Batch]) -> Figures:
+def add_up(study: Study, batches: list[Batch], rehearsed: Batch | None = None) -> Figures:
     """Add up the gradients of the whole batch of every identity that learns.
+
+    Args:
+        study: Its network gets the gradients.
+        batches: Of each of `study.taught`.
+        rehearsed: Of the performer whose edit learns.
 
     Raises:
         MemoryError: another process's memory did not suffice; other errors where this one's does not.
@@ -47,6 +52,8 @@ def add_up(study: Study, batches: list[Batch]) -> Figures:
     whole = torch.cat([batch.weight for batch in batches]) if several else None
     with study.team.all_or_none():
         figures = _of_parts(study, parts, whole)
+        if rehearsed is not None:
+            _rehearse(study, _part(rehearsed, own), figures)
     study.team.add_up(value.grad for value in study.network.parameters() if value.grad is not None)
     if study.adversary is not None and "critic" in figures.losses:
         study.team.add_up(
@@ -78,6 +85,22 @@ def _of_parts(study: Study, parts: list[list[Batch]], whole: Tensor | None) -> F
         share = len(part[0].truth) / study.job.batch
         _add_to(contrasts, _contrasts(study, part, drawn), share=share)
     return Figures(sums, contrasts)
+
+
+def _rehearse(study: Study, batch: Batch, figures: Figures) -> None:
+    """Draw a performer's faces as its edit has them, and ask that they act alike."""
+    assert study.edit_of is not None  # or nothing would be rehearsed
+    weight = losses.TERMS["rehearsal"].weight
+    for part in _cut(batch, min(study.parts, len(batch.truth))):
+        with torch.autocast(study.device.type, torch.bfloat16, enabled=_mixed(study)):
+            seen = nets.normalise(part.distorted).contiguous(memory_format=torch.channels_last)
+            code = study.network.describe(seen, study.edit_of)
+            ((drawn, _),) = study.network.draw(code, part.points, study.taught)
+        share = len(part.truth) / study.job.batch
+        loss = losses.acted_alike(drawn.float(), nets.normalise(part.truth), part.weight) * share
+        (weight * loss).backward()
+        _add_to(figures.losses, {"rehearsal": loss, "total": weight * loss}, share=1.0)
+    study.lap("backward")
 
 
 def _add_to(sums: dict[str, Tensor], figures: dict[str, Tensor], *, share: float) -> None:
@@ -166,7 +189,12 @@ def _describe(study: Study, batches: list[Batch]) -> tuple[Tensor, ...]:
 
 
 def _learn_codes(study: Study, raw: Sequence[Tensor]) -> None:
-    """Move each identity's average code towards a whole batch's."""
+    """Move each identity's average code towards a whole batch's.
+
+    Not an edit's: its few faces may all have shut mouths, and are to be described as the performer's are.
+    """
+    if study.edit_of is not None:
+        return
     share = max(CODE_SHARE, 1.0 / (study.iteration + 1))
     for identity, code in zip(study.taught, raw, strict=True):
         study.network.normaliser.learn(code, identity, share=share)

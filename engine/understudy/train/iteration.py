@@ -67,9 +67,10 @@ def _halve(study: Study, said: str, warn: Callable[[str], None]) -> None:
 def step(study: Study) -> Figures:
     """One iteration; before the optimiser's step it changes nothing but the codes' averages."""
     batches = [_batch(study, index) for index in study.taught]
+    rehearsed = None if study.edit_of not in study.banks else _batch(study, study.edit_of)
     _forget_gradients(study)
     study.lap("data")
-    figures = add_up(study, batches)
+    figures = add_up(study, batches, rehearsed)
     torch.nn.utils.clip_grad_norm_(study.network.parameters(), CLIP_NORM)
     study.between = False
     rate = study.job.learning_rate * study.watch.rate_share * pace(study.iteration - study.paced_from)
@@ -78,7 +79,7 @@ def step(study: Study) -> Figures:
     study.optimiser.step()
     if study.adversary is not None and "critic" in figures.losses:
         study.adversary.step()
-    draw_together(study.network.owns, share=min(1.0, TOGETHER * rate), moved=study.taught)
+    draw_together(study.network.owns, share=min(1.0, TOGETHER * rate), moved=study.taught, to=study.edit_of)
     follow(study.average, study.network, study.iteration)
     study.lap("optimiser")
     study.iteration += 1
@@ -134,7 +135,9 @@ def pace(iteration: int) -> float:
 
 
 @torch.no_grad()
-def draw_together(owns: Iterable[nn.Module], *, share: float, moved: Collection[int]) -> None:
+def draw_together(
+    owns: Iterable[nn.Module], *, share: float, moved: Collection[int], to: int | None = None
+) -> None:
     """Move some identities' own weights towards the mean of all by `share` of what sets them apart.
 
     A decoder sees one performer's few hundred frames. What those do not say, teeth behind lips that were
@@ -146,7 +149,7 @@ def draw_together(owns: Iterable[nn.Module], *, share: float, moved: Collection[
         its gradients).
     """
     for alike in zip(*(own.parameters() for own in owns), strict=True):
-        middle = torch.stack(list(alike)).mean(0)
+        middle = torch.stack(list(alike)).mean(0) if to is None else alike[to]
         for index in moved:
             alike[index].lerp_(middle, share)
 

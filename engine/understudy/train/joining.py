@@ -4,6 +4,9 @@ The newcomer's own part begins as the mean of the others', because decoders that
 all performers have in common, and it learns alone at first: one part in place of all, and nobody else's face
 can suffer. Then all learn together, where every performer's face set is there; otherwise what they share
 stands still, because whoever is absent could not follow.
+
+Who is another performer as edited, aged or made up, begins as that one, codes and shape alike, and only the
+finer half of its decoder learns: what is edited is what skin looks like, not how it acts.
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ from understudy.train.history import Curve
 from understudy.train.samples import Bank, still_batch
 
 AT_ONCE = 16
+# Levels of a decoder, from the coarsest on, that an edit leaves as they are.
+STILL_LEVELS = 2
 # So many faces say where a performer's codes lie.
 MOST_DESCRIBED = 256
 
@@ -33,11 +38,23 @@ def newcomers(description: folder.Description, iteration: int, alone: int) -> li
     )
 
 
-def hold_still(network: nets.Comb, *, taught: Sequence[int], together: bool) -> None:
-    """Let only some identities' own parts learn, and what they share where `together`."""
+def hold_still(network: nets.Comb, *, taught: Sequence[int], together: bool, edited: bool = False) -> None:
+    """Let some identities' own parts learn, of an edit the finer ones, and if `together` what is shared."""
     network.requires_grad_(together)
     for index, own in enumerate(network.owns):
         own.requires_grad_(index in taught)
+        if edited and isinstance(own, nets.Decoder):
+            own.coarse(STILL_LEVELS).requires_grad_(False)
+
+
+@torch.no_grad()
+def become(network: nets.Comb, average: nets.Comb, *, new: int, of: int) -> None:
+    """Begin an edit as the performer that it is of."""
+    for one in (network, average):
+        one.owns[new].load_state_dict(one.owns[of].state_dict())
+        one.normaliser.mean[new] = one.normaliser.mean[of]
+        one.normaliser.variance[new] = one.normaliser.variance[of]
+        one.shapes[new] = one.shapes[of]
 
 
 @torch.no_grad()

@@ -36,7 +36,7 @@ from understudy.train.watch import CHECK_ITERATIONS, MOST_SETBACKS
 Warn = Callable[[str], None]
 
 
-def run(job: TrainJob, *, report: Reporter, settings: Settings) -> dict[str, Any]:
+def run(job: TrainJob, *, report: Reporter, settings: Settings, edited: bool = False) -> dict[str, Any]:
     """Train until the job's iterations or minutes are reached, a plateau is, or the reporter cancels.
 
     Whatever ends it, what was learned is saved first; the same job goes on from there. When training goes
@@ -64,12 +64,12 @@ def run(job: TrainJob, *, report: Reporter, settings: Settings) -> dict[str, Any
                 fix=f"give a batch of {team.size} or a multiple of it",
             )
         if not team.leads:
-            return _follow(job, sets, settings, team)
+            return _follow(job, sets, settings, team, edited=edited)
         with lock.hold(job.model, report=report):
             checkpoint.tidy(folder.checkpoints(job.model))
             with History(job.model) as history:
                 with team.lead_first():
-                    study = prepare(job, sets, report=report, settings=settings, team=team)
+                    study = prepare(job, sets, report=report, settings=settings, team=team, edited=edited)
                 with profiled(study) as profile:
                     result = _train(study, history, report)
     if profile is not None:
@@ -78,10 +78,12 @@ def run(job: TrainJob, *, report: Reporter, settings: Settings) -> dict[str, Any
     return result
 
 
-def _follow(job: TrainJob, sets: list[FaceSet], settings: Settings, team: Team) -> dict[str, Any]:
+def _follow(
+    job: TrainJob, sets: list[FaceSet], settings: Settings, team: Team, *, edited: bool
+) -> dict[str, Any]:
     """Do what the lead says until it says that the training ends."""
     with team.lead_first():
-        study = prepare(job, sets, report=silent, settings=settings, team=team)
+        study = prepare(job, sets, report=silent, settings=settings, team=team, edited=edited)
     while True:
         word, iteration, setbacks = team.heard()
         if word is Word.END:

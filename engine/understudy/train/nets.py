@@ -160,6 +160,11 @@ class Decoder(nn.Module):
             for weights in added.parameters():
                 nn.init.zeros_(weights)
 
+    def coarse(self, levels: int) -> nn.ModuleList:
+        """What draws at the coarsest of its levels."""
+        lists = (self.enter, self.mix, self.residual, self.points)
+        return nn.ModuleList(part for listed in lists for part in list(listed)[:levels])
+
     def forward(self, value: Tensor, points: Tensor, grown: float) -> Tensor:
         """Draw faces of the core's size, doubled as often as `grown` says.
 

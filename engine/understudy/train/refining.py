@@ -33,7 +33,7 @@ DISTORTION = Augmentation(warp=0.6, jitter=0.4)
 # As in the main network's training. Its term of fine bands changes nothing that could be measured here.
 WEIGHTS = {"absolute": 1.0, "structure": 1.0}
 # The critic's weight at 100 percent; over how many iterations it rises, and from which one on.
-ADVERSARY, ADVERSARY_BEGINS, ADVERSARY_OVER = 0.1, 500, 500
+ADVERSARY, ADVERSARY_BEGINS, ADVERSARY_OVER = 1.0, 500, 500
 
 
 @dataclass

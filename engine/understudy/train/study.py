@@ -76,8 +76,17 @@ class Study:
         return self.network.edge
 
     @property
+    def edit_of(self) -> int | None:
+        """Whose edited faces the source is, where it is that."""
+        names = self.description.architecture.identities
+        of = self.description.edited.get(names[self.description.source])
+        return None if of is None else names.index(of)
+
+    @property
     def newcomers(self) -> list[int]:
-        """Who learns alone now."""
+        """Who learns alone now; an edit always does."""
+        if self.edit_of is not None:
+            return [self.description.source]
         return joining.newcomers(self.description, self.iteration, self.job.alone_iterations)
 
     @property
@@ -94,7 +103,7 @@ class Study:
     def paced_from(self) -> int:
         """The iteration that the pace of learning counts from."""
         names = self.description.architecture.identities
-        return max((self.description.joined[names[new]] for new in self.newcomers), default=0)
+        return max((self.description.joined.get(names[new], 0) for new in self.newcomers), default=0)
 
     @property
     def era(self) -> int:
@@ -106,7 +115,13 @@ class Study:
 
 
 def prepare(
-    job: TrainJob, sets: list[FaceSet], *, report: Reporter, settings: Settings, team: Team | None = None
+    job: TrainJob,
+    sets: list[FaceSet],
+    *,
+    report: Reporter,
+    settings: Settings,
+    team: Team | None = None,
+    edited: bool = False,
 ) -> Study:
     """Load the faces, build the network, and go on where the model folder was left.
 
@@ -117,7 +132,7 @@ def prepare(
     device = own_device(device_of(job.device, settings))
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    description = described(job, sets, report)
+    description = described(job, sets, report, edited=edited)
     names = description.architecture.identities
     network = on_device(nets.Comb(description.architecture), device)
     average = on_device(nets.Comb(description.architecture), device)
@@ -208,8 +223,11 @@ def _load_weights(study: Study, found: Checkpoint) -> list[int]:
 def _go_on(study: Study, new: list[int]) -> None:
     settle(study)
     joining.settle_average(study.network, study.average, taught=study.taught)
-    if new:
+    if study.description.source in new and study.edit_of is not None:
+        joining.become(study.network, study.average, new=study.description.source, of=study.edit_of)
+    elif new:
         joining.welcome(study.network, study.average, study.banks, new)
+    if new:
         names = study.description.architecture.identities
         study.joined_seconds |= {names[index]: study.trained_seconds for index in new}
 
@@ -223,7 +241,8 @@ def settle(study: Study) -> bool:
     architecture, every = study.description.architecture, study.job.grow_iterations
     grown = growth.grown(study.iteration, growths=architecture.growths, every=every)
     study.network.grown = study.average.grown = grown
-    joining.hold_still(study.network, taught=study.taught, together=study.together)
+    edited = study.edit_of is not None
+    joining.hold_still(study.network, taught=study.taught, together=study.together, edited=edited)
     if study.banks_size == study.size:
         return False
     study.banks, study.banks_size = {}, 0  # the ones before need not fit into memory beside them
