@@ -20,7 +20,7 @@ class RunFields(Job):
     minutes: Annotated[float, Field(ge=0, le=1_000_000, json_schema_extra=unit("minutes"))] = 0.0
     """Time to train for before this run saves and pauses, to go on later; 0 leaves it to the iterations."""
     batch: Annotated[int, Field(ge=1, le=1024)] = 4
-    """Faces of each identity in one iteration; those that memory has no room for are computed in parts."""
+    """Faces of each performer in one iteration, in parts where memory is short."""
     learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 1e-3
     """Step size of the optimiser at its highest."""
     mixed_precision: bool = True
@@ -44,10 +44,14 @@ class TrainJob(RunFields):
     """Face set of the performer whose face goes in."""
     destination_faceset: Path
     """Face set of the performer who acts in the plate."""
+    batch: Annotated[int, Field(ge=0, le=1024)] = 4
+    """Faces of each performer in one iteration, in parts where memory is short; 0 finds by trying."""
     other_facesets: Path | None = None
     """Folder with the face sets of further performers, whom the model knows or who join it."""
     size: Annotated[int, Field(ge=32, le=1024, multiple_of=16, json_schema_extra=unit("pixels"))] = 96
     """Edge of the face the network makes; beyond 128 it grows to that while it trains."""
+    raise_iterations: Annotated[int, Field(ge=0, le=100_000_000)] = 0
+    """Iterations after which the batch is doubled, twice at most; 0 leaves it."""
     width: Annotated[int, Field(ge=8, le=256)] = 24
     """Channels of the network at 128 pixels or so; coarser levels multiply it, finer ones halve it."""
     variant: Literal["df", "liae"] = "df"

@@ -44,7 +44,7 @@ def add_up(study: Study, batches: list[Batch], rehearsed: Batch | None = None) -
     Raises:
         MemoryError: another process's memory did not suffice; other errors where this one's does not.
     """
-    own = study.team.shares(study.job.batch)[study.team.place]
+    own = study.team.shares(study.batch)[study.team.place]
     parts = _parts([_part(batch, own) for batch in batches], study.parts)
     several = len(parts) > 1 or study.team.many
     if several:
@@ -82,7 +82,7 @@ def _of_parts(study: Study, parts: list[list[Batch]], whole: Tensor | None) -> F
             figures["critic"] = _criticised(study, part, drawn)
         study.lap("backward")
         _add_to(sums, figures, share=1.0)
-        share = len(part[0].truth) / study.job.batch
+        share = len(part[0].truth) / study.batch
         _add_to(contrasts, _contrasts(study, part, drawn), share=share)
     return Figures(sums, contrasts)
 
@@ -96,7 +96,7 @@ def _rehearse(study: Study, batch: Batch, figures: Figures) -> None:
             seen = nets.normalise(part.distorted).contiguous(memory_format=torch.channels_last)
             code = study.network.describe(seen, study.edit_of)
             ((drawn, _),) = study.network.draw(code, part.points, study.taught)
-        share = len(part.truth) / study.job.batch
+        share = len(part.truth) / study.batch
         loss = losses.acted_alike(drawn.float(), nets.normalise(part.truth), part.weight) * share
         (weight * loss).backward()
         _add_to(figures.losses, {"rehearsal": loss, "total": weight * loss}, share=1.0)
@@ -159,18 +159,18 @@ def _described_again(study: Study, codes: list[Tensor], batches: list[Batch]) ->
         faces = torch.cat([face for face, _ in swaps])
         raw = network.encode(faces.contiguous(memory_format=torch.channels_last)).chunk(len(codes))
         again = [network.normaliser(code, by) for code, by in zip(raw, drawn_by, strict=True)]
-    count = study.job.batch * len(codes)
+    count = study.batch * len(codes)
     return losses.described_alike(torch.cat(again).float(), torch.cat(codes).float(), count=count)
 
 
 def _fooled(study: Study, batches: list[Batch], drawn: list[tuple[Tensor, Tensor]]) -> Tensor:
     assert study.adversary is not None  # a job that gives it a weight has one
-    return study.adversary.fooled(*_judged(batches, drawn), count=study.job.batch * len(batches))
+    return study.adversary.fooled(*_judged(batches, drawn), count=study.batch * len(batches))
 
 
 def _criticised(study: Study, batches: list[Batch], drawn: list[tuple[Tensor, Tensor]]) -> Tensor:
     assert study.adversary is not None
-    count = study.job.batch * len(batches)
+    count = study.batch * len(batches)
     judged = (value.detach() for value in _judged(batches, drawn))
     return study.adversary.learn(*judged, count=count, iteration=study.iteration)
 
@@ -207,7 +207,7 @@ def _learn_codes_first(study: Study, parts: list[list[Batch]]) -> None:
     with study.team.all_or_none(), mixed:
         described = [_describe(study, part) for part in parts]
     raw = [torch.cat(codes) for codes in zip(*described, strict=True)]
-    _learn_codes(study, [study.team.gathered(codes, study.job.batch) for codes in raw])
+    _learn_codes(study, [study.team.gathered(codes, study.batch) for codes in raw])
 
 
 def compare(

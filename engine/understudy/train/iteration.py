@@ -50,7 +50,7 @@ def _halve(study: Study, said: str, warn: Callable[[str], None]) -> None:
     study.between = True
     _forget_gradients(study)
     memory.release(study.device)
-    batch, most = study.job.batch, -(-study.job.batch // study.team.size)
+    batch, most = study.batch, -(-study.batch // study.team.size)
     if study.parts >= most:
         raise TrainingError(
             f"Not even one face of each identity fits into the memory of {study.device.type} ({said}).",
@@ -66,8 +66,7 @@ def _halve(study: Study, said: str, warn: Callable[[str], None]) -> None:
 
 def step(study: Study) -> Figures:
     """One iteration; before the optimiser's step it changes nothing but the codes' averages."""
-    batches = [_batch(study, index) for index in study.taught]
-    rehearsed = None if study.edit_of not in study.banks else _batch(study, study.edit_of)
+    batches, rehearsed = _drawn(study)
     _forget_gradients(study)
     study.lap("data")
     figures = add_up(study, batches, rehearsed)
@@ -85,6 +84,23 @@ def step(study: Study) -> Figures:
     study.iteration += 1
     study.between = True
     return figures
+
+
+def attempt(study: Study) -> None:
+    """An iteration but for its step: it takes as long, and changes nothing."""
+    averages = study.network.normaliser
+    before = {name: value.clone() for name, value in averages.state_dict().items()}
+    try:
+        add_up(study, *_drawn(study))
+    finally:
+        _forget_gradients(study)
+        averages.load_state_dict(before)
+
+
+def _drawn(study: Study) -> tuple[list[Batch], Batch | None]:
+    """What an iteration learns from: a batch of everyone who learns, and of whom an edit is of."""
+    batches = [_batch(study, index) for index in study.taught]
+    return batches, None if study.edit_of not in study.banks else _batch(study, study.edit_of)
 
 
 def _forget_gradients(study: Study) -> None:
@@ -117,7 +133,7 @@ def _batch(study: Study, index: int) -> Batch:
     seed = (job.seed * 1_000_003 + study.iteration) * 16 + index + study.watch.setbacks * 7_368_787_777
     return draw_batch(
         study.banks[index],
-        count=job.batch,
+        count=study.batch,
         size=study.size,
         generator=torch.Generator().manual_seed(seed),
         augmentation=Augmentation.of(job, study.iteration),

@@ -13,7 +13,7 @@ from understudy.face.faceset import FaceSet
 from understudy.job import TrainJob
 from understudy.progress import Cancelled, Finished, Progress, Reporter, Warned, silent
 from understudy.settings import Settings
-from understudy.train import checkpoint, folder, keep, lock, memory, preview
+from understudy.train import checkpoint, folder, keep, lock, memory, preview, trial
 from understudy.train.cast import opened_facesets
 from understudy.train.clock import Clock
 from understudy.train.examiner import Examiner
@@ -57,7 +57,7 @@ def run(job: TrainJob, *, report: Reporter, settings: Settings, edited: bool = F
         )
     device = own_device(device_of(job.device, settings))
     with opened_facesets(job) as sets, joined(device) as team:
-        if job.batch < team.size:
+        if job.batch < team.size and team.many:
             raise JobError(
                 f"A batch of {job.batch} faces for {team.size} processes leaves some without any.",
                 where=f"batch = {job.batch}",
@@ -70,6 +70,9 @@ def run(job: TrainJob, *, report: Reporter, settings: Settings, edited: bool = F
             with History(job.model) as history:
                 with team.lead_first():
                     study = prepare(job, sets, report=report, settings=settings, team=team, edited=edited)
+                if not study.first_batch:
+                    batch = trial.find(study)
+                    history.note(study.iteration, f"Batches of {batch} faces were found to be fast.")
                 with profiled(study) as profile:
                     result = _train(study, history, report)
     if profile is not None:
@@ -251,7 +254,7 @@ def _save(study: Study, examiner: Examiner, warn: Warn) -> bool:
         return False
     job = study.job
     uneasy = study.watch.uneasy or examiner.verdict.uneasy
-    facts: dict[str, Any] = {"seed": job.seed, "batch": job.batch, "learning_rate": job.learning_rate}
+    facts: dict[str, Any] = {"seed": job.seed, "batch": study.first_batch, "learning_rate": job.learning_rate}
     facts |= {"identities": list(study.description.architecture.identities), "era": study.era}
     facts |= {"joined_seconds": study.joined_seconds, "grown": study.network.grown}
     facts |= {"saved_at": time.time(), "sound": not uneasy, "trained_seconds": study.trained_seconds}
@@ -308,4 +311,5 @@ def _result(study: Study, clock: Clock) -> dict[str, Any]:
         "iterations_a_second": round(clock.speed(study.iteration), 3),
         "minutes": round(clock.elapsed / 60, 2),
         "device": str(study.device),
+        "batch": study.batch,
     }

@@ -69,7 +69,7 @@ def make_yardsticks(study: Study) -> Yardsticks:
     ends = (study.description.destination, study.description.source)
     banks, clips = [study.banks[end] for end in ends], [unseen[end] for end in ends]
     distance = acting.eye_distance([bank.landmarks for bank in banks])
-    hull = likeness.shared_hull(torch.cat([bank.planes[:64, :1] for bank in banks]))
+    hull = likeness.shared_hull(torch.cat([bank.planes[:64, :1].float() for bank in banks]))
     known, check = (
         [_Looks.of(bank, few, size, distance, hull) for bank, few in zip(banks, chosen, strict=True)]
         for chosen in ([_evenly(bank.training, MOST_FITTED) for bank in banks], clips)

@@ -26,6 +26,12 @@ from understudy.train.watch import Watch
 Network = TypeVar("Network", bound=nn.Module)
 
 
+# A batch that is raised along the run is doubled so often at most.
+MOST_DOUBLINGS = 2
+# The largest batch that is found by trying.
+LARGEST_BATCH = 256
+
+
 def no_lap(part: str) -> None:
     """Where nobody asks how long a part took."""
 
@@ -40,6 +46,7 @@ class Study:
         banks: Their faces, for drawing faces of `banks_size`.
         iteration: Optimiser steps made so far.
         watch: What was seen of the run, and how far the learning rate was lowered.
+        first_batch: Faces of each identity in an iteration, before it is raised; 0 until it is found.
         parts: A batch is computed in this many parts, because more of it does not fit into memory.
         between: Whether it is between two iterations, so that what is there is worth saving.
         trained_seconds: Spent on what is there, over all runs.
@@ -61,6 +68,7 @@ class Study:
     banks_size: int = 0
     iteration: int = 0
     watch: Watch = field(default_factory=Watch)
+    first_batch: int = 0
     parts: int = 1
     between: bool = True
     trained_seconds: float = 0.0
@@ -74,6 +82,13 @@ class Study:
     def size(self) -> int:
         """Edge of the faces that are drawn now."""
         return self.network.edge
+
+    @property
+    def batch(self) -> int:
+        """Faces of each identity in one iteration."""
+        every = self.job.raise_iterations
+        raised = min(self.iteration // every, MOST_DOUBLINGS) if every else 0
+        return self.first_batch << raised
 
     @property
     def edit_of(self) -> int | None:
@@ -141,6 +156,7 @@ def prepare(
     optimiser = torch.optim.Adam(network.parameters(), job.learning_rate, betas=(0.9, 0.99), fused=fused)
     facesets = {names.index(faceset.identity): faceset for faceset in sets}
     study = Study(job, device, description, network, average, optimiser, facesets, report=report)
+    study.first_batch = job.batch
     study.team = team or study.team
     study.adversary = Adversary(job.seed, device) if job.adversarial else None
     if not _resume(study):
@@ -215,6 +231,9 @@ def _load_weights(study: Study, found: Checkpoint) -> list[int]:
     study.trained_seconds = float(spent) if isinstance(spent, int | float) else 0.0
     study.joined_seconds = joined if isinstance(joined, dict) else {}
     # Who asks for another learning rate begins with all of it.
+    found_batch = state.get("batch")
+    if not study.job.batch and isinstance(found_batch, int) and 0 < found_batch <= LARGEST_BATCH:
+        study.first_batch = found_batch
     same_rate = state.get("learning_rate") == study.job.learning_rate
     study.watch = Watch.from_dict(state.get("watch")) if same_rate else Watch()
     return new
