@@ -125,7 +125,7 @@ def main() -> None:
     plain = [
         mock.patch.object(joining, "STILL_LEVELS", 0),
         mock.patch.object(iteration, "TOGETHER", 0.0),
-        mock.patch.dict(losses.TERMS, rehearsal=losses.Term(0.0, "")),
+        mock.patch.object(losses, "REHEARSAL", losses.Term(0.0, "")),
     ]
     for way, changes in (("plain", plain), ("adapt", [])):
         model = options.out / f"{way}.model"

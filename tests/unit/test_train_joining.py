@@ -210,3 +210,13 @@ def test_a_checkpoint_tells_whom_it_holds(tmp_path: Path, sets: tuple[Path, Path
     assert joining.known_identities(found, ("anna", "bert", "carl")) == ("anna", "bert")
     checkpoint.amend(found, {"identities": ["somebody", "else"]})
     assert joining.known_identities(found, ("anna", "bert", "carl")) == ("anna", "bert", "carl")
+
+
+def test_who_was_extracted_with_another_detector_cannot_join(tmp_path: Path, sets: tuple[Path, Path]) -> None:
+    model = tmp_path / "m.model"
+    trained(model, sets)
+    paths = [tmp_path / f"{name}.faceset" for name in ("dora", "emil")]
+    for path in paths:
+        make_faceset(path, path.stem, seed=3, detector="fan").close()
+    with pytest.raises(JobError, match="landmarks of 'yunet'"):
+        resume(job(model, (paths[0], paths[1])), silent)

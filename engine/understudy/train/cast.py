@@ -68,6 +68,12 @@ def described(
             where=f"{job.model}: {present.architecture.as_dict()}, {present.coverage}",
             fix="train with its size, width, variant and coverage, or choose another folder",
         )
+    if present.landmarks != wanted.landmarks:
+        raise JobError(
+            f"The model knows landmarks of {present.landmarks!r}, the face sets have {wanted.landmarks!r}.",
+            where=job.model,
+            fix=f"extract with --detector {present.landmarks}",
+        )
     for name, digest in wanted.facesets.items():
         if digest != present.facesets.get(name, digest):
             message = f"The face set of {name} has changed since the model was begun"

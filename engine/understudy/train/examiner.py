@@ -13,7 +13,7 @@ from understudy.train.history import History
 from understudy.train.iteration import validate
 from understudy.train.measure import Yardsticks, make_yardsticks, measure
 from understudy.train.study import Study
-from understudy.train.verdict import ERROR, Verdict, judge, summary
+from understudy.train.verdict import ERROR, LEAK, Verdict, judge, summary
 
 # Measuring what is saved takes at most a twentieth of the time, also where saves come every few seconds.
 _REST = 20.0
@@ -117,6 +117,8 @@ class Examiner:
         everything = self._history.curves()
         curves = {name: curve.since(era) for name, curve in everything.items()} if era else everything
         curves = {name: curve for name, curve in curves.items() if len(curve.iterations)}
+        if self._study.edit_of is not None:  # an edit begins as the performer that it is of
+            curves.pop(LEAK, None)
         if ERROR in curves:
             self._error = int(curves[ERROR].iterations[-1]), float(curves[ERROR].values[-1])
         return judge(curves, plateau_percent=self._study.job.plateau_percent)

@@ -90,7 +90,7 @@ def _of_parts(study: Study, parts: list[list[Batch]], whole: Tensor | None) -> F
 def _rehearse(study: Study, batch: Batch, figures: Figures) -> None:
     """Draw a performer's faces as its edit has them, and ask that they act alike."""
     assert study.edit_of is not None  # or nothing would be rehearsed
-    weight = losses.TERMS["rehearsal"].weight
+    weight = losses.REHEARSAL.weight
     for part in _cut(batch, min(study.parts, len(batch.truth))):
         with torch.autocast(study.device.type, torch.bfloat16, enabled=_mixed(study)):
             seen = nets.normalise(part.distorted).contiguous(memory_format=torch.channels_last)

@@ -75,11 +75,6 @@ TERMS: Mapping[str, Term] = {
         over=1000,
         option="identity_loss",
     ),
-    "rehearsal": Term(
-        1.0,
-        "An edit is of few faces; on all the others, its local structure is to stay the performer's own, "
-        "because that is the acting. Only an edit has this term.",
-    ),
     "adversary": Term(
         0.1,
         "A network that knows true skin asks for pores that no mean over pixels asks for. It would draw them "
@@ -89,6 +84,14 @@ TERMS: Mapping[str, Term] = {
         begins_option="adversarial_from",
     ),
 }
+
+
+# What an edit has beside them (adapt.py).
+REHEARSAL = Term(
+    1.0,
+    "An edit is of few faces; on all the others, its local structure is to stay the performer's own, because "
+    "that is the acting.",
+)
 
 
 def weights_at(iteration: int, job: TrainJob | None = None) -> dict[str, float]:
