@@ -67,7 +67,7 @@ docs: generate ## Write the pages that are generated
 bench: setup ## Score a swap against the truth: make bench ARGS="--minutes 30 --size 96"
 	$(BIN)/python bench/truth.py $(ARGS)
 
-base: setup ## Render and train the base model that new models begin with: half an hour
+base: setup ## Render and train the base model that new models begin with: an hour on two quiet cores
 	$(BIN)/python bench/base.py $(ARGS)
 
 clean: ## Remove the tools' caches; results, models and .venv stay

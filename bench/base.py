@@ -3,22 +3,26 @@
 
     bench/base.py [--work bench-out/base]
 
-Renders digital performers, each in its own performance and light, extracts their faces as footage would be,
-and trains one network on all of them at once. Half an hour on two cores; what is there already is not done
-again. Writes engine/understudy/train/base.safetensors.
+Renders digital performers, each in its own performance and light, extracts their faces as footage's are, and
+trains one network on all of them at once. An hour on two quiet cores: half of it renders, the other half
+trains. What is there already is not done again, so that a run that was stopped goes on where it was. Writes
+engine/understudy/train/base.safetensors.
 """
 
 from __future__ import annotations
 
 import argparse
+import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
 
-from understudy.demo import Identity, Performance, render
+from understudy.demo import Identity, Light, Moment, Performance, render
 from understudy.demo.shot import CAMERA, COLOUR_SPACE
 from understudy.face.faceset import FaceSet
 from understudy.image.exr import write_image
@@ -27,83 +31,165 @@ from understudy.job import ExtractJob
 from understudy.progress import silent
 from understudy.settings import Settings
 from understudy.shot import extract
-from understudy.train import base, iteration, nets, samples
+from understudy.train import base, checkpoint, gradients, iteration, keep, losses, nets, samples
+from understudy.train.augment import Augmentation
 from understudy.train.study import on_device
 
-PERFORMERS, FRAMES_EACH, FRAME_STEP = 40, 25, 17
-FIRST_IDENTITY, FIRST_PERFORMANCE = 2000, 5000
+PERFORMERS, FRAMES_EACH = 2000, 3
+# Nothing else in the project draws performers from seeds this high: no test or benchmark meets one of these.
+FIRST_IDENTITY, FIRST_PERFORMANCE = 200_000, 500_000
+# Frames of a performer are this far apart, twenty seconds: nothing of one is left in the next.
+FRAME_STEP = 500
+CANDIDATES, CANDIDATE_STEP = 8, 13
+MAX_YAW = 50.0
 FRAME_PX, CROP_PX = 192, 160
-SIZE, WIDTH, BATCH, ITERATIONS = 96, 24, 8, 3000
-WARP, JITTER, LEARNING_RATE = 0.6, 0.4, 1e-3
+FRAMES, FRAMES_AT_ONCE = PERFORMERS * FRAMES_EACH, 300
+SIZE, WIDTH, BATCH, ITERATIONS = 96, 24, 8, 6000
+LEARNING_RATE, SAVE_ITERATIONS = 1e-3, 500
+AUGMENTATION = Augmentation(warp=0.6, jitter=0.4, flip=0.5)
+
+
+def light(rng: np.random.Generator) -> Light:
+    """Any light that a face is shot in; a performance's own comes from the same side for two in three."""
+    return Light(
+        azimuth=float(rng.uniform(-75.0, 75.0)),
+        elevation=float(rng.uniform(0.0, 60.0)),
+        exposure=float(np.clip(rng.normal(0.0, 0.5), -1.2, 1.2)),
+        warmth=float(rng.uniform(-1.0, 1.0)),
+        fill=float(rng.uniform(0.2, 0.9)),
+        rim=float(rng.uniform(0.0, 1.0)),
+    )
+
+
+def moment(performer: int, frame: int) -> Moment:
+    """One of a performer's moments, each in its own light.
+
+    The first is chosen for its open mouth: in six of ten moments of a performance the lips are shut, and
+    what they hide is what a shot's few frames teach least of.
+    """
+    acting = Performance.from_seed(FIRST_PERFORMANCE + performer, max_yaw=MAX_YAW)
+    first = frame * FRAME_STEP
+    found = acting.at(first)
+    if frame == 0:
+        candidates = [acting.at(first + step * CANDIDATE_STEP) for step in range(CANDIDATES)]
+        found = max(candidates, key=lambda one: one.expression.mouth_open)
+    rng = np.random.default_rng([FIRST_PERFORMANCE + performer, frame])
+    camera = replace(CAMERA, distance_cm=float(rng.uniform(60.0, 180.0)))
+    return replace(found, camera=camera, light=light(rng))
 
 
 def draw(work: Path, number: int) -> None:
-    """Render one frame; performers take turns, so that every beginning of the sequence holds all of them."""
+    """Render one frame: a performer's moments follow each other, for its skin is painted but once."""
     path = work / "frames" / f"frame.{number:05d}.exr"
     if path.exists():
         return
-    performer, frame = (number - 1) % PERFORMERS, (number - 1) // PERFORMERS
-    moment = Performance.from_seed(FIRST_PERFORMANCE + performer).at(frame * FRAME_STEP)
+    performer, frame = divmod(number - 1, FRAMES_EACH)
     identity = Identity.from_seed(FIRST_IDENTITY + performer)
-    drawn = render(identity, replace(moment, camera=CAMERA), size=(FRAME_PX, FRAME_PX))
+    drawn = render(identity, moment(performer, frame), size=(FRAME_PX, FRAME_PX))
     pixels = np.ascontiguousarray(drawn.pixels, np.float32)
     write_image(path, Frame.from_rgb(pixels, colour_space=COLOUR_SPACE))
 
 
-def faces(work: Path, settings: Settings, processes: int) -> FaceSet:
-    """All performers' faces as one set."""
+def draw_all(work: Path, processes: int) -> None:
+    """Render every frame that is not there yet; each process takes whole performers."""
     (work / "frames").mkdir(parents=True, exist_ok=True)
-    numbers = range(1, PERFORMERS * FRAMES_EACH + 1)
+    numbers = range(1, FRAMES + 1)
     with ProcessPoolExecutor(processes) as pool:
-        list(pool.map(draw, [work] * len(numbers), numbers, chunksize=8))
-    job = ExtractJob(
-        plate=str(work / "frames" / "frame.%05d.exr"),
-        frames=f"1-{len(numbers)}",
-        faceset=work / "performers.faceset",
-        identity="performers",
-        crop_size=CROP_PX,
-        detector="yunet",
-        smoothing_frames=0.0,
-    )
-    if not job.faceset.exists():
+        for done, _ in enumerate(pool.map(draw, repeat(work), numbers, chunksize=4 * FRAMES_EACH), start=1):
+            if done % FRAMES_AT_ONCE == 0:
+                print(f"{done} of {FRAMES} frames", flush=True)
+
+
+def faces(work: Path, settings: Settings) -> FaceSet:
+    """All performers' faces as one set, found and aligned as footage's are."""
+    faceset = work / "performers.faceset"
+    (work / "extracted").mkdir(parents=True, exist_ok=True)
+    for first in range(1, FRAMES + 1, FRAMES_AT_ONCE):
+        done = work / "extracted" / f"{first:05d}"
+        if done.exists():
+            continue
+        job = ExtractJob(
+            plate=str(work / "frames" / "frame.%05d.exr"),
+            frames=f"{first}-{min(first + FRAMES_AT_ONCE - 1, FRAMES)}",
+            faceset=faceset,
+            identity="performers",
+            crop_size=CROP_PX,
+            detector="yunet",
+            smoothing_frames=0.0,
+        )
         extract.run(job, report=silent, settings=settings)
-    return FaceSet.open_for_training(job.faceset)
+        done.touch()
+        print(f"faces of {job.frames} of {FRAMES} frames", flush=True)
+    return FaceSet.open_for_training(faceset)
 
 
-def train(bank: samples.Bank) -> nets.Comb:
+@dataclass
+class Course:
+    """One network in training for all performers, and its slow average."""
+
+    network: nets.Comb
+    average: nets.Comb
+    optimiser: torch.optim.Optimizer
+    done: int = 0
+
+    @classmethod
+    def begun(cls, folder: Path) -> Self:
+        """As it was left, or from random weights."""
+        torch.manual_seed(1)
+        network, average = (nets.Comb(nets.Architecture(SIZE, WIDTH, ("base",))) for _ in range(2))
+        average.load_state_dict(network.state_dict())
+        average.requires_grad_(False)
+        on_device(network, torch.device("cpu"))
+        optimiser = torch.optim.Adam(network.parameters(), LEARNING_RATE, betas=(0.9, 0.99), fused=True)
+        course = cls(network, average, optimiser)
+        for found in checkpoint.find(folder)[-1:]:
+            course.done = checkpoint.load(found, network=network, average=average, optimiser=optimiser)
+        return course
+
+    def save(self, folder: Path) -> None:
+        """Keep what was learned, and no checkpoint before it."""
+        checkpoint.save(
+            folder,
+            iteration=self.done,
+            network=self.network,
+            average=self.average,
+            optimiser=self.optimiser,
+            facts={"saved_at": time.time()},
+        )
+        keep.thin(folder, newest=1)
+
+
+def train(bank: samples.Bank, folder: Path) -> nets.Comb:
     """One network for all of them; its slow average."""
-    torch.manual_seed(1)
-    network, average = (nets.Comb(nets.Architecture(SIZE, WIDTH, ("base",))) for _ in range(2))
-    average.load_state_dict(network.state_dict())
-    average.requires_grad_(False)
-    on_device(network, torch.device("cpu"))
-    optimiser = torch.optim.Adam(network.parameters(), LEARNING_RATE, betas=(0.9, 0.99), fused=True)
-    for done in range(ITERATIONS):
-        loss = step(network, bank, done)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), iteration.CLIP_NORM)
-        for group in optimiser.param_groups:
-            group["lr"] = LEARNING_RATE * iteration.pace(done)
-        optimiser.step()
-        iteration.follow(average, network, done)
-        if done % 100 == 0:
-            print(f"{done} of {ITERATIONS}, loss {float(loss.detach()):.3f}", flush=True)
-    return average
+    course = Course.begun(folder)
+    while course.done < ITERATIONS:
+        figures = step(course.network, bank, course.done)
+        course.optimiser.zero_grad(set_to_none=True)
+        figures.backward()
+        torch.nn.utils.clip_grad_norm_(course.network.parameters(), iteration.CLIP_NORM)
+        for group in course.optimiser.param_groups:
+            group["lr"] = LEARNING_RATE * iteration.pace(course.done)
+        course.optimiser.step()
+        iteration.follow(course.average, course.network, course.done)
+        course.done += 1
+        if course.done % 100 == 0:
+            print(f"{course.done} of {ITERATIONS}, loss {float(figures.detach()):.3f}", flush=True)
+        if course.done % SAVE_ITERATIONS == 0:
+            course.save(folder)
+    return course.average
 
 
 def step(network: nets.Comb, bank: samples.Bank, done: int) -> torch.Tensor:
     """The loss of one batch."""
     generator = torch.Generator().manual_seed(1_000_003 + done * 16)
-    batch = samples.draw_batch(
-        bank, count=BATCH, size=SIZE, generator=generator, warp=WARP, jitter=JITTER, flip=True
-    )
+    batch = samples.draw_batch(bank, count=BATCH, size=SIZE, generator=generator, augmentation=AUGMENTATION)
+    weights = losses.weights_at(done)
     with torch.autocast("cpu", torch.bfloat16):
         seen = nets.normalise(batch.distorted).contiguous(memory_format=torch.channels_last)
         raw = network.encoder(seen)
-        network.normaliser.learn(raw, 0, share=max(iteration.CODE_SHARE, 1 / (done + 1)))
+        network.normaliser.learn(raw, 0, share=max(gradients.CODE_SHARE, 1 / (done + 1)))
         drawn = network.draw(network.normaliser(raw, 0), batch.points, [0])
-    return iteration.total(iteration.compare([batch], drawn, whole=None))
+    return gradients.total(gradients.compare([batch], drawn, weights, whole=None), weights)
 
 
 def main() -> None:
@@ -115,8 +201,9 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--output", type=Path, default=base.FILE)
     options = parser.parse_args()
-    found = faces(options.work, Settings.from_environment(), options.processes)
-    trained = train(samples.load_bank(found, size=SIZE))
+    draw_all(options.work, options.processes)
+    found = faces(options.work, Settings.from_environment())
+    trained = train(samples.load_bank(found, size=SIZE), options.work / "checkpoints")
     base.save(trained, options.output, performers=PERFORMERS, faces=len(found), iterations=ITERATIONS)
     print(options.output)
 

@@ -166,7 +166,7 @@ def draw_batch(bank: Bank, *, count: int, size: int, generator: torch.Generator)
     affine = _random_affine(count, generator).to(device)
     grid = functional.affine_grid(affine, [count, 3, size, size], align_corners=False)
     bent = grid + random_bend(count, size, generator).to(device)
-    faces = stretch(bank.faces[picked])
+    faces = stretch(bank.faces[picked].float())
     edges: dict[str, Any] = {"align_corners": False, "padding_mode": "border"}
     warped = functional.grid_sample(faces, bent, mode="bilinear", **edges)
     truth = functional.grid_sample(faces, grid, mode="bicubic", **edges)  # sharp, as our recipe's truth is

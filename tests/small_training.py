@@ -12,7 +12,7 @@ from understudy.face.faceset import FaceRecord, FaceSet
 from understudy.job import TrainJob
 from understudy.progress import Reporter
 from understudy.settings import Settings
-from understudy.train import study
+from understudy.train import cast, study
 
 SIZE = 32
 SETTINGS = Settings(models=Path("unused"), device="cpu", threads=1)
@@ -75,5 +75,5 @@ def job(model: Path, sets: tuple[Path, Path], **changes: object) -> TrainJob:
 
 def resume(train_job: TrainJob, report: Reporter) -> study.Study:
     """What a run of the job would begin with."""
-    with study.opened_facesets(train_job) as sets:
+    with cast.opened_facesets(train_job) as sets:
         return study.prepare(train_job, sets, report=report, settings=SETTINGS)

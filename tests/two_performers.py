@@ -94,7 +94,7 @@ class Painter:
 
     def __init__(self, swaps: Tensor) -> None:
         self.swaps, self._next, self._described = swaps, 0, 0
-        self.architecture = SimpleNamespace(size=EDGE)
+        self.edge = EDGE
 
     def describe(self, face: Tensor, identity: int) -> Tensor:
         """The faces themselves."""
@@ -121,4 +121,6 @@ def study(banks: list[Bank], swaps: Tensor) -> Study:
     )
     network: Any = painter
     nothing: Any = None
-    return Study(nothing, torch.device("cpu"), described, nothing, network, nothing, banks)
+    return Study(
+        nothing, torch.device("cpu"), described, network, network, nothing, {}, dict(enumerate(banks))
+    )

@@ -39,7 +39,9 @@ from understudy.fields import (
     Turn,
     unit,
 )
+from understudy.job_training import AdaptJob as AdaptJob
 from understudy.job_training import ExportJob as ExportJob
+from understudy.job_training import RefineJob as RefineJob
 from understudy.job_training import TrainJob as TrainJob
 from understudy.keyframes import Keys, moving, stepping
 
@@ -306,6 +308,8 @@ JOBS: Mapping[str, type[Job]] = {
     "track": TrackJob,
     "points": PointsJob,
     "train": TrainJob,
+    "refine": RefineJob,
+    "adapt": AdaptJob,
     "export": ExportJob,
     "swap": SwapJob,
     "propagate": PropagateJob,

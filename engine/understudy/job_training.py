@@ -10,27 +10,60 @@ from pydantic import Field
 from understudy.fields import Job, Percent, Precision, unit
 
 
-class TrainJob(Job):
-    """Train a model that puts the source performer's face on the destination performer's acting."""
+class RunFields(Job):
+    """How a network is trained, whichever it is."""
 
     model: Path
     """Model folder to write or to go on with; it ends in .model."""
-    source_faceset: Path
-    """Face set of the performer whose face goes in."""
-    destination_faceset: Path
-    """Face set of the performer who acts in the plate."""
-    size: Annotated[int, Field(ge=32, le=1024, multiple_of=16, json_schema_extra=unit("pixels"))] = 96
-    """Edge of the face the network makes."""
     iterations: Annotated[int, Field(ge=0, le=100_000_000)] = 0
     """Iteration to stop at; 0 leaves it to the time."""
     minutes: Annotated[float, Field(ge=0, le=1_000_000, json_schema_extra=unit("minutes"))] = 0.0
     """Time to train for before this run saves and pauses, to go on later; 0 leaves it to the iterations."""
     batch: Annotated[int, Field(ge=1, le=1024)] = 4
-    """Faces of each identity in one iteration; those that memory has no room for are computed in parts."""
+    """Faces of each performer in one iteration, in parts where memory is short."""
     learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 1e-3
-    """Step size of the optimiser at its highest; halved by itself when training goes wrong."""
+    """Step size of the optimiser at its highest."""
+    mixed_precision: bool = True
+    """Compute in bfloat16 where the device is faster with it."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Device to train on."""
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
+    """Seed of every random choice; the same seed on CPU gives the same model."""
+    save_minutes: Annotated[float, Field(gt=0, le=1440, json_schema_extra=unit("minutes"))] = 5.0
+    """Time between two checkpoints: the most that a crash costs."""
+    preview_iterations: Annotated[int, Field(ge=1, le=1_000_000)] = 500
+    """Iterations between two preview sheets and validations."""
+    keep_checkpoints: Annotated[int, Field(ge=1, le=1000)] = 3
+    """Newest checkpoints to keep; of older ones the last of each hour stays for a day, then of each day."""
+
+
+class TrainJob(RunFields):
+    """Train a model that puts the source performer's face on the destination performer's acting."""
+
+    source_faceset: Path
+    """Face set of the performer whose face goes in."""
+    destination_faceset: Path
+    """Face set of the performer who acts in the plate."""
+    batch: Annotated[int, Field(ge=0, le=1024)] = 4
+    """Faces of each performer in one iteration, in parts where memory is short; 0 finds by trying."""
+    other_facesets: Path | None = None
+    """Folder with the face sets of further performers, whom the model knows or who join it."""
+    size: Annotated[int, Field(ge=32, le=1024, multiple_of=16, json_schema_extra=unit("pixels"))] = 96
+    """Edge of the face the network makes; beyond 128 it grows to that while it trains."""
+    raise_iterations: Annotated[int, Field(ge=0, le=100_000_000)] = 0
+    """Iterations after which the batch is doubled, twice at most; 0 leaves it."""
     width: Annotated[int, Field(ge=8, le=256)] = 24
-    """Channels of the network's finest level; the coarser levels multiply it."""
+    """Channels of the network at 128 pixels or so; coarser levels multiply it, finer ones halve it."""
+    variant: Literal["df", "liae"] = "df"
+    """What is each performer's own: a decoder (df), or the way into one decoder for all (liae)."""
+    residuals: Annotated[int, Field(ge=1, le=4)] = 1
+    """Residual blocks at each of the network's levels."""
+    attention: bool = False
+    """Let distant places of the face agree at the coarsest level."""
+    grow_iterations: Annotated[int, Field(ge=0, le=10_000_000)] = 4000
+    """Iterations before the face's edge is doubled, from 128 or less to its size; 0 begins at full size."""
+    alone_iterations: Annotated[int, Field(ge=0, le=10_000_000)] = 500
+    """Iterations that a performer who joins a trained model learns alone, before all learn on together."""
     base: bool = True
     """Begin a new model from the base model, which knows faces in general; it has the default width only."""
     warp: Percent = 60.0
@@ -63,24 +96,36 @@ class TrainJob(Job):
     """Weight of a second network late in the run that learns to tell drawn patches of skin from true ones."""
     adversarial_from: Annotated[int, Field(ge=0, le=100_000_000)] = 10_000
     """Iteration at which it begins; over the next 1,000 its weight rises."""
-    mixed_precision: bool = True
-    """Compute in bfloat16 where the device is faster with it."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Device to train on."""
-    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
-    """Seed of every random choice; the same seed on CPU gives the same model."""
-    save_minutes: Annotated[float, Field(gt=0, le=1440, json_schema_extra=unit("minutes"))] = 5.0
-    """Time between two checkpoints: the most that a crash costs."""
-    preview_iterations: Annotated[int, Field(ge=1, le=1_000_000)] = 500
-    """Iterations between two preview sheets and validations."""
     stop_when: Literal["none", "plateau"] = "none"
     """End before iterations and minutes do: never, or when another hour would bring next to nothing."""
     plateau_percent: Annotated[float, Field(gt=0, le=50, json_schema_extra=unit("percent"))] = 2.0
     """What counts as next to nothing: so much less error on unseen faces in an hour."""
     profile: bool = False
     """Say in the end where the time went, what the device could do at most, and what holds training up."""
-    keep_checkpoints: Annotated[int, Field(ge=1, le=1000)] = 3
-    """Newest checkpoints to keep; of older ones the last of each hour stays for a day, then of each day."""
+
+
+class RefineJob(RunFields):
+    """Train a small second network that doubles one performer's drawn faces and mends what they lack."""
+
+    faceset: Path
+    """Face set of the performer whose faces are refined; one that the model knows."""
+    batch: Annotated[int, Field(ge=1, le=1024)] = 4
+    """Faces in one iteration."""
+    width: Annotated[int, Field(ge=8, le=256, multiple_of=2)] = 32
+    """Channels of the refiner."""
+    adversarial: Percent = 0.0
+    """Weight of a critic that learns to tell refined patches of skin from true ones."""
+
+
+class AdaptJob(RunFields):
+    """Teach a trained model a performer as edited, aged or made up, from a few edited faces."""
+
+    faceset: Path
+    """Face set of the edited faces, under a name of its own such as bert_aged."""
+    of_faceset: Path
+    """Whole face set of the performer whose faces were edited: what the edit has to act like."""
+    learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 5e-4
+    """Step size of the optimiser at its highest."""
 
 
 class ExportJob(Job):
@@ -92,5 +137,11 @@ class ExportJob(Job):
     """Kind of file: ONNX for swapping with Understudy, or TorchScript (fp32) for Nuke's Inference node."""
     precision: Precision = "fp32"
     """Number format of the exported weights."""
+    destination: str | None = None
+    """Identity of the plates, of those the model knows; the one trained last when left out."""
+    source: str | None = None
+    """Identity that goes in when a swap names none; the one trained last when left out."""
+    refine: bool = False
+    """Put what refiners were trained into the file, which then takes and draws faces of twice the size."""
     output: Path | None = None
-    """File to write; export/swap_PRECISION.onnx or export/swap.pt in the model folder when left out."""
+    """File to write; in the model folder as export/swap_fp32.onnx or export/swap_refined.pt when left out."""

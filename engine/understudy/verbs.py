@@ -10,6 +10,7 @@ from typing import Any
 
 from understudy.fields import Job
 from understudy.job import (
+    AdaptJob,
     BundleJob,
     DemoJob,
     ExportJob,
@@ -17,6 +18,7 @@ from understudy.job import (
     ModelsJob,
     PointsJob,
     PropagateJob,
+    RefineJob,
     SwapJob,
     TrackJob,
     TrainJob,
@@ -73,6 +75,14 @@ def _dispatch(job: Job, report: Reporter, settings: Settings, warm: Warm | None)
             from understudy.train import loop
 
             return loop.run(job, report=report, settings=settings)
+        case RefineJob():
+            from understudy.train import refine
+
+            return refine.run(job, report=report, settings=settings)
+        case AdaptJob():
+            from understudy.train import adapt
+
+            return adapt.run(job, report=report, settings=settings)
         case ExportJob():
             from understudy.train import export
 

@@ -204,7 +204,7 @@ def test_several_decoders_at_once_draw_what_each_draws_alone() -> None:
 def test_decoders_are_drawn_together_by_a_share_and_their_mean_stays() -> None:
     decoders = nets.Comb(nets.Architecture(SIZE, 8, ("a", "b", "c"))).decoders
     before = [[value.detach().clone() for value in decoder.parameters()] for decoder in decoders]
-    iteration.draw_together(decoders, share=0.25)
+    iteration.draw_together(decoders, share=0.25, moved=range(3))
     for index, decoder in enumerate(decoders):
         for now, own, *others in zip(decoder.parameters(), before[index], *before, strict=True):
             middle = torch.stack(others).mean(0)

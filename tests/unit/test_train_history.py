@@ -11,7 +11,7 @@ import pytest
 from small_training import SETTINGS, job, make_sets
 from understudy.errors import TrainingError
 from understudy.progress import silent
-from understudy.train import checkpoint, export, history, keep, loop
+from understudy.train import checkpoint, history, keep, loop, pick
 from understudy.train.history import History
 from understudy.train.verdict import ERROR
 
@@ -84,7 +84,7 @@ def test_the_newest_is_exported_unless_an_older_one_is_clearly_better(
         path.mkdir()
         state = {"schema_version": 1, "iteration": iteration, "digests": {}, "sound": True}
         (path / "state.json").write_text(json.dumps(state | {"held_out_error": error}))
-    assert export.choose(checkpoint.find(tmp_path)).iteration == chosen
+    assert pick.choose(checkpoint.find(tmp_path)).iteration == chosen
 
 
 def test_thinning_keeps_the_best_checkpoint() -> None:

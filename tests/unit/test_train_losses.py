@@ -12,7 +12,7 @@ import two_performers
 from small_training import job, make_sets, resume
 from understudy.job import TrainJob
 from understudy.progress import silent
-from understudy.train import iteration, losses, nets, samples
+from understudy.train import gradients, iteration, losses, nets, samples
 from understudy.train.study import Study
 
 EVERYTHING = {
@@ -65,13 +65,13 @@ def test_without_a_job_options_are_what_they_are_when_left_out() -> None:
     assert losses.weights_at(LATE) == losses.weights_at(LATE, a_job())
 
 
-def gradients(study: Study, parts: int) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+def added_up(study: Study, parts: int) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
     """The iteration's losses, and the gradients of the network and of the critic."""
     assert study.adversary is not None
     study.parts = parts
     batches = [iteration._batch(study, index) for index in range(2)]
     iteration._forget_gradients(study)
-    figures = iteration._gradients(study, batches)
+    figures = gradients.add_up(study, batches)
     both = [*study.network.named_parameters(), *study.adversary.network.named_parameters()]
     return figures.losses, {name: value.grad.clone() for name, value in both if value.grad is not None}
 
@@ -85,9 +85,9 @@ def test_all_terms_add_up_over_the_parts_of_a_batch(
     for _ in range(16):
         iteration.step(study)
     before = {name: value.clone() for name, value in study.network.state_dict().items()}
-    whole, expected = gradients(study, 1)
+    whole, expected = added_up(study, 1)
     study.network.load_state_dict(before)
-    summed, found = gradients(study, parts)
+    summed, found = added_up(study, parts)
     assert whole.keys() == {*losses.TERMS, "total", "critic"}
     for name, value in whole.items():
         torch.testing.assert_close(summed[name], value, rtol=1e-4, atol=1e-6)
@@ -127,7 +127,7 @@ def test_a_wrong_background_alone_costs_little() -> None:
     weights = losses.weights_at(LATE, a_job(detail_loss=100))
 
     def cost(drawn: torch.Tensor) -> dict[str, float]:
-        figures = iteration.compare([batch], [(drawn, batch.matte * 20 - 10)], weights, whole=None)
+        figures = gradients.compare([batch], [(drawn, batch.matte * 20 - 10)], weights, whole=None)
         return {name: float(value) for name, value in figures.items()}
 
     background, face = cost(torch.lerp(blue, truth, near)), cost(torch.lerp(truth, blue, near))

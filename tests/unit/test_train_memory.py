@@ -14,7 +14,7 @@ import torch
 from small_training import SETTINGS, job, make_sets, resume
 from understudy.errors import TrainingError
 from understudy.progress import Event, Warned, silent
-from understudy.train import examiner, iteration, loop, memory, nets, preview
+from understudy.train import examiner, gradients, iteration, loop, memory, nets, preview
 from understudy.train.study import Study
 
 TIGHT = """
@@ -51,11 +51,11 @@ def prepared(root: Path, sets: tuple[Path, Path], **changes: object) -> Study:
     return resume(job(root / "m.model", sets, **{"mixed_precision": False} | changes), silent)
 
 
-def gradients(study: Study, parts: int) -> tuple[iteration.Figures, dict[str, torch.Tensor]]:
+def added_up(study: Study, parts: int) -> tuple[gradients.Figures, dict[str, torch.Tensor]]:
     study.parts = parts
     batches = [iteration._batch(study, index) for index in range(2)]
     study.optimiser.zero_grad()
-    figures = iteration._gradients(study, batches)
+    figures = gradients.add_up(study, batches)
     return figures, {n: p.grad.clone() for n, p in study.network.named_parameters() if p.grad is not None}
 
 
@@ -68,10 +68,10 @@ def test_the_parts_gradients_add_up_to_the_whole_batchs(
     for _ in range(3):  # away from the first weights, where the averages of the codes count all
         iteration.step(study)
     before = {name: value.clone() for name, value in study.network.state_dict().items()}
-    figures, expected = gradients(study, 1)
+    figures, expected = added_up(study, 1)
     averages = study.network.normaliser.mean.clone()
     study.network.load_state_dict(before)
-    summed, found = gradients(study, parts)
+    summed, found = added_up(study, parts)
     assert found.keys() == expected.keys()
     for name, gradient in expected.items():
         scale = float(gradient.abs().max()) + 1e-8

@@ -15,7 +15,7 @@ from small_training import SETTINGS, make_sets, resume
 from understudy.errors import TrainingError
 from understudy.job import TrainJob
 from understudy.progress import Event, Warned, silent
-from understudy.train import checkpoint, iteration, loop, watch
+from understudy.train import checkpoint, gradients, iteration, loop, watch
 from understudy.train.study import Study
 from understudy.train.watch import Watch
 
@@ -32,7 +32,7 @@ def spoil(monkeypatch: pytest.MonkeyPatch) -> Callable[[Spoil], None]:
     """Have something done to the network after every iteration, as a bad batch or a bad bit would."""
 
     def install(how: Spoil) -> None:
-        def learn(study: Study, warn: Callable[[str], None]) -> iteration.Figures:
+        def learn(study: Study, warn: Callable[[str], None]) -> gradients.Figures:
             figures = iteration.learn(study, warn)
             how(study)
             return figures

@@ -67,9 +67,10 @@ def skin_layers(identity: Identity) -> Floats:
     rng = np.random.default_rng([identity.seed, 51])
     x, y, _, front, ring = _maps()
     ax = np.abs(x)
-    colour = np.ones((SIZE, SIZE, 3), np.float32)
+    colour = np.ones((3, SIZE, SIZE), np.float32)
     _blush(identity, rng, colour, ax, y, front)
-    _lips(identity, rng, colour, x, y, front)
+    lips = _lip_mask(identity, x, y)
+    _lips(identity, rng, colour, lips * front, x, y, front)
     _marks(identity, rng, colour, x, y, front)
     opening = _openness(identity, x, ax, y, front, ring)
     relief = 0.6 * noise(rng, 3.0) + 0.5 * noise(rng, 6.0) + 0.35 * noise(rng, 14.0)
@@ -78,7 +79,7 @@ def skin_layers(identity: Identity) -> Floats:
     relief += _creases(identity, x, y, front)
     relief += (
         1.6
-        * _lip_mask(identity, x, y)
+        * lips
         * cv2.GaussianBlur(rng.standard_normal((SIZE, SIZE)).astype(np.float32), (0, 0), 1.2, sigmaY=7.0)
         * 3.0
     )
@@ -91,16 +92,16 @@ def skin_layers(identity: Identity) -> Floats:
         + 0.3 * bump(ax, y, 0.0, -10.4, 1.2, 0.9)
     )
     oil = (oil + 0.08 * noise(rng, 5.0)) * identity.shine
-    lips = _lip_mask(identity, x, y) * front
+    lips = lips * front
     oil = oil * (1.0 - lips) + lips * (1.25 + 0.25 * identity.femininity)
     region = to_texture(face_region())
-    out = np.stack([colour[..., 0], colour[..., 1], colour[..., 2], oil, opening, slope_u, slope_v, region])
+    out = np.stack([*colour, oil, opening, slope_u, slope_v, region])
     return np.ascontiguousarray(out, dtype=np.float32)
 
 
 def _tint(colour: Floats, amount: Floats, factor: tuple[float, float, float]) -> None:
-    for k in range(3):
-        colour[..., k] *= 1.0 + amount * (factor[k] - 1.0)
+    for plane, wanted in zip(colour, factor, strict=True):
+        plane *= 1.0 + amount * (wanted - 1.0)
 
 
 def _blush(
@@ -121,7 +122,7 @@ def _blush(
     muzzle = bump(ax, y, 1.2, -7.6, 3.0, 2.4)
     _tint(colour, 0.5 * front * muzzle, (0.93, 0.94, 0.95))
     speck = 0.020 * noise(rng, 2.0) + 0.020 * noise(rng, 4.0)
-    colour *= (1.0 + speck)[..., None]
+    colour *= 1.0 + speck
 
 
 def _lip_mask(identity: Identity, x: Floats, y: Floats) -> Floats:
@@ -135,9 +136,14 @@ def _lip_mask(identity: Identity, x: Floats, y: Floats) -> Floats:
 
 
 def _lips(
-    identity: Identity, rng: np.random.Generator, colour: Floats, x: Floats, y: Floats, front: Floats
+    identity: Identity,
+    rng: np.random.Generator,
+    colour: Floats,
+    mask: Floats,
+    x: Floats,
+    y: Floats,
+    front: Floats,
 ) -> None:
-    mask = _lip_mask(identity, x, y) * front
     dark = float(np.mean(identity.skin)) < 0.2
     pale = 0.80 if dark else 0.86
     redness = identity.lip_redness
@@ -169,10 +175,10 @@ def _marks(
     beard_shadow = identity.stubble * cv2.GaussianBlur(lay(stubble), (0, 0), 6.0)
     _tint(colour, np.clip(0.9 * beard_shadow, 0, 1), (0.62, 0.66, 0.74))
     _tint(colour, 0.38 * identity.stubble * lay(stubble), (0.35, 0.33, 0.33))
-    amount = np.clip(lay(brow), 0.0, 1.0)[..., None]
+    amount = np.clip(lay(brow), 0.0, 1.0)
     tone = np.maximum(np.array(identity.skin, np.float32), 0.02)
     wanted = np.minimum(np.array(identity.brow_colour, np.float32) * 0.45 / tone, 0.34)
-    colour += amount * (wanted - colour)
+    colour += amount * (wanted[:, None, None] - colour)
     _, upper, lower = eye_edges(identity, x)
     out = (np.abs(x) - identity.eye_spacing_cm) / identity.eye_width_cm
     near = smoothstep(1.06, 0.9, np.abs(out).astype(np.float32)) * front
@@ -272,10 +278,13 @@ def _openness(identity: Identity, x: Floats, ax: Floats, y: Floats, front: Float
 def _creases(identity: Identity, x: Floats, y: Floats, front: Floats) -> Floats:
     """Lines of age: forehead, crow's feet, under the eyes."""
     age = max(0.0, identity.age - 0.25) / 0.75
+    if age == 0.0:
+        return np.zeros_like(x)
     wobble = 0.12 * np.sin(x * 1.3 + identity.seed) + 0.06 * np.sin(x * 3.1)
     lines = np.zeros_like(x)
+    middle = np.exp(-((x / 3.0) ** 4))
     for k, at in enumerate((3.3, 4.2, 5.1)):
-        lines += np.exp(-(((y - at - wobble * (1 + 0.4 * k)) / 0.055) ** 2)) * np.exp(-((x / 3.0) ** 4))
+        lines += np.exp(-(((y - at - wobble * (1 + 0.4 * k)) / 0.055) ** 2)) * middle
     ax = np.abs(x)
     for slope in (-0.45, 0.0, 0.4):
         ray = slope * (ax - 4.9)

@@ -28,6 +28,8 @@ _FIX = "install Understudy again, or set base off"
 _ONE_DECODER = "decoders.0."
 # What belongs to a model's own performers.
 _OWN = ("shapes", "normaliser.")
+# What a model may have beyond the base: levels for large faces, more blocks, attention.
+_MORE = ("finer", "further.", "attention.")
 
 
 def save(network: nets.Comb, path: Path = FILE, **facts: int | str) -> None:
@@ -71,20 +73,24 @@ def give(network: nets.Comb, path: Path = FILE) -> bool:
     architecture = network.architecture
     if (known["width"], known["code"]) != (architecture.width, architecture.code):
         return False
-    coarsest = int(known["size"]) // 16
+    coarsest = int(known["size"]) // 2**nets.HALVINGS
     for name, own in network.state_dict().items():
-        if name.startswith(_OWN):
+        known_as = _of_base(name)
+        if name.startswith(_OWN) or (known_as not in weights and any(part in name for part in _MORE)):
             continue
-        found = weights[_of_base(name)].to(own.dtype)
-        own.copy_(found if found.shape == own.shape else _resampled(name, found, own, coarsest))
+        found = weights[known_as].to(own.dtype)
+        if name == "widen.weight" and len(network.inner):  # two halves that begin alike come to the one
+            found = torch.cat([found, found], dim=1) / 2
+        own.copy_(found if found.shape == own.shape else _resampled(known_as, found, own, coarsest))
     return True
 
 
 def _of_base(name: str) -> str:
-    """Every decoder is the base's one."""
-    if not name.startswith("decoders."):
-        return name
-    return _ONE_DECODER + name.split(".", 2)[2]
+    """Every decoder is the base's one, and every way from the code to the coarsest level too."""
+    kind, _, rest = name.partition(".")
+    if kind == "decoders":
+        return _ONE_DECODER + rest.partition(".")[2]
+    return "expand." + rest.partition(".")[2] if kind == "inner" else name
 
 
 def _resampled(name: str, found: Tensor, own: Tensor, coarsest: int) -> Tensor:

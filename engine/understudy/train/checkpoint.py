@@ -7,7 +7,8 @@
         adversary.safetensors   the critic's weights and moments, where there is one (adversary.py)
         state.json              schema version, iteration, digests of these files, when it was saved,
                                 seconds of training, whether all was well then, the error on unseen faces
-                                where it was measured, and what the watch remembers (watch.py)
+                                where it was measured, since which iteration that means the same, whom
+                                the weights hold, and what the watch remembers (watch.py)
 
 Random choices are a function of the seed and the iteration number (samples.py), so the iteration is all
 the random state there is.
@@ -160,9 +161,10 @@ def load(
     expected = {"weights": _tensors(network), "average": _tensors(average)}
     expected |= {} if optimiser is None else {"optimiser": _like_moments(network)}
     tables = {name: _read(checkpoint.path / f"{name}.safetensors") for name in expected}
+    if optimiser is not None:  # what was never trained has no moments
+        expected["optimiser"] = _only(expected["optimiser"], tables["optimiser"])
     for name, table in tables.items():
-        if table or name != "optimiser":  # before the first step there are no moments
-            _check(table, expected[name], checkpoint.path / f"{name}.safetensors")
+        _check(table, expected[name], checkpoint.path / f"{name}.safetensors")
     network.load_state_dict(tables["weights"])
     average.load_state_dict(tables["average"])
     if optimiser is not None:
@@ -222,6 +224,12 @@ def held_out_error(state: Mapping[str, Any]) -> float:
     """The error on unseen faces that a state.json tells of, infinite where it was not measured."""
     error = state.get("held_out_error")
     return float(error) if isinstance(error, int | float) and error >= 0 else math.inf
+
+
+def era(state: Mapping[str, Any]) -> int:
+    """The iteration since which validations measure what that of a state.json did."""
+    told = state.get("era")
+    return told if isinstance(told, int) else 0
 
 
 def is_later(checkpoint: Checkpoint) -> bool:
@@ -310,10 +318,16 @@ def _like_moments(network: nn.Module) -> dict[str, Tensor]:
     return table
 
 
+def _only(moments: dict[str, Tensor], found: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The moments of those weights that any are found of."""
+    trained = {name.partition("/")[2] for name in found}
+    return {name: value for name, value in moments.items() if name.partition("/")[2] in trained}
+
+
 def _put_moments(network: nn.Module, optimiser: torch.optim.Optimizer, table: dict[str, Tensor]) -> None:
-    if not table:
-        return
     for name, parameter in network.named_parameters():
+        if f"step/{name}" not in table:
+            continue
         # empty_like keeps the parameter's memory layout, which the fused optimiser expects.
         moments = {
             key: torch.empty_like(parameter).copy_(table[f"{key}/{name}"])

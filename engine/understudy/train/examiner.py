@@ -8,12 +8,12 @@ from typing import Any
 
 from understudy.errors import TrainingError
 from understudy.progress import Progress, Reporter
-from understudy.train import memory
+from understudy.train import joining, memory
 from understudy.train.history import History
 from understudy.train.iteration import validate
 from understudy.train.measure import Yardsticks, make_yardsticks, measure
 from understudy.train.study import Study
-from understudy.train.verdict import ERROR, Verdict, judge, summary
+from understudy.train.verdict import ERROR, LEAK, Verdict, judge, summary
 
 # Measuring what is saved takes at most a twentieth of the time, also where saves come every few seconds.
 _REST = 20.0
@@ -39,6 +39,7 @@ class Examiner:
         self._study, self._history = study, history
         self._report, self._warn, self._progress = report, warn, progress
         self._yardsticks: Yardsticks | None = None
+        self._size = 0
         self._examined = -1
         self._error = (-1, 0.0)
         self._ended, self._took = 0.0, 0.0
@@ -54,7 +55,8 @@ class Examiner:
         self._examined, self.figures = study.iteration, {}
         begun = time.monotonic()
         try:
-            self._yardsticks = self._yardsticks or make_yardsticks(study)
+            if self._yardsticks is None or self._size != study.size:
+                self._yardsticks, self._size = make_yardsticks(study), study.size
             self.figures = validate(study) | measure(study, self._yardsticks)
         except (MemoryError, RuntimeError) as exc:
             if not memory.is_shortage(exc):
@@ -80,6 +82,17 @@ class Examiner:
         iteration, error = self._error
         return {"held_out_error": error} if iteration == self._study.iteration else {}
 
+    def time_saved(self) -> dict[str, dict[str, float]]:
+        """How long newcomers took, and how long the first performers took to be drawn as well."""
+        study = self._study
+        if not study.joined_seconds or study.description.architecture.growths:  # sizes do not compare
+            return {}
+        try:
+            return joining.time_saved(self._history.curves(), study.description, since=study.joined_seconds)
+        except TrainingError as exc:
+            self._warn(f"{exc.what} What joining saved cannot be told.")
+            return {}
+
     def forget(self) -> None:
         """Drop what was measured after where training is now, and judge by what is left."""
         self._examined = -1
@@ -100,7 +113,12 @@ class Examiner:
             self._warn(f"{exc.what} Training goes on, and its figures are lost.")
 
     def _judge(self) -> Verdict:
-        curves = self._history.curves()
+        era = self._study.era
+        everything = self._history.curves()
+        curves = {name: curve.since(era) for name, curve in everything.items()} if era else everything
+        curves = {name: curve for name, curve in curves.items() if len(curve.iterations)}
+        if self._study.edit_of is not None:  # an edit begins as the performer that it is of
+            curves.pop(LEAK, None)
         if ERROR in curves:
             self._error = int(curves[ERROR].iterations[-1]), float(curves[ERROR].values[-1])
         return judge(curves, plateau_percent=self._study.job.plateau_percent)

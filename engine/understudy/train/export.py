@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import math
 import warnings
-from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,7 @@ from understudy.progress import Finished, Progress, Reporter, Warned
 from understudy.runtime.model import LANDMARK_COUNT, OUTPUTS, ModelCard, write_card
 from understudy.runtime.session import Session
 from understudy.settings import Settings
-from understudy.train import checkpoint, folder, nets, torchscript
-from understudy.train.verdict import OVERFIT_SHARE
+from understudy.train import checkpoint, folder, joining, nets, pick, refiners, torchscript
 
 OPSET = 18
 PARITY_LIMIT = 1e-3
@@ -39,7 +38,7 @@ class _Half(nn.Module):
 
     def forward(self, face: Tensor, landmarks: Tensor) -> tuple[Tensor, ...]:
         # Normalised values keep half's precision where skin lies; the encoded ones would waste it.
-        code = self.network.describe(nets.normalise(face).half(), 0)
+        code = self.network.describe(nets.normalise(face).half(), self.network.destination)
         return self.network.draw_all(code, landmarks)
 
 
@@ -47,22 +46,30 @@ def run(job: ExportJob, *, report: Reporter, settings: Settings) -> dict[str, An
     """Export the averaged weights of the newest checkpoint, or of the best where the newest is worse.
 
     Raises:
-        JobError: format, precision and output do not go together.
+        JobError: format, precision and output do not go together, or an identity is unknown.
         TrainingError: there is no model or no checkpoint.
         ModelError: the exported graph differs from the network by more than 1e-3 in the encoded space.
     """
     output = _output(job)
     report(Progress("export", 0, 3, "load"))
     description, network, state = load(job.model)
+    description = _chosen(job, description)
+    network.destination = description.destination
+    if job.refine:
+        known, iteration = description.architecture.identities, state["iteration"]
+        network, refined = refiners.load_all(
+            job.model, network, identities=known, iteration=iteration, report=report
+        )
+        state = state | {"refiners": refined}
     report(Progress("export", 1, 3, f"write the graph of iteration {state['iteration']}"))
     _say_if_older(job.model, state, report)
-    with atomic.replacing(output) as partial:
+    with atomic.replacing(output) as unfinished:
         if job.format == "torchscript":
-            torchscript.write(network, description, partial, iterations=state["iteration"])
+            torchscript.write(network, description, unfinished, iterations=state["iteration"])
         else:
-            _write_graph(network, description, partial, half=job.precision == "fp16")
+            _write_graph(network, description, unfinished, half=job.precision == "fp16")
         report(Progress("export", 2, 3, "compare with the network"))
-        parity = _parity(partial, network, description, job)
+        parity = _parity(unfinished, network, description, job)
         if not parity <= PARITY_LIMIT:
             raise ModelError(
                 f"The exported graph differs from the network by {parity:.2g}, more than {PARITY_LIMIT}.",
@@ -71,11 +78,11 @@ def run(job: ExportJob, *, report: Reporter, settings: Settings) -> dict[str, An
                 if job.precision == "fp16"
                 else "train on: weights this large are unsound",
             )
-        digest = hashlib.sha256(partial.read_bytes()).hexdigest()
+        digest = hashlib.sha256(unfinished.read_bytes()).hexdigest()
     for identity, release in description.releases.items():
         if not release:
             report(Warned(f"{identity} has no likeness release; the model card says so."))
-    card = _card(description, state, digest, parity, job.precision)
+    card = _card(description, state, digest, parity, job.precision, network.edge)
     write_card(output, torchscript.card(card) if job.format == "torchscript" else card)
     result = {"model": str(output), "parity": parity, "iteration": state["iteration"]}
     result["precision"] = job.precision
@@ -96,7 +103,8 @@ def _output(job: ExportJob) -> Path:
             where="precision = fp16",
             fix="leave precision out",
         )
-    name = "swap.pt" if script else f"swap_{job.precision}.onnx"
+    kind = "swap_refined" if job.refine else "swap"
+    name = f"{kind}.pt" if script else f"{kind}_{job.precision}.onnx"
     output = job.output or job.model / "export" / name
     own, other = (".pt", ".onnx") if script else (".onnx", ".pt")
     if output.suffix == other:
@@ -115,43 +123,54 @@ def _output(job: ExportJob) -> Path:
 def load(model: Path) -> tuple[folder.Description, nets.Comb, dict[str, Any]]:
     """The averaged network of a model folder's checkpoint to export, on the CPU, and the checkpoint's state.
 
-    That is the newest, unless an older one drew unseen faces better by more than validations scatter: then
-    the best one, because training has gone on to learn its faces by heart. The model may be in training: a
-    checkpoint that is thinned out while it is read gives way to another.
+    Which one that is `pick.choose` says. The model may be in training.
 
     Raises:
         TrainingError: there is none, or it is damaged.
     """
     description = folder.read(model)
-    saved = checkpoint.find(folder.checkpoints(model))
-    if description is None or not saved:
+    if description is None or not checkpoint.find(folder.checkpoints(model)):
         raise TrainingError("There is no checkpoint to export.", where=model, fix="train first")
-    network, average = nets.Comb(description.architecture), nets.Comb(description.architecture)
-    while True:
-        chosen = choose(saved)
-        try:
-            checkpoint.load(chosen, network=network, average=average)
-            return description, average.eval(), checkpoint.read_state(chosen)
-        except TrainingError:
-            before, saved = saved, checkpoint.find(folder.checkpoints(model))
-            if not saved or saved == before:
-                raise
+    return pick.best(folder.checkpoints(model), partial(_loaded, description))
 
 
-def choose(saved: Sequence[checkpoint.Checkpoint]) -> checkpoint.Checkpoint:
-    """The checkpoint to export of those there are, oldest first."""
-    newest, errors = saved[-1], {}
-    for found in saved:
-        try:
-            state = checkpoint.read_state(found)
-        except TrainingError:  # thinned out meanwhile, or damaged: loading says so if it is the newest
-            continue
-        if found == newest or state.get("sound") is True:
-            errors[found] = checkpoint.held_out_error(state)
-    best = min(errors, key=lambda found: errors[found], default=newest)
-    measured = errors.get(newest, math.inf)
-    worse = measured < math.inf and measured > errors[best] * (1.0 + OVERFIT_SHARE)
-    return best if worse else newest
+def _loaded(
+    description: folder.Description, chosen: checkpoint.Checkpoint, state: dict[str, Any]
+) -> tuple[folder.Description, nets.Comb, dict[str, Any]]:
+    known = joining.known_identities(chosen, description.architecture.identities)
+    held = replace(description, architecture=replace(description.architecture, identities=known))
+    network, average = nets.Comb(held.architecture), nets.Comb(held.architecture)
+    checkpoint.load(chosen, network=network, average=average)
+    average.grown = _grown(state, description.architecture)
+    return held, average.eval(), state
+
+
+def _grown(state: dict[str, Any], architecture: nets.Architecture) -> float:
+    told = state.get("grown", architecture.growths)
+    return min(max(float(told), 0.0), architecture.growths) if isinstance(told, int | float) else 0.0
+
+
+def _chosen(job: ExportJob, description: folder.Description) -> folder.Description:
+    """The description with the destination and the source that the job names, or those trained last.
+
+    Raises:
+        JobError: the model does not know one of them, or its checkpoint does not yet.
+    """
+    names = description.architecture.identities
+    for name in (job.destination, job.source):
+        if name is not None and name not in names:
+            raise JobError(
+                f"The model does not know {name!r}.", where=job.model, fix=f"use one of {', '.join(names)}"
+            )
+    destination = description.destination if job.destination is None else names.index(job.destination)
+    source = description.source if job.source is None else names.index(job.source)
+    if max(destination, source) >= len(names):
+        raise TrainingError(
+            "Who joined the model last is in none of its checkpoints yet.",
+            where=job.model,
+            fix="train on first, or name the destination and the source",
+        )
+    return replace(description, destination=destination, source=source)
 
 
 def _say_if_older(model: Path, state: dict[str, Any], report: Reporter) -> None:
@@ -169,7 +188,7 @@ def _say_if_older(model: Path, state: dict[str, Any], report: Reporter) -> None:
 
 
 def _write_graph(network: nets.Comb, description: folder.Description, path: Path, *, half: bool) -> None:
-    size = description.architecture.size
+    size = network.edge
     # Halving works in place, and the network is still needed to compare with.
     module: nn.Module = _Half(copy.deepcopy(network)) if half else network
     count = len(description.architecture.identities)
@@ -195,7 +214,7 @@ def _write_graph(network: nets.Comb, description: folder.Description, path: Path
 def _parity(path: Path, network: nets.Comb, description: folder.Description, job: ExportJob) -> float:
     """Largest difference between the file and the network on faces of random colour, all outputs."""
     generator = torch.Generator().manual_seed(1)
-    size = description.architecture.size
+    size = network.edge
     faces = torch.rand((PARITY_FACES, 3, size, size), generator=generator) * 0.45 + 0.1
     landmarks = torch.rand((PARITY_FACES, LANDMARK_COUNT, 2), generator=generator)
     with torch.no_grad():
@@ -210,12 +229,17 @@ def _parity(path: Path, network: nets.Comb, description: folder.Description, job
 
 
 def _card(
-    description: folder.Description, state: dict[str, Any], digest: str, parity: float, precision: str
+    description: folder.Description,
+    state: dict[str, Any],
+    digest: str,
+    parity: float,
+    precision: str,
+    size: int,
 ) -> ModelCard:
     architecture = description.architecture
     return ModelCard(
         name=description.name,
-        size=architecture.size,
+        size=size,
         coverage=description.coverage,
         encoding=colour.ENCODED,
         identities=list(architecture.identities),
@@ -225,8 +249,8 @@ def _card(
         precision=precision,
         opset=OPSET,
         iterations=state["iteration"],
-        training={key: state[key] for key in ("seed", "batch", "learning_rate") if key in state}
-        | {"width": architecture.width, "facesets": description.facesets},
+        training={key: state[key] for key in ("seed", "batch", "learning_rate", "refiners") if key in state}
+        | {"width": architecture.width, "variant": architecture.variant, "facesets": description.facesets},
         parity=parity,
         releases=description.releases,
         landmarks=description.landmarks,

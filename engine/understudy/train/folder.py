@@ -1,9 +1,10 @@
 """The model folder: NAME.model/ and its model.json.
 
-model.json       architecture, identities, coverage, face-set digests, releases
+model.json       architecture, identities, coverage, face-set digests, releases, who was trained last
 checkpoints/     see checkpoint.py
 history.sqlite   see history.py
 previews/        a sheet a preview
+refiners/        see refiners.py
 tensorboard/     the same figures for TensorBoard
 export/          ONNX files with their cards
 training.lock    see lock.py
@@ -12,7 +13,7 @@ training.lock    see lock.py
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,15 @@ class Description:
 
     Attributes:
         name: The folder's name without its suffix.
-        architecture: Shape of the network; its identities are (destination, source).
+        architecture: Shape of the network; its identities in the order in which they came.
         coverage: How much of the head a face holds.
         facesets: Digest of each identity's face set when the model was begun.
         releases: Digest of each identity's likeness release, "" where there is none.
         landmarks: The detector whose landmarks it was trained on.
+        destination: The identity of who acts in the plate, as trained last.
+        source: The identity of whose face goes in, as trained last.
+        joined: At which iteration an identity joined that was not there from the beginning.
+        edited: Of an identity that is another one's edited faces, whose they are.
     """
 
     name: str
@@ -42,16 +47,10 @@ class Description:
     facesets: dict[str, str]
     releases: dict[str, str]
     landmarks: str
-
-    @property
-    def destination(self) -> int:
-        """The decoder of the performer who acts in the plate."""
-        return 0
-
-    @property
-    def source(self) -> int:
-        """The decoder of the performer whose face goes in."""
-        return 1
+    destination: int = 0
+    source: int = 1
+    joined: dict[str, int] = field(default_factory=dict)
+    edited: dict[str, str] = field(default_factory=dict)
 
 
 def checkpoints(folder: Path) -> Path:
@@ -69,6 +68,10 @@ def write(folder: Path, description: Description) -> None:
         "facesets": description.facesets,
         "releases": description.releases,
         "landmarks": description.landmarks,
+        "destination": description.architecture.identities[description.destination],
+        "source": description.architecture.identities[description.source],
+        "joined": description.joined,
+        "edited": description.edited,
     }
     atomic.write_text(folder / "model.json", json.dumps(document, indent=1))
 
@@ -92,7 +95,7 @@ def read(folder: Path) -> Description | None:
                 fix="update Understudy",
             )
         return _description(document)
-    except (OSError, ValueError, KeyError, TypeError) as exc:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as exc:
         raise TrainingError(
             f"The model's description is unreadable: {exc}.",
             where=path,
@@ -110,4 +113,8 @@ def _description(document: dict[str, Any]) -> Description:
         {str(k): str(v) for k, v in document["facesets"].items()},
         {str(k): str(v) for k, v in document["releases"].items()},
         str(document["landmarks"]),
+        shape["identities"].index(str(document.get("destination", shape["identities"][0]))),
+        shape["identities"].index(str(document.get("source", shape["identities"][1]))),
+        {str(k): int(v) for k, v in document.get("joined", {}).items()},
+        {str(k): str(v) for k, v in document.get("edited", {}).items()},
     )

@@ -58,6 +58,11 @@ class Curve:
         """The first `count` points."""
         return Curve(self.iterations[:count], self.seconds[:count], self.values[:count])
 
+    def since(self, iteration: int) -> Curve:
+        """The points after an iteration."""
+        later = self.iterations > iteration
+        return Curve(self.iterations[later], self.seconds[later], self.values[later])
+
 
 class History:
     """A model folder's history, open for writing.

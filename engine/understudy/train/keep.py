@@ -8,7 +8,7 @@
 Age is counted from now, by the time that a checkpoint says it was saved at. What Understudy did not write is
 never removed: a folder with any file in it that a checkpoint has not, or whose state.json says no such time,
 stays, so a checkpoint is kept for good by putting a file beside its weights. The best one is that whose
-validation drew unseen faces with the least error.
+validation drew unseen faces with the least error, of those since the model last grew or was joined.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class Saved:
         saved_at: Seconds since 1970.
         sound: Whether all was well then.
         error: On unseen faces, infinite where it was not measured.
+        era: The iteration since which errors compare.
     """
 
     path: Path
@@ -43,6 +44,7 @@ class Saved:
     saved_at: float
     sound: bool
     error: float = math.inf
+    era: int = 0
 
 
 def thin(folder: Path, *, newest: int, now: float | None = None) -> list[Path]:
@@ -60,7 +62,8 @@ def choose(ours: Sequence[Saved], *, newest: int, now: float) -> list[Saved]:
     ordered = sorted(ours, key=lambda saved: saved.iteration)
     kept = {saved.iteration: saved for saved in ordered[-newest:]}
     kept |= {saved.iteration: saved for saved in [saved for saved in ordered if saved.sound][-1:]}
-    best = min(ordered, key=lambda saved: saved.error, default=None)
+    comparable = [saved for saved in ordered if saved.era == ordered[-1].era]
+    best = min(comparable, key=lambda saved: saved.error, default=None)
     if best is not None and best.error < math.inf:
         kept[best.iteration] = best
     slots: dict[tuple[int, int], Saved] = {}
@@ -91,7 +94,8 @@ def written_by_us(folder: Path) -> list[Saved]:
         if names <= checkpoint.FILES:
             sound = state.get("sound") is True
             error = checkpoint.held_out_error(state)
-            found.append(Saved(candidate.path, candidate.iteration, saved_at, sound, error))
+            era = checkpoint.era(state)
+            found.append(Saved(candidate.path, candidate.iteration, saved_at, sound, error, era))
     return found
 
 

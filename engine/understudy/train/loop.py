@@ -5,44 +5,38 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 
 from understudy.errors import JobError, PlateError, TrainingError
+from understudy.face.faceset import FaceSet
 from understudy.job import TrainJob
-from understudy.progress import Cancelled, Finished, Progress, Reporter, Warned
+from understudy.progress import Cancelled, Finished, Progress, Reporter, Warned, silent
 from understudy.settings import Settings
-from understudy.train import checkpoint, folder, keep, lock, memory, preview
+from understudy.train import checkpoint, folder, keep, lock, memory, preview, trial
+from understudy.train.cast import opened_facesets
+from understudy.train.clock import Clock
 from understudy.train.examiner import Examiner
+from understudy.train.gradients import Figures
 from understudy.train.history import History
-from understudy.train.iteration import Figures, learn
+from understudy.train.iteration import learn
 from understudy.train.profile import profiled
-from understudy.train.study import Study, begin_anew, load_checkpoint, opened_facesets, prepare
+from understudy.train.study import (
+    Study,
+    begin_anew,
+    device_of,
+    load_checkpoint,
+    load_iteration,
+    prepare,
+    settle,
+)
+from understudy.train.team import Team, Word, joined, own_device
 from understudy.train.watch import CHECK_ITERATIONS, MOST_SETBACKS
 
-SECONDS_BETWEEN_WORDS = 1.0
 Warn = Callable[[str], None]
 
 
-@dataclass
-class Clock:
-    """When things were done last, in seconds of the monotonic clock, and where the run began."""
-
-    first: int
-    begun: float = field(default_factory=time.monotonic)
-    saved: float = field(default_factory=time.monotonic)
-    counted: float = field(default_factory=time.monotonic)
-    told: float = 0.0
-
-    def count(self, study: Study) -> None:
-        """Add the time since the last call to what the study was trained for."""
-        now = time.monotonic()
-        study.trained_seconds += now - self.counted
-        self.counted = now
-
-
-def run(job: TrainJob, *, report: Reporter, settings: Settings) -> dict[str, Any]:
+def run(job: TrainJob, *, report: Reporter, settings: Settings, edited: bool = False) -> dict[str, Any]:
     """Train until the job's iterations or minutes are reached, a plateau is, or the reporter cancels.
 
     Whatever ends it, what was learned is saved first; the same job goes on from there. When training goes
@@ -61,34 +55,72 @@ def run(job: TrainJob, *, report: Reporter, settings: Settings) -> dict[str, Any
             "The job says neither how long nor how far to train.",
             fix="give minutes or iterations, or set stop_when to plateau",
         )
-    with opened_facesets(job) as sets, lock.hold(job.model, report=report):
-        checkpoint.tidy(folder.checkpoints(job.model))
-        with History(job.model) as history:
-            study = prepare(job, sets, report=report, settings=settings)
-            with profiled(study) as profile:
-                result = _train(study, history, report)
+    device = own_device(device_of(job.device, settings))
+    with opened_facesets(job) as sets, joined(device) as team:
+        if job.batch < team.size and team.many:
+            raise JobError(
+                f"A batch of {job.batch} faces for {team.size} processes leaves some without any.",
+                where=f"batch = {job.batch}",
+                fix=f"give a batch of {team.size} or a multiple of it",
+            )
+        if not team.leads:
+            return _follow(job, sets, settings, team, edited=edited)
+        with lock.hold(job.model, report=report):
+            checkpoint.tidy(folder.checkpoints(job.model))
+            with History(job.model) as history:
+                with team.lead_first():
+                    study = prepare(job, sets, report=report, settings=settings, team=team, edited=edited)
+                if not study.first_batch:
+                    batch = trial.find(study)
+                    history.note(study.iteration, f"Batches of {batch} faces were found to be fast.")
+                with profiled(study) as profile:
+                    result = _train(study, history, report)
     if profile is not None:
         result["profile"] = profile.report()
     report(Finished(result))
     return result
 
 
+def _follow(
+    job: TrainJob, sets: list[FaceSet], settings: Settings, team: Team, *, edited: bool
+) -> dict[str, Any]:
+    """Do what the lead says until it says that the training ends."""
+    with team.lead_first():
+        study = prepare(job, sets, report=silent, settings=settings, team=team, edited=edited)
+    while True:
+        word, iteration, setbacks = team.heard()
+        if word is Word.END:
+            return {"model": str(job.model), "iteration": study.iteration}
+        if word is Word.LOAD:
+            load_iteration(study, iteration)
+            study.watch.setbacks = setbacks
+        if word is Word.LEARN:
+            settle(study)
+            learn(study, warn=lambda message: None)
+
+
 def _train(study: Study, history: History, report: Reporter) -> dict[str, Any]:
     """The loop: learn, look at how it goes, show it, save."""
     clock = Clock(study.iteration)
 
-    def warn(message: str) -> None:
+    def note(message: str) -> None:
         with suppress(TrainingError):  # a history on a full disk is no reason to stop
             history.note(study.iteration, message)
+
+    def warn(message: str) -> None:
+        note(message)
         report(Warned(message))
 
     once = cache(warn)
     examiner = Examiner(study, history, report=report, warn=once, progress=partial(_progress, study, clock))
     try:
         while not (_finished(study, clock, examiner) and _save(study, examiner, warn)):
+            if settle(study):
+                note(f"Faces of {study.size} pixels are drawn from here on.")
             study.lap("other")
+            study.team.say(Word.LEARN)
             figures = learn(study, warn)
-            clock.count(study)
+            study.trained_seconds += clock.lap()
             if study.iteration % CHECK_ITERATIONS == 0:
                 trouble = _look(study, figures, history, once)
                 if trouble:
@@ -100,13 +132,17 @@ def _train(study: Study, history: History, report: Reporter) -> dict[str, Any]:
         if study.between:  # a second Ctrl-C may come in the middle of a step
             _save(study, examiner, warn)
         raise
+    finally:
+        if study.between:
+            with suppress(TrainingError):  # who has gone already need not be told
+                study.team.say(Word.END)
     return _result(study, clock) | _end(study, examiner, once, history)
 
 
 def _now_and_then(study: Study, clock: Clock, examiner: Examiner, warn: Warn) -> None:
     """Measure, show and save, where it is time to."""
     shown = study.iteration % study.job.preview_iterations == 0
-    due = time.monotonic() - clock.saved > study.job.save_minutes * 60
+    due = clock.may_save(study.job.save_minutes)
     trouble = examiner.examine().trouble if shown or (due and examiner.rested) else ""
     if trouble:
         _go_back(study, trouble, examiner, warn)
@@ -119,10 +155,8 @@ def _now_and_then(study: Study, clock: Clock, examiner: Examiner, warn: Warn) ->
 
 
 def _finished(study: Study, clock: Clock, examiner: Examiner) -> bool:
-    job = study.job
-    far = bool(job.iterations) and study.iteration >= job.iterations
-    level = job.stop_when == "plateau" and bool(examiner.verdict.stop)
-    return far or level or (bool(job.minutes) and time.monotonic() - clock.begun >= job.minutes * 60)
+    level = study.job.stop_when == "plateau" and bool(examiner.verdict.stop)
+    return level or clock.over(study.job, study.iteration)
 
 
 def _end(study: Study, examiner: Examiner, warn: Warn, history: History) -> dict[str, Any]:
@@ -131,6 +165,9 @@ def _end(study: Study, examiner: Examiner, warn: Warn, history: History) -> dict
     examiner.examine()
     _draw_sheet(study, warn)
     ended: dict[str, Any] = dict(examiner.figures)
+    joined = examiner.time_saved()
+    if joined:
+        ended["joined"] = joined
     try:
         newest = checkpoint.find(folder.checkpoints(study.job.model))[-1]
         if newest.iteration == study.iteration and examiner.facts():
@@ -174,6 +211,7 @@ def _go_back(study: Study, trouble: str, examiner: Examiner, warn: Warn) -> None
     if found is None:
         begin_anew(study)
     study.watch.setbacks = setbacks
+    study.team.say(Word.LOAD, study.iteration if found else -1, setbacks)
     keep.forget_after(checkpoints, study.iteration)
     examiner.forget()
     if found is not None:  # so that a run killed before the next checkpoint knows it too
@@ -216,7 +254,9 @@ def _save(study: Study, examiner: Examiner, warn: Warn) -> bool:
         return False
     job = study.job
     uneasy = study.watch.uneasy or examiner.verdict.uneasy
-    facts = {"seed": job.seed, "batch": job.batch, "learning_rate": job.learning_rate}
+    facts: dict[str, Any] = {"seed": job.seed, "batch": study.first_batch, "learning_rate": job.learning_rate}
+    facts |= {"identities": list(study.description.architecture.identities), "era": study.era}
+    facts |= {"joined_seconds": study.joined_seconds, "grown": study.network.grown}
     facts |= {"saved_at": time.time(), "sound": not uneasy, "trained_seconds": study.trained_seconds}
     checkpoint.save(
         folder.checkpoints(job.model),
@@ -255,31 +295,21 @@ def _record(study: Study, figures: dict[str, float], history: History, warn: War
 
 
 def _tell(study: Study, figures: Figures, clock: Clock, report: Reporter) -> None:
-    """Report progress at the checks, and every second where an iteration takes long."""
-    now = time.monotonic()
-    if study.iteration % CHECK_ITERATIONS and now - clock.told < SECONDS_BETWEEN_WORDS:
-        return
-    clock.told = now
-    speed = (study.iteration - clock.first) / max(now - clock.begun, 1e-9)
-    loss = float(figures.losses["total"])
-    note = f"loss {loss:.4f}, {speed:.2f} it/s, iteration {study.iteration}"
-    report(Progress("train", *_progress(study, clock), note))
+    if clock.may_tell(study.iteration):
+        note = clock.told_of(study.iteration, float(figures.losses["total"]))
+        report(Progress("train", *_progress(study, clock), note))
 
 
 def _progress(study: Study, clock: Clock) -> tuple[int, int]:
-    """How much is done of how much: iterations, else seconds; of 0 where a plateau alone ends the run."""
-    if study.job.iterations or not study.job.minutes:
-        return study.iteration, study.job.iterations
-    elapsed = round(time.monotonic() - clock.begun)
-    return elapsed, max(elapsed, round(study.job.minutes * 60))
+    return clock.progress(study.job, study.iteration)
 
 
 def _result(study: Study, clock: Clock) -> dict[str, Any]:
-    seconds = time.monotonic() - clock.begun
     return {
         "model": str(study.job.model),
         "iteration": study.iteration,
-        "iterations_a_second": round((study.iteration - clock.first) / max(seconds, 1e-9), 3),
-        "minutes": round(seconds / 60, 2),
+        "iterations_a_second": round(clock.speed(study.iteration), 3),
+        "minutes": round(clock.elapsed / 60, 2),
         "device": str(study.device),
+        "batch": study.batch,
     }

@@ -50,8 +50,8 @@ class Yardsticks:
         flow: The plate's movement of these pairs, None where there are none.
     """
 
-    unseen: list[Tensor]
-    seen: list[Tensor]
+    unseen: dict[int, Tensor]
+    seen: dict[int, Tensor]
     distance: float
     readers: list[acting.Reader | None]
     hull: NDArray[np.bool_]
@@ -63,13 +63,13 @@ class Yardsticks:
 @torch.no_grad()
 def make_yardsticks(study: Study) -> Yardsticks:
     """Fit the readers and the likeness, and follow the plate's movement, on the study's face sets."""
-    size = study.description.architecture.size
-    unseen = [_clips(bank, size) for bank in study.banks]
-    seen = [_evenly(bank.training, len(clips)) for bank, clips in zip(study.banks, unseen, strict=True)]
+    size = study.size
+    unseen = {index: _clips(bank, size) for index, bank in study.banks.items()}
+    seen = {index: _evenly(bank.training, len(unseen[index])) for index, bank in study.banks.items()}
     ends = (study.description.destination, study.description.source)
     banks, clips = [study.banks[end] for end in ends], [unseen[end] for end in ends]
     distance = acting.eye_distance([bank.landmarks for bank in banks])
-    hull = likeness.shared_hull(torch.cat([bank.planes[:64, :1] for bank in banks]))
+    hull = likeness.shared_hull(torch.cat([bank.planes[:64, :1].float() for bank in banks]))
     known, check = (
         [_Looks.of(bank, few, size, distance, hull) for bank, few in zip(banks, chosen, strict=True)]
         for chosen in ([_evenly(bank.training, MOST_FITTED) for bank in banks], clips)
@@ -168,7 +168,7 @@ def _reconstruction(study: Study, yardsticks: Yardsticks) -> dict[str, float]:
     figures: dict[str, float] = {}
     for kind, chosen in (("held_out", yardsticks.unseen), ("training", yardsticks.seen)):
         errors = []
-        for index, bank in enumerate(study.banks):
+        for index, bank in study.banks.items():
             similarity, absolute = _own(study, bank, index, chosen[index])
             figures[f"{kind}/ssim/{bank.name}"] = similarity
             if kind == "held_out":
@@ -182,7 +182,7 @@ def _own(study: Study, bank: Bank, index: int, chosen: Tensor) -> tuple[float, f
     """SSIM, and L1 in the encoded space, of faces drawn by their performer's own decoder, in the matte."""
     similarity = absolute = 0.0
     for few in chosen.split(AT_ONCE):
-        batch = still_batch(bank, few, size=study.description.architecture.size)
+        batch = still_batch(bank, few, size=study.size)
         truth = nets.normalise(batch.truth)
         ((drawn, _),) = study.average.draw(study.average.describe(truth, index), batch.points, [index])
         share = len(few) / len(chosen)
@@ -223,7 +223,7 @@ def _swapped(study: Study, chosen: Tensor) -> tuple[tuple[Tensor, Tensor], Batch
     """Swapped faces and the landmarks that were asked of them; and what they were made of."""
     destination, source = study.description.destination, study.description.source
     network = study.average
-    batch = still_batch(study.banks[destination], chosen, size=network.architecture.size)
+    batch = still_batch(study.banks[destination], chosen, size=study.size)
     code = network.describe(nets.normalise(batch.truth), destination)
     asked = network.asked(batch.points, of=destination, to=source)
     ((drawn, _),) = network.draw(code, asked, [source])

@@ -89,7 +89,7 @@ class Profile:
         rate = self.operations / max(spent["forward"] + spent["backward"], 1e-9)
         return {
             "iterations_a_second": round(1.0 / whole, 3),
-            "images_a_second": round(self._study.job.batch * len(self._study.banks) / whole, 2),
+            "images_a_second": round(self._study.batch * len(self._study.taught) / whole, 2),
             **{f"{part}_ms": round(1000 * spent[part], 2) for part in COMPUTED},
             **{f"{part}_percent": round(100 * share, 1) for part, share in shares.items()},
             "teraflops": round(rate / 1e12, 3),
@@ -123,7 +123,7 @@ class Profile:
             self._current = dict.fromkeys(EACH, 0.0)
 
     def _now(self) -> float:
-        return _synchronised(self._study.device)
+        return synchronised(self._study.device)
 
     def _start_counting(self) -> None:
         self._counter = FlopCounterMode(display=False)
@@ -169,15 +169,15 @@ def measure_peak(device: torch.device, *, mixed: bool) -> float:
     for edge in _PRODUCT_EDGES:
         left, right = (torch.ones((edge, edge), device=device, dtype=kind) for _ in range(2))
         for _ in range(3):
-            before = _synchronised(device)
+            before = synchronised(device)
             torch.mm(left, right)
-            best = max(best, 2.0 * edge**3 / max(_synchronised(device) - before, 1e-9))
+            best = max(best, 2.0 * edge**3 / max(synchronised(device) - before, 1e-9))
         if time.perf_counter() - begun > _TRIAL_SECONDS:
             break
     return best
 
 
-def _synchronised(device: torch.device) -> float:
+def synchronised(device: torch.device) -> float:
     """The time in seconds, once the device has done what it was asked to."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

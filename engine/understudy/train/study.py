@@ -1,25 +1,35 @@
-"""What a run trains: face sets that agree, a network of the model's shape, and where it was left."""
+"""What a run trains: a network of the model's shape, the faces it learns from, and where it was left."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import nn
 
 from understudy.errors import JobError, TrainingError
 from understudy.face.faceset import FaceSet
-from understudy.face.shape import identity_shapes
 from understudy.job import TrainJob
-from understudy.progress import Progress, Reporter, Warned
+from understudy.progress import Progress, Reporter, Warned, silent
 from understudy.settings import Settings
-from understudy.train import base, checkpoint, folder, memory, nets
+from understudy.train import base, checkpoint, folder, growth, joining, memory, nets, pick
 from understudy.train.adversary import Adversary
+from understudy.train.cast import described
 from understudy.train.checkpoint import Checkpoint
 from understudy.train.samples import Bank, load_bank
+from understudy.train.team import Team, own_device
 from understudy.train.watch import Watch
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+# A batch that is raised along the run is doubled so often at most.
+MOST_DOUBLINGS = 2
+# The largest batch that is found by trying.
+LARGEST_BATCH = 256
 
 
 def no_lap(part: str) -> None:
@@ -32,13 +42,18 @@ class Study:
 
     Attributes:
         average: The network's exponential moving average, which is what is exported.
-        banks: Each identity's faces, in the order of the decoders.
+        facesets: Those that are trained on, by their identities' places in the model.
+        banks: Their faces, for drawing faces of `banks_size`.
         iteration: Optimiser steps made so far.
         watch: What was seen of the run, and how far the learning rate was lowered.
+        first_batch: Faces of each identity in an iteration, before it is raised; 0 until it is found.
         parts: A batch is computed in this many parts, because more of it does not fit into memory.
         between: Whether it is between two iterations, so that what is there is worth saving.
         trained_seconds: Spent on what is there, over all runs.
+        joined_seconds: What `trained_seconds` was when a newcomer joined, by name.
         lap: Told the name of each part of an iteration when it is done (profile.py).
+        report: Told what is loaded meanwhile.
+        team: The processes that train together.
         adversary: Judges what is drawn, where the job wants that.
     """
 
@@ -48,55 +63,109 @@ class Study:
     network: nets.Comb
     average: nets.Comb
     optimiser: torch.optim.Optimizer
-    banks: list[Bank]
+    facesets: dict[int, FaceSet]
+    banks: dict[int, Bank] = field(default_factory=dict)
+    banks_size: int = 0
     iteration: int = 0
     watch: Watch = field(default_factory=Watch)
+    first_batch: int = 0
     parts: int = 1
     between: bool = True
     trained_seconds: float = 0.0
+    joined_seconds: dict[str, float] = field(default_factory=dict)
     lap: Callable[[str], None] = no_lap
+    report: Reporter = silent
     adversary: Adversary | None = None
+    team: Team = field(default_factory=Team)
+
+    @property
+    def size(self) -> int:
+        """Edge of the faces that are drawn now."""
+        return self.network.edge
+
+    @property
+    def batch(self) -> int:
+        """Faces of each identity in one iteration."""
+        every = self.job.raise_iterations
+        raised = min(self.iteration // every, MOST_DOUBLINGS) if every else 0
+        return self.first_batch << raised
+
+    @property
+    def edit_of(self) -> int | None:
+        """Whose edited faces the source is, where it is that."""
+        names = self.description.architecture.identities
+        of = self.description.edited.get(names[self.description.source])
+        return None if of is None else names.index(of)
+
+    @property
+    def newcomers(self) -> list[int]:
+        """Who learns alone now; an edit always does."""
+        if self.edit_of is not None:
+            return [self.description.source]
+        return joining.newcomers(self.description, self.iteration, self.job.alone_iterations)
+
+    @property
+    def taught(self) -> list[int]:
+        """The identities that learn now."""
+        return self.newcomers or sorted(self.facesets)
+
+    @property
+    def together(self) -> bool:
+        """Whether what the identities share learns now."""
+        return not self.newcomers and len(self.facesets) == len(self.description.architecture.identities)
+
+    @property
+    def paced_from(self) -> int:
+        """The iteration that the pace of learning counts from."""
+        names = self.description.architecture.identities
+        return max((self.description.joined.get(names[new], 0) for new in self.newcomers), default=0)
+
+    @property
+    def era(self) -> int:
+        """The iteration since which validations measure the same: the last newcomer's or finer level's."""
+        growths, every = self.description.architecture.growths, self.job.grow_iterations
+        stage = growth.stage_began(max(0, self.iteration - 1), growths=growths, every=every)
+        joined = (at for at in self.description.joined.values() if at < self.iteration)
+        return max(stage, max(joined, default=0))
 
 
-@contextmanager
-def opened_facesets(job: TrainJob) -> Iterator[list[FaceSet]]:
-    """The destination's and the source's face set, which can be trained together.
-
-    Raises:
-        FaceError: a face set cannot be read, or crops are missing.
-        JobError: they are of one performer, or differ in coverage or landmarks.
-    """
-    with ExitStack() as stack:
-        paths = (job.destination_faceset, job.source_faceset)
-        sets = [stack.enter_context(FaceSet.open_for_training(path)) for path in paths]
-        _check_together(job, sets)
-        yield sets
-
-
-def prepare(job: TrainJob, sets: list[FaceSet], *, report: Reporter, settings: Settings) -> Study:
+def prepare(
+    job: TrainJob,
+    sets: list[FaceSet],
+    *,
+    report: Reporter,
+    settings: Settings,
+    team: Team | None = None,
+    edited: bool = False,
+) -> Study:
     """Load the faces, build the network, and go on where the model folder was left.
 
     Raises:
         JobError: the job does not fit the model folder or this machine.
         TrainingError: the faces are too few or too many, or no checkpoint of those there can be read.
     """
-    device = _device(job.device if job.device != "auto" else settings.device)
+    device = own_device(device_of(job.device, settings))
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    description = _description(job, sets, report)
-    banks = []
-    for index, faceset in enumerate(sets):
-        report(Progress("load faces", index, len(sets), faceset.identity))
-        banks.append(_load(faceset, description.architecture.size, device))
+    description = described(job, sets, report, edited=edited)
+    names = description.architecture.identities
     network = on_device(nets.Comb(description.architecture), device)
     average = on_device(nets.Comb(description.architecture), device)
     average.requires_grad_(False)
     fused = device.type in ("cpu", "cuda")
     optimiser = torch.optim.Adam(network.parameters(), job.learning_rate, betas=(0.9, 0.99), fused=fused)
-    study = Study(job, device, description, network, average, optimiser, banks)
+    facesets = {names.index(faceset.identity): faceset for faceset in sets}
+    study = Study(job, device, description, network, average, optimiser, facesets, report=report)
+    study.first_batch = job.batch
+    study.team = team or study.team
     study.adversary = Adversary(job.seed, device) if job.adversarial else None
-    if not _resume(study, report):
+    if not _resume(study):
         begin_anew(study)
+    if not study.together and not study.newcomers:
+        absent = ", ".join(name for index, name in enumerate(names) if index not in study.facesets)
+        report(
+            Warned(f"Without the faces of {absent} the others' own parts learn; what all share stands still.")
+        )
     return study
 
 
@@ -104,59 +173,123 @@ def begin_anew(study: Study) -> None:
     """Set the network to what a model begins with: the base, or the random weights of its seed."""
     torch.manual_seed(study.job.seed)
     untrained = nets.Comb(study.description.architecture)
-    for decoder in untrained.decoders[1:]:  # what is drawn together must begin alike
-        decoder.load_state_dict(untrained.decoders[0].state_dict())
+    for own in untrained.owns[1:]:  # what is drawn together must begin alike
+        own.load_state_dict(untrained.owns[0].state_dict())
     if study.job.base:
         base.give(untrained)  # one of another width begins at random
-    untrained.shapes.copy_(_shapes(study.banks))
+    study.iteration, study.trained_seconds, study.watch = 0, 0.0, Watch()
+    settle(study)
+    places = sorted(study.banks)
+    banks = [study.banks[place] for place in places]
+    untrained.shapes[places] = torch.from_numpy(joining.shapes_of(banks))
     study.network.load_state_dict(untrained.state_dict())
     study.average.load_state_dict(untrained.state_dict())
     study.optimiser.state.clear()
     if study.adversary is not None:
         study.adversary.reset()
-    study.iteration, study.trained_seconds, study.watch = 0, 0.0, Watch()
 
 
 def load_checkpoint(study: Study, found: Checkpoint) -> None:
     """Go on from a checkpoint.
 
     Raises:
-        TrainingError: it is damaged, of another shape, or from a later version; the study is as it was.
+        TrainingError: it is damaged, of another shape, or from a later version, and the study is as it was;
+            or the faces do not fit into memory.
     """
-    state = checkpoint.read_state(found)
-    study.iteration = checkpoint.load(
-        found, network=study.network, average=study.average, optimiser=study.optimiser
+    _go_on(study, _load_weights(study, found))
+
+
+def load_iteration(study: Study, iteration: int) -> None:
+    """Go on from the checkpoint of an iteration; from the beginning where it is negative.
+
+    Raises:
+        TrainingError: it is not there, or `load_checkpoint` says so.
+    """
+    if iteration < 0:
+        begin_anew(study)
+        return
+    folder_of_all = folder.checkpoints(study.job.model)
+    for found in checkpoint.find(folder_of_all):
+        if found.iteration == iteration:
+            load_checkpoint(study, found)
+            return
+    raise TrainingError(
+        f"There is no checkpoint of iteration {iteration}.",
+        where=folder_of_all,
+        fix="let all machines of a training see the same model folder",
     )
+
+
+def _load_weights(study: Study, found: Checkpoint) -> list[int]:
+    """Take over what a checkpoint holds; gives the identities that it does not know yet."""
+    state = checkpoint.read_state(found)
+    new = joining.load(found, network=study.network, average=study.average, optimiser=study.optimiser)
+    study.iteration = found.iteration
     if study.adversary is not None:
         checkpoint.load_adversary(found, study.adversary)
-    spent = state.get("trained_seconds")
+    spent, joined = state.get("trained_seconds"), state.get("joined_seconds")
     study.trained_seconds = float(spent) if isinstance(spent, int | float) else 0.0
+    study.joined_seconds = joined if isinstance(joined, dict) else {}
     # Who asks for another learning rate begins with all of it.
+    found_batch = state.get("batch")
+    if not study.job.batch and isinstance(found_batch, int) and 0 < found_batch <= LARGEST_BATCH:
+        study.first_batch = found_batch
     same_rate = state.get("learning_rate") == study.job.learning_rate
     study.watch = Watch.from_dict(state.get("watch")) if same_rate else Watch()
+    return new
 
 
-def _resume(study: Study, report: Reporter) -> bool:
-    """Load the newest checkpoint that is whole; False where there is none at all."""
-    found = checkpoint.find(folder.checkpoints(study.job.model))
-    for candidate in reversed(found):
-        try:
-            load_checkpoint(study, candidate)
-            return True
-        except TrainingError as exc:
-            if checkpoint.is_later(candidate):
-                raise
-            report(Warned(f"{exc.what} ({candidate.path}) The checkpoint before it is tried."))
-    if found:  # beginning anew without a word would end in overwriting what may still be saved
-        raise TrainingError(
-            f"None of the model's {len(found)} checkpoints can be read.",
-            where=folder.checkpoints(study.job.model),
-            fix="restore them from a backup, or move them away to begin anew",
+def _go_on(study: Study, new: list[int]) -> None:
+    settle(study)
+    joining.settle_average(study.network, study.average, taught=study.taught)
+    if study.description.source in new and study.edit_of is not None:
+        joining.become(study.network, study.average, new=study.description.source, of=study.edit_of)
+    elif new:
+        joining.welcome(study.network, study.average, study.banks, new)
+    if new:
+        names = study.description.architecture.identities
+        study.joined_seconds |= {names[index]: study.trained_seconds for index in new}
+
+
+def settle(study: Study) -> bool:
+    """Set what the iteration asks for: how far the network is grown, who learns, and faces of that size.
+
+    Returns:
+        Whether faces of another size were loaded.
+    """
+    architecture, every = study.description.architecture, study.job.grow_iterations
+    grown = growth.grown(study.iteration, growths=architecture.growths, every=every)
+    study.network.grown = study.average.grown = grown
+    edited = study.edit_of is not None
+    joining.hold_still(study.network, taught=study.taught, together=study.together, edited=edited)
+    if study.banks_size == study.size:
+        return False
+    study.banks, study.banks_size = {}, 0  # the ones before need not fit into memory beside them
+    for done, (index, faceset) in enumerate(sorted(study.facesets.items())):
+        study.report(
+            Progress("load faces", done, len(study.facesets), f"{faceset.identity}, {study.size} px")
         )
-    return False
+        study.banks[index] = load_faces(faceset, study.size, study.device)
+    study.banks_size = study.size
+    return True
 
 
-def _load(faceset: FaceSet, size: int, device: torch.device) -> Bank:
+def _resume(study: Study) -> bool:
+    """Load the newest checkpoint that is whole; False where there is none at all."""
+    new = pick.newest(folder.checkpoints(study.job.model), partial(_load_weights, study), report=study.report)
+    if new is None:
+        return False
+    _go_on(study, new)
+    return True
+
+
+def load_faces(faceset: FaceSet, size: int, device: torch.device) -> Bank:
+    """A face set's bank on the device.
+
+    Raises:
+        TrainingError: it does not fit there, or holds too few faces.
+        FaceError: crops are missing or unreadable.
+    """
     try:
         return load_bank(faceset, size=size).to(device)
     except (MemoryError, RuntimeError) as exc:
@@ -169,13 +302,7 @@ def _load(faceset: FaceSet, size: int, device: torch.device) -> Bank:
         ) from exc
 
 
-def _shapes(banks: list[Bank]) -> Tensor:
-    """(identities, 68, 2): what of the landmarks is the performers' own."""
-    landmarks = [bank.landmarks.cpu().numpy() for bank in banks]
-    return torch.from_numpy(identity_shapes(landmarks, [bank.poses.cpu().numpy() for bank in banks]))
-
-
-def on_device(network: nets.Comb, device: torch.device) -> nets.Comb:
+def on_device(network: Network, device: torch.device) -> Network:
     """The network, moved, in the layout that training wants."""
     # Channels last is the layout that matrix units and tensor cores want.
     for parameter in network.to(device).parameters():
@@ -184,7 +311,14 @@ def on_device(network: nets.Comb, device: torch.device) -> nets.Comb:
     return network
 
 
-def _device(name: str) -> torch.device:
+def device_of(name: str, settings: Settings) -> torch.device:
+    """The device that a job asks for; for auto the machine's setting says, or what there is.
+
+    Raises:
+        JobError: this machine has none such.
+    """
+    if name == "auto":
+        name = settings.device
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -193,54 +327,3 @@ def _device(name: str) -> torch.device:
     if not available[name]:
         raise JobError(f"This machine has no {name} device.", fix="set device to auto or cpu")
     return torch.device(name)
-
-
-def _check_together(job: TrainJob, sets: list[FaceSet]) -> None:
-    if sets[0].identity == sets[1].identity:
-        raise JobError(
-            f"Both face sets are of {sets[0].identity!r}.",
-            where=f"{job.source_faceset}, {job.destination_faceset}",
-            fix="extract each performer with its own --identity",
-        )
-    if sets[0].coverage != sets[1].coverage:
-        raise JobError(
-            f"The face sets differ in coverage: {sets[0].coverage} and {sets[1].coverage}.",
-            fix="extract both performers with the same --coverage",
-        )
-    if sets[0].detector != sets[1].detector:
-        raise JobError(
-            f"The face sets' landmarks are of two kinds: {sets[0].detector!r} and {sets[1].detector!r}.",
-            where=f"{job.destination_faceset}, {job.source_faceset}",
-            fix="extract both performers with the same --detector",
-        )
-
-
-def _description(job: TrainJob, sets: list[FaceSet], report: Reporter) -> folder.Description:
-    """The model folder's description, which the job must fit; written first where there is none yet."""
-    for faceset in sets:
-        if not faceset.release_digest:
-            report(Warned(f"The face set of {faceset.identity} names no likeness release."))
-    wanted = folder.Description(
-        job.model.stem,
-        nets.Architecture(job.size, job.width, tuple(faceset.identity for faceset in sets)),
-        sets[0].coverage,
-        {faceset.identity: faceset.digest() for faceset in sets},
-        {faceset.identity: faceset.release_digest for faceset in sets},
-        sets[0].detector,
-    )
-    present = folder.read(job.model)
-    if present is None:
-        job.model.mkdir(parents=True, exist_ok=True)
-        folder.write(job.model, wanted)
-        return wanted
-    if present.architecture != wanted.architecture or present.coverage != wanted.coverage:
-        raise JobError(
-            "The model folder holds a model of another shape or of other identities.",
-            where=f"{job.model}: {present.architecture.as_dict()}, {present.coverage}",
-            fix="train with its size, width and face sets, or choose another folder",
-        )
-    changed = [name for name in wanted.facesets if wanted.facesets[name] != present.facesets.get(name)]
-    for name in changed:
-        message = f"The face set of {name} has changed since the model was begun"
-        report(Warned(f"{message}; training goes on with what is there."))
-    return present

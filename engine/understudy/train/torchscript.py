@@ -10,7 +10,6 @@ Convention:
 
 from __future__ import annotations
 
-import copy
 import io
 import json
 import warnings
@@ -79,13 +78,12 @@ class _PictureToPicture(nn.Module):
 
     def __init__(self, network: nets.Comb, identity: int) -> None:
         super().__init__()
-        self.network = copy.deepcopy(network)
-        # The other performers' faces stay at home.
-        self.network.decoders = nn.ModuleList([self.network.decoders[identity]])
-        self.register_buffer("movement", network.shapes[identity] - network.shapes[0])
-        for level in range(len(network.architecture.channels)):
-            edge = network.architecture.coarsest * 2**level
+        self.network = network.alone(identity)  # the other performers' faces stay at home
+        self.register_buffer("movement", network.shapes[identity] - network.shapes[network.destination])
+        edge = network.architecture.coarsest
+        while edge <= network.edge:
             self.register_buffer(f"indices_{edge}", torch.arange(edge, dtype=torch.float32))
+            edge *= 2
 
     def forward(self, picture: Tensor) -> Tensor:
         """(1, 5, S, S) to (1, 4, S, S), see the convention above; NaN counts as black, infinity as white."""
@@ -93,7 +91,7 @@ class _PictureToPicture(nn.Module):
             face = torch.nan_to_num(picture[:, :3], nan=0.0, posinf=1.0, neginf=0.0)
             planes = (picture[:, 3], picture[:, 4])
             landmarks = torch.stack([plane.flatten(1)[:, :LANDMARK_COUNT] for plane in planes], dim=2)
-            code = self.network.describe(nets.normalise(face), 0)
+            code = self.network.describe(nets.normalise(face), self.network.destination)
             ((drawn, logits),) = self.network.draw(code, landmarks + self.movement, [0])
             return torch.cat([nets.denormalise(drawn), torch.sigmoid(logits)], dim=1)
 
@@ -145,11 +143,11 @@ def write(network: nets.Comb, description: folder.Description, path: Path, *, it
     Raises:
         OSError: the file cannot be written.
     """
-    size = description.architecture.size
+    size = network.edge
     module = _PictureToPicture(network, description.source).eval().requires_grad_(False)
     with _quiet():
         traced = torch.jit.trace(module, torch.full((1, len(CHANNELS_IN), size, size), 0.4))
-        sealed = torch.jit.script(_Sealed(traced, _provenance(description, iterations)).eval())
+        sealed = torch.jit.script(_Sealed(traced, _provenance(description, iterations, size)).eval())
         # Through memory: written straight to a file, the archive would carry the temporary file's name.
         buffer = io.BytesIO()
         torch.jit.save(sealed, buffer)
@@ -184,7 +182,7 @@ def card(facts: ModelCard) -> ScriptCard:
     return ScriptCard(**facts.model_dump(exclude={"opset"}), torch=str(torch.__version__))
 
 
-def _provenance(description: folder.Description, iterations: int) -> str:
+def _provenance(description: folder.Description, iterations: int, size: int) -> str:
     names = description.architecture.identities
     document = {
         "schema_version": 1,
@@ -192,7 +190,7 @@ def _provenance(description: folder.Description, iterations: int) -> str:
         "source": names[description.source],
         "destination": names[description.destination],
         "releases": description.releases,
-        "size": description.architecture.size,
+        "size": size,
         "coverage": description.coverage,
         "encoding": colour.ENCODED,
         "landmarks": description.landmarks,

@@ -1,0 +1,83 @@
+"""A performer as edited: aged, made up, healed, from a few faces that somebody painted.
+
+The edit joins the model as a performer of its own and begins as the one that was edited. Only what draws skin
+learns (joining.py); what the few faces do not show stays the performer's, because weights are drawn to his,
+and on all his other faces the edit rehearses to act like him (losses.acted_alike). So the mouth opens as far
+as his does, though no edited face had it open.
+
+Source:
+    Li et al. 2018, Explicit Inductive Bias for Transfer Learning with Convolutional Networks (weights drawn
+    to where they began); Rebuffi et al. 2017, iCaRL (rehearsal).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from understudy.errors import JobError
+from understudy.face.faceset import FaceSet
+from understudy.job import AdaptJob, TrainJob
+from understudy.progress import Reporter
+from understudy.settings import Settings
+from understudy.train import checkpoint, folder, loop
+from understudy.train.folder import Description
+
+
+def run(job: AdaptJob, *, report: Reporter, settings: Settings) -> dict[str, Any]:
+    """Train the edit until the job's iterations or minutes are reached, or the reporter cancels.
+
+    Raises:
+        JobError: there is no end, no trained model that has grown to its size, or the face sets are not
+            a known performer's and an edit's.
+        TrainingError, FaceError, Cancelled: as training has them.
+    """
+    description = folder.read(job.model)
+    saved = checkpoint.find(folder.checkpoints(job.model))
+    if description is None or not saved:
+        raise JobError("The folder holds no trained model.", where=job.model, fix="train one, then adapt it")
+    if checkpoint.read_state(saved[-1]).get("grown", 0) < description.architecture.growths:
+        raise JobError("The model has not grown to its size yet.", where=job.model, fix="train on first")
+    name, of = _identity(job.faceset), _identity(job.of_faceset)
+    _check(job, description, name, of)
+    begun = description.joined.get(name, saved[-1].iteration)
+    return loop.run(_as_training(job, description, begun), report=report, settings=settings, edited=True)
+
+
+def _identity(path: Path) -> str:
+    with FaceSet.open_for_training(path) as faceset:
+        return faceset.identity
+
+
+def _check(job: AdaptJob, description: Description, name: str, of: str) -> None:
+    known = description.architecture.identities
+    if of not in known:
+        raise JobError(
+            f"The model does not know {of!r}.", where=job.of_faceset, fix=f"use one of {', '.join(known)}"
+        )
+    if name == of or (name in known and description.edited.get(name) != of):
+        raise JobError(
+            f"{name!r} is a performer of the model already, and not as an edit of {of!r}.",
+            where=job.faceset,
+            fix=f"give the edited face set an identity of its own, such as {of}_edited",
+        )
+
+
+def _as_training(job: AdaptJob, description: Description, begun: int) -> TrainJob:
+    """The training that an adaptation is: of the edit's faces, with the performer's beside them."""
+    architecture = description.architecture
+    shared = {field: getattr(job, field) for field in AdaptJob.model_fields if field in TrainJob.model_fields}
+    return TrainJob(
+        **shared
+        | {
+            "iterations": begun + job.iterations if job.iterations else 0,
+            "source_faceset": job.faceset,
+            "destination_faceset": job.of_faceset,
+            "size": architecture.size,
+            "width": architecture.width,
+            "variant": architecture.variant,
+            "residuals": architecture.residuals,
+            "attention": architecture.attention,
+            "grow_iterations": 0,
+        }
+    )

@@ -1,0 +1,298 @@
+"""What a refining run trains, and one iteration of it.
+
+The main network stands still. It sees a face distorted as in its own training and draws it; the refiner
+learns what sets the doubled drawing apart from the true face of twice the edge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from understudy.errors import JobError, TrainingError
+from understudy.face.faceset import FaceSet
+from understudy.job import RefineJob
+from understudy.progress import Progress, Reporter, Warned
+from understudy.settings import Settings
+from understudy.train import checkpoint, export, folder, losses, memory, nets, pick, refiners
+from understudy.train.adversary import Adversary
+from understudy.train.augment import Augmentation
+from understudy.train.checkpoint import Checkpoint
+from understudy.train.gradients import compare, total
+from understudy.train.iteration import CLIP_NORM, HELD_OUT_AT_ONCE, follow, pace
+from understudy.train.refiner import Refiner, double
+from understudy.train.refiners import Basis
+from understudy.train.samples import Bank, Batch, draw_batch, still_batch
+from understudy.train.study import device_of, load_faces, on_device
+
+# What the main network meets in its own training by default: it must err here as it does in a swap.
+DISTORTION = Augmentation(warp=0.6, jitter=0.4)
+# As in the main network's training. Its term of fine bands changes nothing that could be measured here.
+WEIGHTS = {"absolute": 1.0, "structure": 1.0}
+# The critic's weight at 100 percent; over how many iterations it rises, and from which one on.
+ADVERSARY, ADVERSARY_BEGINS, ADVERSARY_OVER = 1.0, 500, 500
+
+
+@dataclass
+class Refining:
+    """A refiner in training with all it needs.
+
+    Attributes:
+        network: The main network, averaged, which stands still.
+        place: The identity's, in the model.
+        bank: Its faces, of twice the edge that the network draws.
+        average: The refiner's exponential moving average, which is what is exported.
+        basis: What it is trained on.
+        iteration: Optimiser steps made so far.
+        between: Whether it is between two iterations, so that what is there is worth saving.
+        figures: What the last validation measured, at iteration `examined`.
+    """
+
+    job: RefineJob
+    device: torch.device
+    network: nets.Comb
+    place: int
+    bank: Bank
+    refiner: Refiner
+    average: Refiner
+    optimiser: torch.optim.Optimizer
+    basis: Basis
+    adversary: Adversary | None = None
+    iteration: int = 0
+    between: bool = True
+    figures: dict[str, float] = field(default_factory=dict)
+    examined: int = -1
+
+    @property
+    def size(self) -> int:
+        """Edge of the refined faces."""
+        return 2 * self.basis.edge
+
+
+def prepare(job: RefineJob, faceset: FaceSet, *, report: Reporter, settings: Settings) -> Refining:
+    """Load the model and the faces, build the refiner, and go on where it was left.
+
+    Raises:
+        JobError: the face set does not fit the model, or the job does not fit the refiner or this machine.
+        TrainingError: the model has no checkpoint, the faces are too few or too many, the refiner is of
+            another size, or no checkpoint of it can be read.
+    """
+    device = device_of(job.device, settings)
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    description, network, state = export.load(job.model)
+    place = _place(faceset, description, job)
+    basis = Basis(job.width, network.edge, state["iteration"])
+    if faceset.crop_size < 2 * basis.edge:
+        report(
+            Warned(
+                f"The faces of {faceset.identity} are stored at {faceset.crop_size} pixels and refined to "
+                f"{2 * basis.edge}: they hold no detail that fine. Extract them with a larger crop_size."
+            )
+        )
+    report(Progress("load faces", 0, 1, f"{faceset.identity}, {2 * basis.edge} px"))
+    bank = load_faces(faceset, 2 * basis.edge, device)
+    torch.manual_seed(job.seed)
+    untrained = Refiner(job.width)
+    refiner, average = on_device(untrained, device), on_device(Refiner(job.width), device)
+    average.load_state_dict(refiner.state_dict())
+    fused = device.type in ("cpu", "cuda")
+    optimiser = torch.optim.Adam(refiner.parameters(), job.learning_rate, betas=(0.9, 0.99), fused=fused)
+    network = on_device(network, device).requires_grad_(False)
+    refining = Refining(
+        job, device, network, place, bank, refiner, average.requires_grad_(False), optimiser, basis
+    )
+    if job.adversarial:
+        refining.adversary = Adversary(job.seed, device)
+    _resume(refining, report)
+    return refining
+
+
+def _place(faceset: FaceSet, description: folder.Description, job: RefineJob) -> int:
+    """The identity's place in the model."""
+    names = description.architecture.identities
+    if faceset.identity not in names:
+        raise JobError(
+            f"The model does not know {faceset.identity!r}.",
+            where=faceset.path,
+            fix=f"give a face set of {' or '.join(names)}",
+        )
+    own, known = (faceset.coverage, faceset.detector), (description.coverage, description.landmarks)
+    if own != known:
+        raise JobError(
+            f"The face set is of {own[0]} coverage and {own[1]} landmarks; the model was trained on "
+            f"{known[0]} and {known[1]}.",
+            where=faceset.path,
+            fix=f"refine {job.model.name} with the face set that it was trained on",
+        )
+    return names.index(faceset.identity)
+
+
+def _resume(refining: Refining, report: Reporter) -> None:
+    job, name = refining.job, refining.bank.name
+
+    def load(found: Checkpoint) -> Basis:
+        basis = Basis.of(checkpoint.read_state(found), found.path)
+        if basis.width == job.width:
+            checkpoint.load(
+                found, network=refining.refiner, average=refining.average, optimiser=refining.optimiser
+            )
+            if refining.adversary is not None:
+                checkpoint.load_adversary(found, refining.adversary)
+            refining.iteration = found.iteration
+        return basis
+
+    basis = pick.newest(refiners.checkpoints(job.model, name), load, report=report)
+    if basis is None:
+        return
+    where = refiners.home(job.model, name)
+    refiners.require_edge(basis, refining.network, identity=name, where=where)
+    if basis.width != job.width:
+        raise JobError(
+            f"The refiner of {name} has a width of {basis.width}, not {job.width}.",
+            where=where,
+            fix=f"set width to {basis.width}, or move this folder away to begin anew",
+        )
+    if basis.iteration != refining.basis.iteration:
+        report(
+            Warned(
+                f"The model has gone from iteration {basis.iteration} to {refining.basis.iteration} since "
+                f"{name} was refined; refining goes on with what it draws now."
+            )
+        )
+
+
+def learn(refining: Refining) -> float:
+    """Make one iteration; gives its loss.
+
+    Raises:
+        TrainingError: a batch does not fit into memory.
+    """
+    try:
+        return _step(refining)
+    except BaseException as exc:
+        if not memory.is_shortage(exc):
+            raise
+        job = refining.job
+        raise TrainingError(
+            f"A batch of {job.batch} faces of {refining.size} pixels does not fit into the memory of "
+            f"{refining.device.type}.",
+            where=job.model,
+            fix="refine with a smaller batch; it may be another one at any time",
+        ) from exc
+
+
+def _step(refining: Refining) -> float:
+    batch, adversary = _batch(refining), refining.adversary
+    refined = _refine(refining, refining.refiner, batch)
+    weights = _weights(refining)
+    figures = compare([batch], [refined], weights, whole=None)
+    truth = nets.normalise(batch.truth)
+    if adversary is not None and "adversary" in weights:
+        figures["adversary"] = adversary.fooled(refined[0], truth, batch.matte, count=len(truth))
+    loss = total(figures, weights)
+    refining.optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(refining.refiner.parameters(), CLIP_NORM)
+    if adversary is not None and "adversary" in weights:
+        adversary.forget_gradients()
+        adversary.learn(
+            refined[0].detach(), truth, batch.matte, count=len(truth), iteration=refining.iteration
+        )
+    refining.between = False
+    for group in refining.optimiser.param_groups:
+        group["lr"] = refining.job.learning_rate * pace(refining.iteration)
+    refining.optimiser.step()
+    if adversary is not None and "adversary" in weights:
+        adversary.step()
+    follow(refining.average, refining.refiner, refining.iteration)
+    refining.iteration += 1
+    refining.between = True
+    return float(loss.detach())
+
+
+def _batch(refining: Refining) -> Batch:
+    job = refining.job
+    seed = (job.seed * 1_000_003 + refining.iteration) * 16 + 15
+    generator = torch.Generator().manual_seed(seed)
+    return draw_batch(
+        refining.bank, count=job.batch, size=refining.size, generator=generator, augmentation=DISTORTION
+    )
+
+
+def _weights(refining: Refining) -> dict[str, float]:
+    begun = refining.iteration - ADVERSARY_BEGINS + 1
+    if refining.adversary is None or begun <= 0:
+        return WEIGHTS
+    share = min(1.0, begun / ADVERSARY_OVER)
+    return WEIGHTS | {"adversary": ADVERSARY * share * refining.job.adversarial / 100}
+
+
+def _refine(refining: Refining, refiner: Refiner, batch: Batch) -> tuple[Tensor, Tensor]:
+    """What the main network draws of a batch's distorted faces, refined, and the matte logits."""
+    drawn, logits = _drawn(refining, batch)
+    with torch.autocast(refining.device.type, torch.bfloat16, enabled=_mixed(refining)):
+        face, matte = refiner(drawn.contiguous(memory_format=torch.channels_last), logits, batch.points)
+    return face.float(), matte.float()
+
+
+@torch.no_grad()
+def _drawn(refining: Refining, batch: Batch) -> tuple[Tensor, Tensor]:
+    """The main network's faces and matte logits, of half of the batch's edge."""
+    seen = functional.avg_pool2d(nets.normalise(batch.distorted), 2)
+    with torch.autocast(refining.device.type, torch.bfloat16, enabled=_mixed(refining)):
+        code = refining.network.describe(seen.contiguous(memory_format=torch.channels_last), refining.place)
+        ((drawn, logits),) = refining.network.draw(code, batch.points, [refining.place])
+    return drawn.float(), logits.float()
+
+
+def _mixed(refining: Refining) -> bool:
+    return refining.job.mixed_precision and refining.device.type in ("cpu", "cuda")
+
+
+@torch.no_grad()
+def validate(refining: Refining) -> dict[str, float]:
+    """How faces that it never trained on come out, refined and only doubled, inside the matte.
+
+    Returns:
+        `ssim` and `skin` of the refined faces, and the same of the doubled ones as `…_doubled`. Skin is the
+        strength of the finest band of frequencies as a share of the true faces', away from eyes and mouth:
+        how much detail there is, not whether it is the right one.
+    """
+    sums: dict[str, float] = {}
+    held_out = refining.bank.held_out
+    for chosen in held_out.split(HELD_OUT_AT_ONCE):
+        batch = still_batch(refining.bank, chosen, size=refining.size)
+        truth = nets.normalise(batch.truth)
+        doubled, _ = double(*_drawn(refining, batch))
+        refined, _ = _refine(refining, refining.average, batch)
+        for name, faces in (("", refined), ("_doubled", doubled), ("_true", truth)):
+            found = {"ssim": 1.0 - float(losses.structural(faces, truth, batch.matte, scales=1))}
+            found["skin"] = _fine(faces, batch)
+            for figure, value in found.items():
+                share = len(chosen) / len(held_out)
+                sums[figure + name] = sums.get(figure + name, 0.0) + share * value
+    true = sums["skin_true"] + 1e-9
+    skin = {name: sums[name] / true for name in ("skin", "skin_doubled")}
+    return {name: sums[name] for name in ("ssim", "ssim_doubled")} | skin
+
+
+def _fine(faces: Tensor, batch: Batch) -> float:
+    """Mean absolute value of the finest band on the skin."""
+    coarse = functional.avg_pool2d(faces, 2)
+    # Broad shade is a slope of even steps, which no blocks may leave behind.
+    smooth = functional.interpolate(coarse, scale_factor=2.0, mode="bilinear", align_corners=False)
+    skin = batch.matte * (batch.weight <= 1.0)
+    return float(((faces - smooth).abs() * skin).sum() / (3.0 * skin.sum() + 1e-6))
+
+
+@torch.no_grad()
+def columns(refining: Refining, chosen: Tensor) -> list[Tensor]:
+    """Encoded faces for a sheet: true, drawn and doubled, refined."""
+    batch = still_batch(refining.bank, chosen, size=refining.size)
+    doubled, _ = double(*_drawn(refining, batch))
+    refined, _ = _refine(refining, refining.average, batch)
+    return [batch.truth, nets.denormalise(doubled), nets.denormalise(refined)]

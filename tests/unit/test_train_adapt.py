@@ -1,0 +1,122 @@
+"""A few edited faces change how a performer looks, and not how the performer acts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from small_training import SETTINGS, job, make_faceset, make_sets, resume
+from understudy.errors import JobError
+from understudy.face.faceset import FaceSet
+from understudy.job import AdaptJob, ExportJob, TrainJob
+from understudy.progress import silent
+from understudy.runtime.model import Model
+from understudy.train import adapt, checkpoint, export, folder, loop, losses
+
+EDITED = "bert_aged"
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    root = tmp_path_factory.mktemp("sets")
+    made = make_sets(root)
+    with FaceSet.open(made[1]) as bert:
+        edited = FaceSet.create(
+            root / "aged.faceset",
+            identity=EDITED,
+            coverage=bert.coverage,
+            crop_size=bert.crop_size,
+            detector=bert.detector,
+        )
+        with edited:
+            for record in bert.records()[:9]:
+                edited.add(record, bert.read_crop(record) * 0.7 + 0.02)
+    return made
+
+
+@pytest.fixture
+def model(tmp_path: Path, sets: tuple[Path, Path]) -> Path:
+    loop.run(job(tmp_path / "show.model", sets), report=silent, settings=SETTINGS)
+    return tmp_path / "show.model"
+
+
+def adaptation(model: Path, sets: tuple[Path, Path], **changes: object) -> AdaptJob:
+    values = {"model": model, "faceset": sets[0].with_name("aged.faceset"), "of_faceset": sets[1]}
+    options = {"iterations": 8, "batch": 4, "preview_iterations": 1000}
+    return AdaptJob.model_validate(values | options | changes)
+
+
+def run(adapt_job: AdaptJob) -> dict[str, object]:
+    return adapt.run(adapt_job, report=silent, settings=SETTINGS)
+
+
+def table(model: Path, sets: tuple[Path, Path]) -> dict[str, torch.Tensor]:
+    """The averaged weights, as a training of the two who were there first finds them."""
+    trained: TrainJob = job(model, sets)
+    return {name: value.clone() for name, value in resume(trained, silent).average.state_dict().items()}
+
+
+def test_an_edit_is_a_performer_of_its_own_and_changes_nobody_else(
+    model: Path, sets: tuple[Path, Path]
+) -> None:
+    before = table(model, sets)
+    assert run(adaptation(model, sets))["iteration"] == 14
+    described = folder.read(model)
+    assert described is not None and described.edited == {EDITED: "bert"}
+    names = described.architecture.identities
+    assert names == ("anna", "bert", EDITED)
+    assert (names[described.destination], names[described.source]) == ("anna", EDITED)
+    after = table(model, sets)
+    for name, value in before.items():
+        assert torch.equal(after[name][: len(value)] if value.dim() else after[name], value), name
+    for part in ("enter.0.weight", "mix.1.weight", "points.0.weight", "residual.1.first.weight"):
+        assert torch.equal(after[f"decoders.2.{part}"], before[f"decoders.1.{part}"]), part
+    for part in ("enter.3.weight", "mix.2.weight", "output.weight"):
+        assert not torch.equal(after[f"decoders.2.{part}"], before[f"decoders.1.{part}"]), part
+    assert torch.equal(after["shapes"][2], before["shapes"][1])
+    assert torch.equal(after["normaliser.mean"][2], before["normaliser.mean"][1])
+
+
+def test_an_adaptation_in_parts_is_that_in_one(tmp_path: Path, model: Path, sets: tuple[Path, Path]) -> None:
+    import shutil
+
+    other = tmp_path / "other.model"
+    shutil.copytree(model, other)
+    run(adaptation(model, sets))
+    for iterations in (3, 8):
+        run(adaptation(other, sets, iterations=iterations))
+    one, two = ({k: v for k, v in table(path, sets).items() if "decoders.2" in k} for path in (model, other))
+    assert one and all(torch.equal(value, two[name]) for name, value in one.items())
+
+
+def test_an_edit_is_exported_beside_the_performer_it_is_of(model: Path, sets: tuple[Path, Path]) -> None:
+    run(adaptation(model, sets))
+    exported = export.run(ExportJob(model=model), report=silent, settings=SETTINGS)
+    card = Model.open(Path(str(exported["model"]))).card
+    assert (card.destination, card.source) == ("anna", EDITED) and "bert" in card.identities
+
+
+def test_what_does_not_fit_is_refused(tmp_path: Path, model: Path, sets: tuple[Path, Path]) -> None:
+    with pytest.raises(JobError, match="no trained model"):
+        run(adaptation(tmp_path / "none.model", sets))
+    make_faceset(tmp_path / "carl.faceset", "carl", seed=5).close()
+    with pytest.raises(JobError, match="does not know 'carl'"):
+        run(adaptation(model, sets, of_faceset=tmp_path / "carl.faceset"))
+    with pytest.raises(JobError, match="a performer of the model already"):
+        run(adaptation(model, sets, faceset=sets[0]))
+    with pytest.raises(JobError, match="an identity of its own"):
+        run(adaptation(model, sets, faceset=sets[1]))
+    assert len(checkpoint.find(folder.checkpoints(model))) == 1
+
+
+def test_acting_alike_sees_where_light_and_dark_lie_and_not_how_light_or_strong() -> None:
+    torch.manual_seed(2)
+    face, weight = torch.rand(2, 3, 48, 48) * 2, torch.ones(2, 1, 48, 48)
+    face = torch.nn.functional.avg_pool2d(face, 5, stride=1, padding=2)
+    same = losses.acted_alike(face * 0.8 + 0.3, face, weight)
+    moved = losses.acted_alike(face.roll(6, 2), face, weight)
+    other = losses.acted_alike(face.flip(3), face, weight)
+    assert float(losses.acted_alike(face, face, weight)) < 0.01
+    assert float(same) < 0.1 < 0.5 * float(moved) and float(other) > 5 * float(same)
