@@ -168,6 +168,21 @@ def test_who_joined_but_is_in_no_checkpoint_yet_cannot_be_exported(
     assert export.run(known, report=silent, settings=SETTINGS)["iteration"] == 6
 
 
+def test_the_average_of_who_joins_an_old_model_is_young(tmp_path: Path, sets: tuple[Path, Path]) -> None:
+    """Or an export would have a face that hardly anything was learned of."""
+    model = tmp_path / "show.model"
+    trained(model, sets)
+    (found,) = checkpoint.find(folder.checkpoints(model))
+    checkpoint.amend(found, {"iteration": 20_000})
+    found.path.rename(found.path.with_name("00020000"))
+    run = with_carl(model, sets, iterations=20_100, alone_iterations=1000)
+    begun = resume(run, silent).network.decoders[2].output.weight.detach().clone()
+    loop.run(run, report=silent, settings=SETTINGS)
+    study = resume(run, silent)
+    fast, slow = (one.decoders[2].output.weight for one in (study.network, study.average))
+    assert (slow - fast).norm() < 0.35 * (fast - begun).norm()
+
+
 def test_a_folder_without_face_sets_is_refused(tmp_path: Path, sets: tuple[Path, Path]) -> None:
     with pytest.raises(JobError, match="holds no face set"):
         resume(job(tmp_path / "m.model", sets, other_facesets=tmp_path), silent)

@@ -80,6 +80,8 @@ def step(study: Study) -> Figures:
         study.adversary.step()
     draw_together(study.network.owns, share=min(1.0, TOGETHER * rate), moved=study.taught, to=study.edit_of)
     follow(study.average, study.network, study.iteration)
+    if study.description.joined:
+        _follow_newcomers(study)
     study.lap("optimiser")
     study.iteration += 1
     study.between = True
@@ -173,9 +175,28 @@ def draw_together(
 @torch.no_grad()
 def follow(average: nn.Module, network: nn.Module, iteration: int) -> None:
     """Move the slow average after an iteration."""
-    # A young average would remember the random start: the decay grows with the iterations.
-    decay = min(AVERAGE_DECAY, (1 + iteration) / (10 + iteration))
+    share = _share(iteration)
     slow_ones = [*average.parameters(), *average.buffers()]
     fast_ones = [*network.parameters(), *network.buffers()]
     for slow, fast in zip(slow_ones, fast_ones, strict=True):
-        slow.lerp_(fast, 1.0 - decay)
+        slow.lerp_(fast, share)
+
+
+@torch.no_grad()
+def _follow_newcomers(study: Study) -> None:
+    """Move the averages of who joined lately once more: theirs are young, however old the model is."""
+    names, joined = study.description.architecture.identities, study.description.joined
+    for index in study.taught:
+        share = _share(study.iteration - joined.get(names[index], 0))
+        if share > 1.0 - AVERAGE_DECAY:
+            fast_ones, slow_ones = study.network.owns[index], study.average.owns[index]
+            for slow, fast in zip(slow_ones.parameters(), fast_ones.parameters(), strict=True):
+                slow.lerp_(fast, share)
+            for name in ("mean", "variance"):
+                slow, fast = (getattr(one.normaliser, name) for one in (study.average, study.network))
+                slow[index].lerp_(fast[index], share)
+
+
+def _share(iterations: int) -> float:
+    # A young average would remember the random start: the decay grows with the iterations.
+    return 1.0 - min(AVERAGE_DECAY, (1 + iterations) / (10 + iterations))
