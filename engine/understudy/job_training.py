@@ -62,7 +62,7 @@ class TrainJob(RunFields):
     """Let distant places of the face agree at the coarsest level."""
     grow_iterations: Annotated[int, Field(ge=0, le=10_000_000)] = 4000
     """Iterations before the face's edge is doubled, from 128 or less to its size; 0 begins at full size."""
-    alone_iterations: Annotated[int, Field(ge=0, le=10_000_000)] = 500
+    alone_iterations: Annotated[int, Field(ge=0, le=10_000_000)] = 400
     """Iterations that a performer who joins a trained model learns alone, before all learn on together."""
     base: bool = True
     """Begin a new model from the base model, which knows faces in general; it has the default width only."""

@@ -83,12 +83,12 @@ class Examiner:
         return {"held_out_error": error} if iteration == self._study.iteration else {}
 
     def time_saved(self) -> dict[str, dict[str, float]]:
-        """How long newcomers took, and how long the first performers took to be drawn as well."""
+        """How long newcomers took, and what they spared."""
         study = self._study
-        if not study.joined_seconds or study.description.architecture.growths:  # sizes do not compare
+        if not study.joined_seconds:
             return {}
         try:
-            return joining.time_saved(self._history.curves(), study.description, since=study.joined_seconds)
+            return joining.time_saved(self._history.curves(), study.joined_seconds)
         except TrainingError as exc:
             self._warn(f"{exc.what} What joining saved cannot be told.")
             return {}

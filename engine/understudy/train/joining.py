@@ -24,6 +24,8 @@ from understudy.train.history import Curve
 from understudy.train.samples import Bank, still_batch
 
 AT_ONCE = 16
+# A newcomer is there once its SSIM is so near to its best.
+NEARLY = 0.01
 # Levels of a decoder, from the coarsest on, that an edit leaves as they are.
 STILL_LEVELS = 2
 # So many faces say where a performer's codes lie.
@@ -144,42 +146,28 @@ def shapes_of(banks: Sequence[Bank]) -> np.ndarray:
     return identity_shapes(landmarks, [bank.poses.cpu().numpy() for bank in banks])
 
 
-def time_saved(
-    curves: Mapping[str, Curve], description: folder.Description, *, since: Mapping[str, float]
-) -> dict[str, dict[str, float]]:
-    """For each newcomer how long it took to be drawn as well as it is, and how long the first ones took.
+def time_saved(curves: Mapping[str, Curve], since: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """For each newcomer how long it took, and what another model would have had to learn again.
 
     Args:
         curves: The validations' figures.
-        description: The model's.
         since: Seconds that the model had been trained for when each of them joined.
 
     Returns:
-        By name `minutes`, and `first_minutes`, which is left out where the first ones never were as good.
+        By name `minutes`, until its unseen faces were drawn nearly as well as ever since, and
+        `spared_minutes`, which the others had been trained for by then.
     """
-    first = [name for name in description.architecture.identities if name not in description.joined]
     saved: dict[str, dict[str, float]] = {}
-    for name, joined in description.joined.items():
+    for name, begun in since.items():
         curve = curves.get(f"held_out/ssim/{name}")
-        if curve is None or name not in since:
-            continue
-        best = int(np.argmax(curve.values))
-        saved[name] = {"minutes": round((float(curve.seconds[best]) - since[name]) / 60, 2)}
-        times = [
-            _reached(curves.get(f"held_out/ssim/{other}"), curve.values[best], joined) for other in first
-        ]
-        reached = [time for time in times if time is not None]
-        if reached:
-            saved[name]["first_minutes"] = round(min(reached) / 60, 2)
+        if curve is not None:
+            nearly = curve.values >= curve.values.max() - NEARLY
+            reached = float(curve.seconds[np.flatnonzero(nearly)[0]])
+            saved[name] = {
+                "minutes": round((reached - begun) / 60, 2),
+                "spared_minutes": round(begun / 60, 2),
+            }
     return saved
-
-
-def _reached(curve: Curve | None, value: float, before: int) -> float | None:
-    """Seconds of training until a curve first was at a value, before an iteration."""
-    if curve is None:
-        return None
-    there = np.flatnonzero((curve.values >= value) & (curve.iterations <= before))
-    return float(curve.seconds[there[0]]) if len(there) else None
 
 
 @torch.no_grad()
