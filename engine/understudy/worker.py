@@ -20,14 +20,12 @@ import json
 import math
 import os
 import queue
-import select
 import sys
 import threading
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from io import RawIOBase
 from typing import IO, Any, NoReturn
 
 from understudy import __version__, generate, verbs
@@ -40,8 +38,6 @@ from understudy.settings import Settings
 PROTOCOL = 1
 LONGEST_LINE = 1_000_000
 SECONDS_TO_STOP = 60.0
-SECONDS_UNTIL_HEARD = 0.5
-CHUNK_BYTES = 65536
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
@@ -78,9 +74,8 @@ class Worker:
     Two threads: the caller's reads and answers, a second one runs the jobs.
     """
 
-    def __init__(self, requests: RawIOBase, replies: IO[bytes], settings: Settings) -> None:
+    def __init__(self, requests: IO[bytes], replies: IO[bytes], settings: Settings) -> None:
         self._requests = requests
-        self._read = b""
         self._replies = replies
         self._settings = settings
         self._warm: verbs.Warm = {}
@@ -105,38 +100,15 @@ class Worker:
             runner.join(SECONDS_TO_STOP)
 
     def _read_line(self) -> bytes | None:
-        line = self._readline(LONGEST_LINE + 1)
+        line = self._requests.readline(LONGEST_LINE + 1)
         if not line:
             return None
         if len(line) > LONGEST_LINE:
             while line and not line.endswith(b"\n"):
-                line = self._readline(LONGEST_LINE)
+                line = self._requests.readline(LONGEST_LINE)
             self._refuse(None, Refusal(PARSE_ERROR, f"A line is longer than {LONGEST_LINE} bytes."))
             return b"\n"
         return line
-
-    def _readline(self, most: int) -> bytes:
-        """The next line, or what there is of it up to `most` bytes; nothing at the end of the requests."""
-        while b"\n" not in self._read[:most] and len(self._read) < most:
-            self._wait()
-            chunk = self._requests.read(CHUNK_BYTES)
-            if not chunk:
-                break
-            self._read += chunk
-        end = self._read.find(b"\n", 0, most) + 1 or min(most, len(self._read))
-        line, self._read = self._read[:end], self._read[end:]
-        return line
-
-    def _wait(self) -> None:
-        """Wait until there is something to read.
-
-        A signal that comes in the moment before a read begins interrupts nothing: Python hears of it when the
-        read ends, which may be never. So the wait ends now and then.
-        """
-        if os.name == "nt":  # whose select knows no pipes
-            return
-        while not select.select([self._requests], [], [], SECONDS_UNTIL_HEARD)[0]:
-            pass
 
     def _answer(self, line: bytes) -> None:
         """Answer one line; no line, however wrong, ends the worker."""
@@ -267,8 +239,7 @@ def serve(settings: Settings) -> None:
     """Serve this process's host, and keep stdin and stdout for the protocol alone."""
     replies = os.fdopen(os.dup(1), "wb")
     try:
-        # Without a buffer, in which a line could lie that no select sees.
-        with os.fdopen(os.dup(0), "rb", buffering=0) as requests:
+        with os.fdopen(os.dup(0), "rb") as requests:
             nothing = os.open(os.devnull, os.O_RDONLY)
             os.dup2(nothing, 0)
             os.close(nothing)
