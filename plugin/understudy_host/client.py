@@ -22,6 +22,7 @@ PROGRAM = "understudy"
 PROGRAM_VARIABLE = "UNDERSTUDY_ENGINE"
 SECONDS_TO_START = 60.0
 SECONDS_TO_STOP = 5.0
+_SECONDS_FOR_LAST_WORDS = 2.0
 _POLL_SECONDS = 0.05
 _CANCELLED = -32800
 # A host's own interpreter is not the engine's: with these the engine would load the host's modules.
@@ -175,7 +176,13 @@ class Engine:
             ) from error
 
     def _greet(self) -> str:
-        identifier, answers = self._request("hello", {})
+        started = "It stopped while it started."
+        try:
+            identifier, answers = self._request("hello", {})
+        except HostError:  # gone before it could be asked
+            for reader in self._readers:  # its last words may still be on their way
+                reader.join(_SECONDS_FOR_LAST_WORDS)
+            raise self._gone(started) from None
         waited, message = 0.0, None
         while message is None:
             if waited > SECONDS_TO_START:
@@ -184,7 +191,7 @@ class Engine:
                     self._program,
                     f"run `{PROGRAM} doctor` in a terminal",
                 )
-            message = self._next(answers, "It stopped while it started.")
+            message = self._next(answers, started)
             waited += _POLL_SECONDS
         self._answers.pop(identifier, None)
         result = self._result(message)

@@ -114,6 +114,19 @@ def test_a_program_that_is_no_engine_is_told_with_its_last_words(tmp_path):
     assert "no licence for breakfast" in caught.value.where
 
 
+def test_a_program_that_is_gone_before_it_is_asked_is_told_with_its_last_words(tmp_path, monkeypatch):
+    request = Engine._request
+
+    def late(engine, method, params):
+        engine._process.wait(60)
+        return request(engine, method, params)
+
+    monkeypatch.setattr(Engine, "_request", late)
+    with pytest.raises(HostError, match="stopped while it started") as caught:
+        Engine(script(tmp_path / "engine", "raise SystemExit('no licence for breakfast')"))
+    assert "no licence for breakfast" in caught.value.where
+
+
 def test_a_program_that_cannot_be_run_is_an_error(tmp_path):
     path = tmp_path / "engine"
     path.write_text("not a program")

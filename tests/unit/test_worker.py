@@ -21,7 +21,7 @@ SECONDS = 60
 
 # A worker whose `demo` verb takes its time, prints where it must not, and hears a cancel.
 SLOW_WORKER = """
-import os, time
+import os, signal, time
 from understudy import cli, verbs
 from understudy.errors import PlateError
 from understudy.job import DemoJob
@@ -45,6 +45,8 @@ def dispatch(job, report, settings, warm):
     report(Finished({"nested": True}))
     return {"runs": warm["runs"], "nothing": float("nan")}
 verbs._dispatch = dispatch
+# A shell's background job, and so a test run in one, is born with Ctrl-C ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 raise SystemExit(cli.main(["serve"]))
 """
 
