@@ -33,7 +33,7 @@ from understudy.settings import Settings
 from understudy.shot import extract
 from understudy.train import base, checkpoint, gradients, iteration, keep, losses, nets, samples
 from understudy.train.augment import Augmentation
-from understudy.train.study import on_device
+from understudy.train.study import adam, on_device
 
 PERFORMERS, FRAMES_EACH = 2000, 3
 # Nothing else in the project draws performers from seeds this high: no test or benchmark meets one of these.
@@ -140,7 +140,7 @@ class Course:
         average.load_state_dict(network.state_dict())
         average.requires_grad_(False)
         on_device(network, torch.device("cpu"))
-        optimiser = torch.optim.Adam(network.parameters(), LEARNING_RATE, betas=(0.9, 0.99), fused=True)
+        optimiser = adam(network, LEARNING_RATE)
         course = cls(network, average, optimiser)
         for found in checkpoint.find(folder)[-1:]:
             course.done = checkpoint.load(found, network=network, average=average, optimiser=optimiser)

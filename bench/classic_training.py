@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import time
-import warnings
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,18 +20,17 @@ import torch
 from classic import LOSSES, Classic, draw_batch
 
 from understudy import atomic
-from understudy.errors import ModelError
 from understudy.face.faceset import FaceSet
 from understudy.image import colour
 from understudy.progress import Progress, Reporter
-from understudy.runtime.model import LANDMARK_COUNT, OUTPUTS, ModelCard, write_card
+from understudy.runtime.model import ModelCard, write_card
 from understudy.settings import Settings
+from understudy.train.export import OPSET, write_graph
 from understudy.train.samples import Bank, load_bank
 
 LEARNING_RATE = 5e-5
 BETAS = (0.5, 0.999)
 SEED = 1
-OPSET = 18
 
 
 @dataclass
@@ -129,24 +127,9 @@ def export(training: Training, path: Path) -> None:
         ModelError: there is no graph of it.
     """
     network = copy.deepcopy(training.network).cpu().eval()
-    size, batch = network.size, torch.export.Dim("batch", min=1, max=4096)
-    names = [f"{kind}_{index}" for index in range(len(network.decoders)) for kind in OUTPUTS]
+    size = network.size
     with atomic.replacing(path) as partial:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the exporter's own deprecations
-            program = torch.onnx.export(
-                network,
-                (torch.zeros(2, 3, size, size), torch.full((2, LANDMARK_COUNT, 2), 0.5)),
-                dynamo=True,
-                verbose=False,
-                opset_version=OPSET,
-                input_names=["face", "landmarks"],
-                output_names=names,
-                dynamic_shapes={"face": {0: batch}, "landmarks": {0: batch}},
-            )
-        if program is None:
-            raise ModelError("The exporter gave no graph.", where=path)
-        program.save(str(partial), external_data=False)
+        write_graph(network, partial, size=size, identities=len(network.decoders))
         digest = hashlib.sha256(partial.read_bytes()).hexdigest()
     card = ModelCard(
         name=path.stem,

@@ -79,7 +79,7 @@ def described(
             message = f"The face set of {name} has changed since the model was begun"
             report(Warned(f"{message}; training goes on with what is there."))
     together = _together(job, present, wanted)
-    for name in set(together.architecture.identities) - set(present.architecture.identities):
+    for name in together.architecture.identities[len(present.architecture.identities) :]:
         report(Warned(f"{name} joins the model {present.name}."))
     kept = together
     if edited:

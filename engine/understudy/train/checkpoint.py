@@ -74,10 +74,10 @@ def save(
         tables = {
             "weights": _tensors(network),
             "average": _tensors(average),
-            "optimiser": _moments(network, optimiser),
+            "optimiser": moments(network, optimiser),
         }
         if adversary is not None:
-            tables[_ADVERSARY] = _critic(adversary) | _moments(adversary.network, adversary.optimiser)
+            tables[_ADVERSARY] = _critic(adversary) | moments(adversary.network, adversary.optimiser)
         for name, table in tables.items():
             save_file(table, partial / f"{name}.safetensors")
         digests = {name: _digest(partial / f"{name}.safetensors") for name in tables}
@@ -169,7 +169,7 @@ def load(
     average.load_state_dict(tables["average"])
     if optimiser is not None:
         optimiser.state.clear()
-        _put_moments(network, optimiser, tables["optimiser"])
+        put_moments(network, optimiser, tables["optimiser"])
     return int(state["iteration"])
 
 
@@ -192,7 +192,7 @@ def load_adversary(checkpoint: Checkpoint, adversary: Adversary) -> None:
     adversary.network.load_state_dict({name: table[f"weights/{name}"] for name in names})
     adversary.optimiser.state.clear()
     if any(name.startswith("step/") for name in table):
-        _put_moments(adversary.network, adversary.optimiser, table)
+        put_moments(adversary.network, adversary.optimiser, table)
 
 
 def read_state(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -302,7 +302,8 @@ def _critic(adversary: Adversary) -> dict[str, Tensor]:
     return {f"weights/{name}": value for name, value in _tensors(adversary.network).items()}
 
 
-def _moments(network: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+def moments(network: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """What an optimiser remembers of each weight that it has moved, on the CPU, by the weight's name."""
     table: dict[str, Tensor] = {}
     for name, parameter in network.named_parameters():
         for key, value in optimiser.state.get(parameter, {}).items():
@@ -324,7 +325,8 @@ def _only(moments: dict[str, Tensor], found: dict[str, Tensor]) -> dict[str, Ten
     return {name: value for name, value in moments.items() if name.partition("/")[2] in trained}
 
 
-def _put_moments(network: nn.Module, optimiser: torch.optim.Optimizer, table: dict[str, Tensor]) -> None:
+def put_moments(network: nn.Module, optimiser: torch.optim.Optimizer, table: dict[str, Tensor]) -> None:
+    """Give an optimiser what `moments` told; weights that the table does not name stay as they are."""
     for name, parameter in network.named_parameters():
         if f"step/{name}" not in table:
             continue

@@ -67,7 +67,8 @@ def run(job: ExportJob, *, report: Reporter, settings: Settings) -> dict[str, An
         if job.format == "torchscript":
             torchscript.write(network, description, unfinished, iterations=state["iteration"])
         else:
-            _write_graph(network, description, unfinished, half=job.precision == "fp16")
+            count = len(description.architecture.identities)
+            write_graph(_of(network, job), unfinished, size=network.edge, identities=count)
         report(Progress("export", 2, 3, "compare with the network"))
         parity = _parity(unfinished, network, description, job)
         if not parity <= PARITY_LIMIT:
@@ -187,12 +188,25 @@ def _say_if_older(model: Path, state: dict[str, Any], report: Reporter) -> None:
     )
 
 
-def _write_graph(network: nets.Comb, description: folder.Description, path: Path, *, half: bool) -> None:
-    size = network.edge
+def _of(network: nets.Comb, job: ExportJob) -> nn.Module:
+    """The network in the job's number format."""
     # Halving works in place, and the network is still needed to compare with.
-    module: nn.Module = _Half(copy.deepcopy(network)) if half else network
-    count = len(description.architecture.identities)
-    names = [f"{kind}_{index}" for index in range(count) for kind in OUTPUTS]
+    return _Half(copy.deepcopy(network)) if job.precision == "fp16" else network
+
+
+def write_graph(module: nn.Module, path: Path, *, size: int, identities: int) -> None:
+    """Write a module that takes faces of an edge and their landmarks as an ONNX graph.
+
+    Args:
+        module: Gives `OUTPUTS` of each of its identities in turn.
+        path: The .onnx file; what it held is lost, so give a temporary one.
+        size: The faces' edge.
+        identities: How many it draws.
+
+    Raises:
+        ModelError: there is no graph of it.
+    """
+    names = [f"{kind}_{index}" for index in range(identities) for kind in OUTPUTS]
     batch = torch.export.Dim("batch", min=1, max=4096)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from understudy.train import losses, nets
 from understudy.train.samples import Batch
-from understudy.train.study import Study
+from understudy.train.study import Study, precision
 
 # How far one batch moves the averages of the codes.
 CODE_SHARE = 0.02
@@ -92,7 +92,7 @@ def _rehearse(study: Study, batch: Batch, figures: Figures) -> None:
     assert study.edit_of is not None  # or nothing would be rehearsed
     weight = losses.REHEARSAL.weight
     for part in _cut(batch, min(study.parts, len(batch.truth))):
-        with torch.autocast(study.device.type, torch.bfloat16, enabled=_mixed(study)):
+        with precision(study.job, study.device):
             seen = nets.normalise(part.distorted).contiguous(memory_format=torch.channels_last)
             code = study.network.describe(seen, study.edit_of)
             ((drawn, _),) = study.network.draw(code, part.points, study.taught)
@@ -136,7 +136,7 @@ def _draw(
     study: Study, batches: list[Batch], *, learnt: bool
 ) -> tuple[list[Tensor], list[tuple[Tensor, Tensor]]]:
     """Each identity's codes, faces and matte logits; its average code learns from them unless it has."""
-    with torch.autocast(study.device.type, torch.bfloat16, enabled=_mixed(study)):
+    with precision(study.job, study.device):
         raw = _describe(study, batches)
         if not learnt:
             _learn_codes(study, raw)
@@ -150,7 +150,7 @@ def _described_again(study: Study, codes: list[Tensor], batches: list[Batch]) ->
     """Draw every identity's acting with the next identity's decoder, and describe what was drawn."""
     network, identities = study.network, study.taught
     drawn_by = [*identities[1:], identities[0]]
-    with torch.autocast(study.device.type, torch.bfloat16, enabled=_mixed(study)):
+    with precision(study.job, study.device):
         asked = [
             network.asked(batch.points, of=identity, to=by)
             for batch, identity, by in zip(batches, identities, drawn_by, strict=True)
@@ -203,7 +203,7 @@ def _learn_codes(study: Study, raw: Sequence[Tensor]) -> None:
 @torch.no_grad()
 def _learn_codes_first(study: Study, parts: list[list[Batch]]) -> None:
     # The averages learn from the whole batch before any part is normalised by them.
-    mixed = torch.autocast(study.device.type, torch.bfloat16, enabled=_mixed(study))
+    mixed = precision(study.job, study.device)
     with study.team.all_or_none(), mixed:
         described = [_describe(study, part) for part in parts]
     raw = [torch.cat(codes) for codes in zip(*described, strict=True)]
@@ -240,7 +240,3 @@ def compare(
 def total(figures: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
     """The terms' weighted sum, which training lowers."""
     return reduce(torch.add, [weights[name] * figures[name] for name in figures if name in weights])
-
-
-def _mixed(study: Study) -> bool:
-    return study.job.mixed_precision and study.device.type in ("cpu", "cuda")

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from understudy.face.shape import identity_shapes
 from understudy.train import checkpoint, folder, nets
 from understudy.train.history import Curve
-from understudy.train.samples import Bank, still_batch
+from understudy.train.samples import Bank, evenly, still_batch
 
 AT_ONCE = 16
 # A newcomer is there once its SSIM is so near to its best.
@@ -101,15 +101,7 @@ def load(
     for large, small in zip((network, average), smaller, strict=True):
         _extend(large, small)
     optimiser.state.clear()
-    of_small = dict(smaller[0].named_parameters())
-    for name, value in network.named_parameters():
-        if name in of_small and of_small[name] in moments.state:
-            kept = moments.state[of_small[name]]
-            # empty_like keeps the parameter's memory layout, which the fused optimiser expects.
-            optimiser.state[value] = {
-                key: torch.empty_like(value).copy_(entry) if entry.dim() else entry
-                for key, entry in kept.items()
-            }
+    checkpoint.put_moments(network, optimiser, checkpoint.moments(smaller[0], moments))
     return list(range(len(known), len(names)))
 
 
@@ -192,11 +184,9 @@ def _set_to_mean(own: nn.Module, others: Sequence[nn.Module]) -> None:
 
 def _codes(average: nets.Comb, bank: Bank) -> tuple[Tensor, Tensor]:
     """Mean and variance of a performer's codes, (C,) each."""
-    most = min(MOST_DESCRIBED, len(bank.training))
-    chosen = bank.training[torch.linspace(0, len(bank.training) - 1, most).round().long().cpu()]
     codes = [
         average.encode(nets.normalise(still_batch(bank, few, size=average.edge).truth))
-        for few in chosen.split(AT_ONCE)
+        for few in evenly(bank.training, MOST_DESCRIBED).split(AT_ONCE)
     ]
     variance, mean = torch.var_mean(torch.cat(codes), dim=0, unbiased=False)
     return mean, variance

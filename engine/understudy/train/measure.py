@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from understudy.train import acting, flicker, likeness, losses, nets
-from understudy.train.samples import HELD_OUT_RUN, Bank, Batch, still_batch
+from understudy.train.samples import HELD_OUT_RUN, Bank, Batch, evenly, still_batch
 from understudy.train.study import Study
 
 AT_ONCE = 16
@@ -65,14 +65,14 @@ def make_yardsticks(study: Study) -> Yardsticks:
     """Fit the readers and the likeness, and follow the plate's movement, on the study's face sets."""
     size = study.size
     unseen = {index: _clips(bank, size) for index, bank in study.banks.items()}
-    seen = {index: _evenly(bank.training, len(unseen[index])) for index, bank in study.banks.items()}
+    seen = {index: evenly(bank.training, len(unseen[index])) for index, bank in study.banks.items()}
     ends = (study.description.destination, study.description.source)
     banks, clips = [study.banks[end] for end in ends], [unseen[end] for end in ends]
     distance = acting.eye_distance([bank.landmarks for bank in banks])
     hull = likeness.shared_hull(torch.cat([bank.planes[:64, :1].float() for bank in banks]))
     known, check = (
         [_Looks.of(bank, few, size, distance, hull) for bank, few in zip(banks, chosen, strict=True)]
-        for chosen in ([_evenly(bank.training, MOST_FITTED) for bank in banks], clips)
+        for chosen in ([evenly(bank.training, MOST_FITTED) for bank in banks], clips)
     )
     pairs = _pairs(banks[0], clips[0])
     return Yardsticks(
@@ -138,18 +138,11 @@ def _reader(known: list[_Looks], check: list[_Looks], part: int) -> acting.Reade
     )
 
 
-def _evenly(indices: Tensor, most: int) -> Tensor:
-    """At most so many of the indices."""
-    if len(indices) <= most:
-        return indices
-    return indices[torch.linspace(0, len(indices) - 1, most).round().long().to(indices.device)]
-
-
 def _clips(bank: Bank, size: int) -> Tensor:
     """The held-out faces to measure: whole clips, evenly chosen where there are many."""
     most = min(MOST_FACES, MOST_PIXELS // size**2)
     clips = bank.held_out.split(HELD_OUT_RUN)
-    chosen = _evenly(torch.arange(len(clips)), max(2, most // HELD_OUT_RUN))
+    chosen = evenly(torch.arange(len(clips)), max(2, most // HELD_OUT_RUN))
     return torch.cat([clips[index] for index in chosen.tolist()])
 
 

@@ -257,9 +257,9 @@ class Comb(nn.Module):
         if self.attention is not None:
             value = self.attention(value)
         if len(self.inner):
-            drawn = list(self._chunked(self.decoders[0](value, points, self.grown), len(identities)))
+            drawn = list(self.chunked(self.decoders[0](value, points, self.grown), len(identities)))
         else:
-            places = self._chunked(points, len(identities))
+            places = self.chunked(points, len(identities))
             parts = zip(self._parts(identities, value), places, strict=True)
             drawn = [self.decoders[index](part, place, self.grown) for (index, part), place in parts]
         return [(face[:, :3], face[:, 3:]) for face in drawn]
@@ -296,9 +296,10 @@ class Comb(nn.Module):
         return coarse
 
     def _parts(self, identities: list[int], value: Tensor) -> list[tuple[int, Tensor]]:
-        return list(zip(identities, self._chunked(value, len(identities)), strict=True))
+        return list(zip(identities, self.chunked(value, len(identities)), strict=True))
 
     @staticmethod
-    def _chunked(value: Tensor, count: int) -> tuple[Tensor, ...]:
+    def chunked(value: Tensor, count: int) -> tuple[Tensor, ...]:
+        """A batch in so many equal parts."""
         # An exported graph draws one at a time, and a split would fix its batch.
         return value.chunk(count) if count > 1 else (value,)

@@ -89,7 +89,7 @@ class Refined(nets.Comb):
     def draw(self, code: Tensor, points: Tensor, identities: list[int]) -> list[tuple[Tensor, Tensor]]:
         """As the network's, each pair of twice the edge."""
         drawn = super().draw(code, points, identities)
-        places = points.chunk(len(identities)) if len(identities) > 1 else (points,)
+        places = self.chunked(points, len(identities))
         return [
             self.refiners[str(identity)](*pair, place) if str(identity) in self.refiners else double(*pair)
             for identity, pair, place in zip(identities, drawn, places, strict=True)

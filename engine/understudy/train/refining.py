@@ -26,7 +26,7 @@ from understudy.train.iteration import CLIP_NORM, HELD_OUT_AT_ONCE, follow, pace
 from understudy.train.refiner import Refiner, double
 from understudy.train.refiners import Basis
 from understudy.train.samples import Bank, Batch, draw_batch, still_batch
-from understudy.train.study import device_of, load_faces, on_device
+from understudy.train.study import adam, device_of, load_faces, on_device, precision
 
 # What the main network meets in its own training by default: it must err here as it does in a swap.
 DISTORTION = Augmentation(warp=0.6, jitter=0.4)
@@ -99,8 +99,7 @@ def prepare(job: RefineJob, faceset: FaceSet, *, report: Reporter, settings: Set
     untrained = Refiner(job.width)
     refiner, average = on_device(untrained, device), on_device(Refiner(job.width), device)
     average.load_state_dict(refiner.state_dict())
-    fused = device.type in ("cpu", "cuda")
-    optimiser = torch.optim.Adam(refiner.parameters(), job.learning_rate, betas=(0.9, 0.99), fused=fused)
+    optimiser = adam(refiner, job.learning_rate)
     network = on_device(network, device).requires_grad_(False)
     refining = Refining(
         job, device, network, place, bank, refiner, average.requires_grad_(False), optimiser, basis
@@ -234,7 +233,7 @@ def _weights(refining: Refining) -> dict[str, float]:
 def _refine(refining: Refining, refiner: Refiner, batch: Batch) -> tuple[Tensor, Tensor]:
     """What the main network draws of a batch's distorted faces, refined, and the matte logits."""
     drawn, logits = _drawn(refining, batch)
-    with torch.autocast(refining.device.type, torch.bfloat16, enabled=_mixed(refining)):
+    with precision(refining.job, refining.device):
         face, matte = refiner(drawn.contiguous(memory_format=torch.channels_last), logits, batch.points)
     return face.float(), matte.float()
 
@@ -243,14 +242,10 @@ def _refine(refining: Refining, refiner: Refiner, batch: Batch) -> tuple[Tensor,
 def _drawn(refining: Refining, batch: Batch) -> tuple[Tensor, Tensor]:
     """The main network's faces and matte logits, of half of the batch's edge."""
     seen = functional.avg_pool2d(nets.normalise(batch.distorted), 2)
-    with torch.autocast(refining.device.type, torch.bfloat16, enabled=_mixed(refining)):
+    with precision(refining.job, refining.device):
         code = refining.network.describe(seen.contiguous(memory_format=torch.channels_last), refining.place)
         ((drawn, logits),) = refining.network.draw(code, batch.points, [refining.place])
     return drawn.float(), logits.float()
-
-
-def _mixed(refining: Refining) -> bool:
-    return refining.job.mixed_precision and refining.device.type in ("cpu", "cuda")
 
 
 @torch.no_grad()

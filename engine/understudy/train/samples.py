@@ -252,6 +252,13 @@ def still_batch(bank: Bank, indices: Tensor, *, size: int) -> Batch:
     return Batch(truth, truth, planes[:, :1], pixel_weight(planes), bank.landmarks[indices])
 
 
+def evenly(indices: Tensor, most: int) -> Tensor:
+    """At most so many of the indices."""
+    if len(indices) <= most:
+        return indices
+    return indices[torch.linspace(0, len(indices) - 1, most).round().long().to(indices.device)]
+
+
 def pixel_weight(planes: Tensor, eyes_and_mouth: float = EYES_AND_MOUTH) -> Tensor:
     """(N, 2, H, W) hull, eyes and mouth to (N, 1, H, W): background hardly counts."""
     near = functional.max_pool2d(planes[:, :1], 5, stride=1, padding=2)

@@ -13,6 +13,7 @@ from torch import nn
 from understudy.errors import JobError, TrainingError
 from understudy.face.faceset import FaceSet
 from understudy.job import TrainJob
+from understudy.job_training import RunFields
 from understudy.progress import Progress, Reporter, Warned, silent
 from understudy.settings import Settings
 from understudy.train import base, checkpoint, folder, growth, joining, memory, nets, pick
@@ -24,7 +25,6 @@ from understudy.train.team import Team, own_device
 from understudy.train.watch import Watch
 
 Network = TypeVar("Network", bound=nn.Module)
-
 
 # A batch that is raised along the run is doubled so often at most.
 MOST_DOUBLINGS = 2
@@ -152,8 +152,7 @@ def prepare(
     network = on_device(nets.Comb(description.architecture), device)
     average = on_device(nets.Comb(description.architecture), device)
     average.requires_grad_(False)
-    fused = device.type in ("cpu", "cuda")
-    optimiser = torch.optim.Adam(network.parameters(), job.learning_rate, betas=(0.9, 0.99), fused=fused)
+    optimiser = adam(network, job.learning_rate)
     facesets = {names.index(faceset.identity): faceset for faceset in sets}
     study = Study(job, device, description, network, average, optimiser, facesets, report=report)
     study.first_batch = job.batch
@@ -230,10 +229,10 @@ def _load_weights(study: Study, found: Checkpoint) -> list[int]:
     spent, joined = state.get("trained_seconds"), state.get("joined_seconds")
     study.trained_seconds = float(spent) if isinstance(spent, int | float) else 0.0
     study.joined_seconds = joined if isinstance(joined, dict) else {}
-    # Who asks for another learning rate begins with all of it.
     found_batch = state.get("batch")
     if not study.job.batch and isinstance(found_batch, int) and 0 < found_batch <= LARGEST_BATCH:
         study.first_batch = found_batch
+    # Who asks for another learning rate begins with all of it.
     same_rate = state.get("learning_rate") == study.job.learning_rate
     study.watch = Watch.from_dict(state.get("watch")) if same_rate else Watch()
     return new
@@ -300,6 +299,18 @@ def load_faces(faceset: FaceSet, size: int, device: torch.device) -> Bank:
             where=faceset.path,
             fix="train at a smaller size, with fewer faces, or on a device with more memory",
         ) from exc
+
+
+def adam(network: nn.Module, learning_rate: float) -> torch.optim.Adam:
+    """The optimiser of a network that is on its device already."""
+    fused = next(network.parameters()).device.type in ("cpu", "cuda")
+    return torch.optim.Adam(network.parameters(), learning_rate, betas=(0.9, 0.99), fused=fused)
+
+
+def precision(job: RunFields, device: torch.device) -> torch.autocast:
+    """Computes in bfloat16 what a job lets it and its device is faster with."""
+    mixed = job.mixed_precision and device.type in ("cpu", "cuda")
+    return torch.autocast(device.type, torch.bfloat16, enabled=mixed)
 
 
 def on_device(network: Network, device: torch.device) -> Network:
