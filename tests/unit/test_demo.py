@@ -35,6 +35,12 @@ def test_different_seeds_give_different_performers() -> None:
     assert np.abs(frame(4).pixels - frame(1).pixels).mean() > 0.02
 
 
+def test_the_longest_nose_is_drawn() -> None:
+    identity = Identity.from_seed(2856)
+    assert identity.nose_length_cm - identity.nose_lift_cm > 0.53
+    assert np.isfinite(render(identity, Moment(), size=SIZE).pixels).all()
+
+
 def test_pixels_and_mattes_have_the_promised_shape_and_range() -> None:
     shot = frame()
     assert shot.pixels.shape == (*SIZE, 3) and shot.pixels.dtype == np.float32

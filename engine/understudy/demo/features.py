@@ -123,7 +123,7 @@ def _nose(identity: Identity, ax: Floats, y: Floats) -> Floats:
     tip_y = -3.95 + identity.nose_lift_cm - identity.nose_length_cm
     reach = 2.0 + 0.15 * identity.nose_tip
     keys_y = (
-        -5.6,
+        min(-5.6, tip_y - 1.2),  # the longest noses end below all others
         tip_y - 1.12,
         tip_y - 0.72,
         tip_y - 0.36,
