@@ -24,7 +24,7 @@ import numpy as np
 from understudy.comp import match, transport
 from understudy.face.smooth import TrackedFace
 from understudy.face.template import BASE
-from understudy.image.frame import Frame
+from understudy.image.frame import FloatImage, Frame
 from understudy.job import SwapJob
 from understudy.progress import silent
 from understudy.runtime.model import Model, Swapped
@@ -44,6 +44,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "the same, gradient": {"merge": "gradient"},
     "the same, grain": {"grain": 100.0},
     "the same, matched sharpness": {"match_sharpness": 100.0},
+    "the same, the plate's mouth": {"plate_mouth": 100.0},
     "the same, occlusion matte": {"matte_occlusion": True},
     "the same, erode 5 %, feather 20 %": {"erode": 5.0, "feather": 20.0},
 }
@@ -57,8 +58,11 @@ def stub() -> Model:
     )
     matte = np.ones((1, NETWORK_PX, NETWORK_PX), np.float32)
     card = SimpleNamespace(size=NETWORK_PX, coverage="full", source="a", destination="b")
-    drawn = Swapped(face[None], matte, face[None], matte)
-    return cast(Model, SimpleNamespace(card=card, swap=lambda *_, **__: drawn))
+
+    def swap(_: Any, landmarks: FloatImage, **__: Any) -> Swapped:
+        return Swapped(face[None], matte, face[None], matte, landmarks)
+
+    return cast(Model, SimpleNamespace(card=card, swap=swap))
 
 
 def moment(width: int, height: int) -> newface.Moment:

@@ -2,12 +2,16 @@
 """Score a swap against a known answer, at several training times in one run.
 
     bench/truth.py --minutes 10,30,60 --size 96
+    bench/truth.py --minutes 45 --refine-minutes 15 --size 128
     bench/truth.py --minutes 0.5,1.25,2.5,5,10,20,40 --classic --classic-minutes 2.5,5,10,20,40
 
 Two digital performers, trainA (who acts) and trainB (who goes in), are extracted and trained on; testA is
 swapped and scored against testAB by score_swap.py. The footage is not part of the project: --footage and
 --scorer name where it lies. Prints one JSON line a mark, adds it to truth.jsonl, and writes a contact sheet
 beside it.
+
+With --refine-minutes the source's faces are refined after the last mark, and one row more says what the swap
+comes to then.
 
 With --classic the recipe that the field started from (classic.py) is trained on the same faces, in turns with
 ours from mark to mark, so that whatever else the machine does hits both; only training counts as time. Its
@@ -30,15 +34,15 @@ from typing import Any
 import classic_training
 from classic import LOSSES
 
-from understudy.job import ExportJob, ExtractJob, SwapJob, TrackJob, TrainJob
+from understudy.job import ExportJob, ExtractJob, RefineJob, SwapJob, TrackJob, TrainJob
 from understudy.progress import Event, Progress, Warned
 from understudy.settings import Settings
 from understudy.shot import extract, review, swap, track
-from understudy.train import export, loop
+from understudy.train import export, loop, refine
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 SHEET_FRAMES = (1, 21, 41, 61, 81, 100)
-OURS, CLASSIC = "understudy", "classic"
+OURS, REFINED, CLASSIC = "understudy", "understudy refined", "classic"
 FIGURES = ("look_psnr", "look_ssim")
 # What a swap covers where the network says nothing of it.
 HULL = {"matte_learned": False, "matte_hull": True}
@@ -117,6 +121,16 @@ def train_ours(options: argparse.Namespace, settings: Settings, slice_minutes: f
     return trained, Path(exported["model"])
 
 
+def refine_ours(options: argparse.Namespace, settings: Settings) -> tuple[Row, Path]:
+    """Refine the source's faces in the trained model: the run's figures, and the exported model."""
+    model = options.out / f"{options.name}.model"
+    faceset = options.out / "trainB.faceset"
+    job = RefineJob(model=model, faceset=faceset, minutes=options.refine_minutes)
+    refined = refine.run(job, report=tell, settings=settings)
+    exported = export.run(ExportJob(model=model, refine=True), report=tell, settings=settings)
+    return refined, Path(exported["model"])
+
+
 def begin_classic(options: argparse.Namespace, settings: Settings) -> classic_training.Training:
     """The classic recipe on the same faces, untrained."""
     return classic_training.begin(
@@ -139,6 +153,7 @@ def measure(options: argparse.Namespace, settings: Settings) -> list[Row]:
     rows: list[Row] = []
     training = begin_classic(options, settings) if options.classic_minutes else None
     started, spent = datetime.now().astimezone().isoformat(timespec="seconds"), 0.0
+    about = {"name": options.name, "started": started, "size": options.size}
     for recipe, minutes in schedule(options.minutes, options.classic_minutes):
         if training is not None and recipe == CLASSIC:
             trained = classic_training.train(training, minutes=minutes, report=tell)
@@ -149,8 +164,13 @@ def measure(options: argparse.Namespace, settings: Settings) -> list[Row]:
             trained, model = train_ours(options, settings, minutes - spent)
             name, changes, spent = options.name, {}, minutes
         scored = swap_and_score(options, settings, model, name, minutes, **changes)
-        about = {"recipe": recipe, "name": options.name, "started": started, "size": options.size}
-        rows.append(about | trained | {"minutes": minutes} | scored)
+        rows.append(about | {"recipe": recipe} | trained | {"minutes": minutes} | scored)
+        record(options.out, rows[-1])
+    if options.refine_minutes:
+        refined, model = refine_ours(options, settings)
+        minutes = spent + options.refine_minutes
+        scored = swap_and_score(options, settings, model, f"{options.name}_refined", minutes)
+        rows.append(about | {"recipe": REFINED} | refined | {"minutes": minutes} | scored)
         record(options.out, rows[-1])
     return rows
 
@@ -219,6 +239,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--warp", type=float, default=defaults["warp"])
     parser.add_argument("--jitter", type=float, default=defaults["jitter"])
     parser.add_argument("--learning-rate", type=float, default=defaults["learning_rate"])
+    parser.add_argument(
+        "--refine-minutes", type=float, default=0.0, help="then refine the source for so long"
+    )
     parser.add_argument("--classic", action="store_true", help="train and score the classic recipe too")
     parser.add_argument("--classic-minutes", type=_marks, default=[], help="its marks; as --minutes")
     parser.add_argument("--classic-loss", choices=sorted(LOSSES), default="l1")

@@ -98,6 +98,8 @@ class SwapJob(PlateFields):
     """Identity to put in; the model's first source when left out."""
     identity_mix: Share = 100.0
     """Share of the source performer in the new face; the rest is the plate's own, as the model knows it."""
+    plate_mouth: Share = 0.0
+    """How far the plate's own teeth and tongue show between the new face's lips."""
     matte_learned: Switch = True
     """Covers the plate where the model says the new face is."""
     matte_destination: Switch = False

@@ -67,6 +67,7 @@ def test_the_face_changes_and_everything_else_is_the_plate_bit_for_bit(tmp_path:
         {"grain": 100.0},
         {"motion_blur": 100.0},
         {"degrade": 60.0, "denoise": 50.0},
+        {"plate_mouth": 100.0},
         {"matte_destination": True, "matte_hull": True, "matte_combine": "minimum"},
         {"erode_top": 10.0},
         {"feather_left": 20.0},

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from understudy import keyframes
 from understudy.face.smooth import TrackedFace
 from understudy.face.template import BASE
-from understudy.image.frame import Frame
+from understudy.image.frame import FloatImage, Frame
 from understudy.job import SwapJob
 from understudy.runtime.model import Model, Swapped
 from understudy.shot import evidence, footage, merging, recipe
@@ -53,8 +53,11 @@ def network(seed: int) -> Model:
     y, x = np.mgrid[:EDGE, :EDGE] / EDGE - 0.5
     matte = np.clip((0.45 - np.hypot(x, y)) * 12, 0, 1).astype(np.float32)[None]
     card = SimpleNamespace(size=EDGE, coverage="full", source="a", destination="b")
-    drawn = Swapped(faces[0], matte, faces[1], matte)
-    return cast(Model, SimpleNamespace(card=card, swap=lambda *_, **__: drawn))
+
+    def swap(_: Any, landmarks: FloatImage, **__: Any) -> Swapped:
+        return Swapped(faces[0], matte, faces[1], matte, landmarks + np.float32(2))
+
+    return cast(Model, SimpleNamespace(card=card, swap=swap))
 
 
 def moment(seed: int, job: SwapJob, size: float, middle: tuple[float, float], value: float) -> Moment:

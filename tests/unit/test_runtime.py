@@ -93,11 +93,12 @@ def test_landmarks_that_do_not_fit_are_refused(path, bad):
 
 def test_a_swap_gives_the_face_and_both_mattes(path):
     model = Model.open(path, device="cpu", threads=1)
-    face, cover, _, own = model.swap(faces(), landmarks(), source="ada")
+    face, cover, _, own, places = model.swap(faces(), landmarks(), source="ada")
     np.testing.assert_allclose(face, faces() * 0.5 - 0.25, atol=1e-6)
     assert face.dtype == cover.dtype == own.dtype == np.float32
     assert cover.shape == own.shape == (2, SIZE, SIZE)
     assert (cover == 0).all() and (own == 0.5).all()
+    np.testing.assert_allclose(places, landmarks() - SIZE / 4, atol=1e-4)
 
 
 def test_the_card_names_the_source_when_the_caller_does_not(path):
@@ -108,9 +109,9 @@ def test_the_card_names_the_source_when_the_caller_does_not(path):
 
 def test_the_destination_itself_and_no_faces_at_all_are_fine(path):
     model = Model.open(path)
-    _, cover, _, own = model.swap(faces(1), landmarks(1), source="cy")
+    _, cover, _, own, _ = model.swap(faces(1), landmarks(1), source="cy")
     assert np.array_equal(cover, own)
-    assert [a.shape[0] for a in model.swap(faces(0), landmarks(0))] == [0, 0, 0, 0]
+    assert [a.shape[0] for a in model.swap(faces(0), landmarks(0))] == [0] * 5
 
 
 @pytest.mark.parametrize("mix", [0.0, 0.25, 1.0])
@@ -122,6 +123,7 @@ def test_mixed_identities_are_drawn_with_their_features_in_one_place(path, mix):
     np.testing.assert_allclose(mixed.matte, 0.5 * (1 - mix), atol=1e-6)
     np.testing.assert_allclose(mixed.own_face, faces() * 0.5 + 2, atol=1e-5)
     assert (mixed.own_matte == 0.5).all()
+    np.testing.assert_allclose(mixed.landmarks, landmarks() - mix * SIZE / 4, atol=1e-4)
 
 
 def test_a_broken_pixel_spoils_no_swap(path):

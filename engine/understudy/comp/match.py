@@ -27,6 +27,9 @@ _VARIANCE_FLOOR = 1e-8
 # A match may at most quarter or quadruple a contrast: beyond that it amplifies compression noise.
 _GAIN_LOW, _GAIN_HIGH = 0.25, 4.0
 
+# Newton steps with the matrix for the slope: a table bends colours little beside it.
+_UNDOING_STEPS = 8
+
 # Encoded units, a little over a stop: light may differ by this much between face and plate.
 _USUAL_DIFFERENCE = 0.08
 
@@ -98,6 +101,18 @@ class ColourMatch:
             places = np.asarray(cv2.transform(flat, self.table.index), np.float32)
             kernels.add_from_table(moved, places, self.table.values, self.table.low, self.table.high)
         return moved.reshape(colours.shape)
+
+    def undo(self, rgb: FloatImage) -> FloatImage:
+        """The encoded colours (..., 3) that `apply` turns into these.
+
+        Where a match brings different colours together, by its matrix or its table, it is one near it.
+        """
+        back = np.linalg.pinv(self.matrix[:, :3]).T.astype(np.float32)
+        wanted = np.asarray(rgb, np.float32)
+        found = np.asarray((wanted - self.matrix[:, 3].astype(np.float32)) @ back, np.float32)
+        for _ in range(_UNDOING_STEPS if self.table is not None else 0):
+            found = np.asarray(found + (wanted - self.apply(found)) @ back, np.float32)
+        return found
 
     def at_strength(self, strength: float) -> ColourMatch:
         """Blend with the identity: 0 changes nothing, 1 matches fully.

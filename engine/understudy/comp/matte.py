@@ -71,7 +71,7 @@ def outline(landmarks: FloatImage, *, grow: float = FOREHEAD) -> Points:
     Raises:
         FaceError: the landmarks have another shape, or are not finite.
     """
-    points = _without_temples(_checked(landmarks))
+    points = _without_temples(face_points(landmarks))
     corners = cv2.convexHull(np.concatenate([points, _forehead(points, grow)]).astype(np.float32))[:, 0]
     return _rounded(corners.astype(np.float64))
 
@@ -92,7 +92,7 @@ def rectangle(
         FaceError: the landmarks have another shape, or are not finite.
         JobError: padding_px is not finite.
     """
-    points = _checked(landmarks)
+    points = face_points(landmarks)
     if not math.isfinite(padding_px):
         raise JobError(f"A box cannot have {padding_px} pixels of padding.", fix="give a number of pixels")
     points = np.concatenate([points, _forehead(points, grow)])
@@ -105,7 +105,12 @@ def rectangle(
     return matte
 
 
-def _checked(landmarks: FloatImage) -> Points:
+def face_points(landmarks: FloatImage) -> Points:
+    """A face's landmarks as (68, 2) float64.
+
+    Raises:
+        FaceError: they have another shape, or are not finite.
+    """
     points = np.asarray(landmarks, np.float64)
     if points.shape != (68, 2) or not np.isfinite(points).all():
         raise FaceError(

@@ -151,12 +151,14 @@ class Swapped(NamedTuple):
         matte: (N, S, S) in 0..1, where they are.
         own_face: (N, S, S, 3) the plate's own performer as the model knows them.
         own_matte: (N, S, S) in 0..1, where the plate's own faces are.
+        landmarks: (N, 68, 2) pixels of the faces, where the new faces' features lie.
     """
 
     face: FloatImage
     matte: FloatImage
     own_face: FloatImage
     own_matte: FloatImage
+    landmarks: FloatImage
 
 
 class Model:
@@ -227,7 +229,7 @@ class Model:
         new, own = self._index(self.card.source if source is None else source), self._destination
         if len(faces) == 0:
             nothing, empty = np.zeros((0, size, size, 3), np.float32), np.zeros((0, size, size), np.float32)
-            return Swapped(nothing, empty, nothing.copy(), empty.copy())
+            return Swapped(nothing, empty, nothing.copy(), empty.copy(), np.zeros_like(landmarks, np.float32))
         clean = np.nan_to_num(np.asarray(faces, np.float32), nan=0.0, posinf=1.0, neginf=0.0)
         shares = (np.asarray(landmarks, np.float32) + np.float32(0.5)) / np.float32(size)
         if identity_mix == 1.0:
@@ -241,18 +243,26 @@ class Model:
             many.own_matte[of_own] + share * (many.matte[of_new] - many.own_matte[of_own]),
             many.own_face[as_is],
             many.own_matte[as_is],
+            many.landmarks[of_new],
         )
 
     def _draw(self, faces: FloatImage, shares: NDArray[np.float32], new: int, own: int) -> Swapped:
         """One run of the graph: what identities `new` and `own` look like."""
         names = (f"face_{new}", f"matte_{new}", f"face_{own}", f"matte_{own}")
+        places = f"landmarks_{new}"
         results = self.session.run(
-            tuple(dict.fromkeys(names)), face=faces.transpose(0, 3, 1, 2), landmarks=shares
+            tuple(dict.fromkeys((*names, places))), face=faces.transpose(0, 3, 1, 2), landmarks=shares
         )
-        drawn = [self._checked(name, results[name], len(faces)) for name in names]
+        size, count = self.card.size, len(faces)
+        drawn = [
+            self._checked(name, results[name], (count, channels, size, size))
+            for name, channels in zip(names, (3, 1, 3, 1), strict=True)
+        ]
         colours = [np.ascontiguousarray(one.transpose(0, 2, 3, 1)) for one in drawn[::2]]
         mattes = [np.clip(one[:, 0], 0, 1) for one in drawn[1::2]]
-        return Swapped(colours[0], mattes[0], colours[1], mattes[1])
+        points = self._checked(places, results[places], (count, LANDMARK_COUNT, 2))
+        pixels = points * np.float32(size) - np.float32(0.5)
+        return Swapped(colours[0], mattes[0], colours[1], mattes[1], pixels)
 
     def _carried(self, identity: int) -> NDArray[np.float32]:
         """(68, 2) shares of the edge that the graph moves the plate's landmarks by to draw an identity."""
@@ -289,9 +299,7 @@ class Model:
             )
         return self.card.identities.index(identity)
 
-    def _checked(self, name: str, array: Any, count: int) -> FloatImage:
-        channels = 3 if name.startswith("face") else 1
-        expected = (count, channels, self.card.size, self.card.size)
+    def _checked(self, name: str, array: Any, expected: tuple[int, ...]) -> FloatImage:
         out = np.asarray(array, np.float32)
         if out.shape != expected:
             raise ModelError(

@@ -15,7 +15,7 @@ from understudy.comp import grade, match, transport
 from understudy.comp.light import Light
 from understudy.comp.light import measure as measure_light
 from understudy.comp.match import ColourMatch, Matrix, Statistics
-from understudy.image.frame import FloatImage
+from understudy.image.frame import Box, FloatImage
 from understudy.job import SwapJob
 
 # Encoded units, three quarters of a stop: two frames whose faces differ by more in their broad colours are of
@@ -115,6 +115,20 @@ class Colour:
     light: Light | None
     light_strength: float
     grade: Matrix
+
+    def undo(self, part: FloatImage, at: Box, size: int) -> FloatImage:
+        """What match and light turn into these colours: how the plate's own get into the new face.
+
+        Args:
+            part: (h, w, 3), encoded.
+            at: Where it lies on the face.
+            size: The face's edge.
+        """
+        solved = self.match.at_strength(self.strength)
+        if self.light is not None and self.light_strength > 0:
+            lit = self.light.lacking(solved, (size, size))[at.slices(Box(0, 0, size, size))]
+            part = part - lit * np.float32(self.light_strength)
+        return solved.undo(part)
 
     def apply(self, rgb: FloatImage) -> FloatImage:
         """Change a face (H, W, 3), encoded; the light's picture is stretched over it."""

@@ -188,5 +188,6 @@ def draw(frame: Frame, face: TrackedFace, model: Model, job: SwapJob) -> Drawn |
         plate_face,
         swapped.own_face[0],
         face.landmarks,
+        swapped.landmarks[0],
         to_network,
     )

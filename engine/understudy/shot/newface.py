@@ -24,6 +24,7 @@ class Drawn:
         plate: (S, S, 3) the plate's own face, encoded.
         known: (S, S, 3) the plate's own face as the model draws it, encoded.
         landmarks: (68, 2) pixels of the plate.
+        drawn_at: (68, 2) pixels of the new face, where its features lie.
         plate_to_aligned: (2, 3) matrix at S.
     """
 
@@ -33,6 +34,7 @@ class Drawn:
     plate: FloatImage
     known: FloatImage
     landmarks: FloatImage
+    drawn_at: FloatImage
     plate_to_aligned: np.ndarray
 
     @property

@@ -10,12 +10,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from understudy.comp import detail, grain, matte, occlusion
+from understudy.comp import detail, grain, matte, merge, mouth, occlusion
 from understudy.face import canonical
-from understudy.image.frame import FloatImage, Frame
+from understudy.image.frame import Box, FloatImage, Frame
 from understudy.job import SwapJob
 from understudy.shot import evidence
 from understudy.shot.crop import cut, cut_matte
+from understudy.shot.evidence import Colour
 from understudy.shot.newface import Drawn, Moment, NewFace, Shape
 from understudy.shot.placement import replaced, shutter_path
 
@@ -84,14 +85,38 @@ def _edged(job: SwapJob, final: FloatImage, unit: float) -> FloatImage:
 def composite(job: SwapJob, moment: Moment, drawn: Drawn, made: Shape) -> NewFace:
     """Colour, light and detail of the new face."""
     working = made.size
+    colour = evidence.solve(job, moment.evidence)
+    rgb = sharpen(job, moment, resize(drawn.face, working), made)
+    if job.plate_mouth > 0:
+        rgb = _with_plates_mouth(job, moment, drawn, made, rgb, colour)
     return NewFace(
-        sharpen(job, moment, resize(drawn.face, working), made),
-        evidence.solve(job, moment.evidence),
+        rgb,
+        colour,
         made,
         job.opacity / 100,
         replaced(job, made.plate_to_aligned, working),
         shutter_path(job, moment.near, made.plate_to_aligned, working),
     )
+
+
+def _with_plates_mouth(
+    job: SwapJob, moment: Moment, drawn: Drawn, made: Shape, rgb: FloatImage, colour: Colour
+) -> FloatImage:
+    """The new face with the plate's own teeth and tongue, such that match and light make them the plate's."""
+    own = canonical.transform(drawn.landmarks, made.plate_to_aligned).astype(np.float32)
+    larger = made.size / drawn.size
+    new = canonical.transform(drawn.drawn_at, canonical.resizing(larger, larger)).astype(np.float32)
+    shows = mouth.opening(own, new, made.size) * np.float32(job.plate_mouth / 100)
+    box = merge.covered(shows)
+    if box.empty:
+        return rgb
+    to_box = canonical.compose(mouth.carrying(own, new), made.plate_to_aligned)
+    to_box[:, 2] -= box.x0, box.y0
+    square = cut(moment.frame, to_box, max(box.width, box.height))
+    plates = colour.undo(square[: box.height, : box.width], box, made.size)
+    laid, inside = rgb.copy(), box.slices(Box(0, 0, made.size, made.size))
+    laid[inside] += shows[inside][..., None] * (plates - laid[inside])
+    return laid
 
 
 def sharpen(job: SwapJob, moment: Moment, rgb: FloatImage, made: Shape) -> FloatImage:
