@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from understudy.keyframes import moving, stepping
 
@@ -36,6 +37,26 @@ def unit(name: str) -> dict[str, Any]:
     return {"unit": name}
 
 
+def as_minutes(value: Any) -> Any:
+    """Read 2h, 90m, 45s or 1h30m as minutes; anything else is left for the field to judge."""
+    if not isinstance(value, str):
+        return value
+    found = _SPAN.fullmatch("".join(value.lower().split()))
+    if found is None or not any(found.groups()):
+        return value
+    return sum(
+        float(part) * minutes for part, minutes in zip(found.groups(), (60, 1, 1 / 60), strict=True) if part
+    )
+
+
+_NUMBER = r"\d{1,9}(?:\.\d{1,9})?"
+_SPAN = re.compile(rf"(?:({_NUMBER})h)?(?:({_NUMBER})m(?:in)?)?(?:({_NUMBER})s)?")
+# How long a run may train; `also` is a flag that says the same in another word.
+RunMinutes = Annotated[
+    float,
+    Field(ge=0, le=1_000_000, json_schema_extra={**unit("minutes"), "also": "--pause-after"}),
+    BeforeValidator(as_minutes),
+]
 Percent = Annotated[float, Field(ge=0, le=100, json_schema_extra=unit("percent"))]
 # Fields that a keyframe may move: what the artist sees at once.
 Share = Annotated[float, moving(0, 100, "percent")]

@@ -100,7 +100,8 @@ def _row(option: Option) -> str:
         words = f"{option.count} {words}"
     values = ", ".join(part for part in (words, option.unit, option.limits) if part)
     default = "needed" if option.required else f"`{option.default}`" if option.default else "–"
-    return f"| `{option.name}` | {option.sentence} | {values} | {default} |"
+    also = f" Also `{option.also}`." if option.also else ""
+    return f"| `{option.name}` | {option.sentence}{also} | {values} | {default} |"
 
 
 if __name__ == "__main__":

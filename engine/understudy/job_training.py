@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from understudy.fields import Job, Percent, Precision, unit
+from understudy.fields import Job, Percent, Precision, RunMinutes, unit
 
 
 class RunFields(Job):
@@ -17,8 +17,8 @@ class RunFields(Job):
     """Model folder to write or to go on with; it ends in .model."""
     iterations: Annotated[int, Field(ge=0, le=100_000_000)] = 0
     """Iteration to stop at; 0 leaves it to the time."""
-    minutes: Annotated[float, Field(ge=0, le=1_000_000, json_schema_extra=unit("minutes"))] = 0.0
-    """Time to train for before this run saves and pauses, to go on later; 0 leaves it to the iterations."""
+    minutes: RunMinutes = 0.0
+    """Time, as 90 or 1h30m, after which this run saves and pauses; 0 leaves it to the iterations."""
     batch: Annotated[int, Field(ge=1, le=1024)] = 4
     """Faces of each performer in one iteration, in parts where memory is short."""
     learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 1e-3

@@ -27,6 +27,7 @@ class Option:
         count: How many values the flag takes.
         unit: The unit, empty when there is none.
         limits: The range in words, empty when there is none.
+        also: Another flag that says the same, empty when there is none.
     """
 
     name: str
@@ -38,11 +39,17 @@ class Option:
     count: int
     unit: str
     limits: str
+    also: str
 
     @property
     def flag(self) -> str:
         """The flag on the command line."""
         return "--" + self.name.replace("_", "-")
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The flag, and the other one that means it."""
+        return (self.flag, self.also) if self.also else (self.flag,)
 
     @property
     def help(self) -> str:
@@ -82,7 +89,8 @@ def add_options(parser: argparse.ArgumentParser, verb: str, job: type[BaseModel]
             )
         else:
             group.add_argument(
-                option.flag,
+                *option.flags,
+                dest=option.name,
                 default=argparse.SUPPRESS,
                 choices=option.choices or None,
                 nargs=option.count if option.count > 1 else None,
@@ -132,6 +140,7 @@ def _option(name: str, field: Mapping[str, Any], *, required: bool) -> Option:
         count=int(field.get("minItems", 1)) if kind == "numbers" else 1,
         unit=str(field.get("unit", "")),
         limits=_limits(field),
+        also=str(field.get("also", "")),
     )
 
 

@@ -87,9 +87,11 @@ def test_switches_and_boxes_have_flags(do: Callable[[Runner], list[Job]]) -> Non
     jobs = do(lambda job, report: {})
     sets = ["--source-faceset", "a.faceset", "--destination-faceset", "b.faceset"]
     assert cli.main(["train", "--model", "m.model", *sets, "--flip", "--no-mixed-precision"]) == 0
+    assert cli.main(["train", "--model", "m.model", *sets, "--pause-after", "1h30m"]) == 0
     assert cli.main(["track", "--plate", "p", "--track", "t", "--face-box", "-1", "2", "30", "40.5"]) == 0
     assert jobs[0].model_dump()["flip"] and not jobs[0].model_dump()["mixed_precision"]
-    assert jobs[1].model_dump()["face_box"] == (-1.0, 2.0, 30.0, 40.5)
+    assert jobs[1].model_dump()["minutes"] == 90.0
+    assert jobs[2].model_dump()["face_box"] == (-1.0, 2.0, 30.0, 40.5)
 
 
 def test_flags_lie_on_top_of_the_job_document(tmp_path: Path, do: Callable[[Runner], list[Job]]) -> None:

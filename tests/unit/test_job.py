@@ -14,6 +14,11 @@ from understudy.job import JOBS, SwapJob, TrainJob, parse_job
 from understudy.options import describe
 
 SWAP: dict[str, Any] = {"plate": "a.%04d.exr", "track": "a.track", "model": "m.onnx", "output": "o.%04d.exr"}
+TRAIN: dict[str, Any] = {
+    "model": "m.model",
+    "source_faceset": "a.faceset",
+    "destination_faceset": "b.faceset",
+}
 FIELDS = [(verb, name) for verb, job in JOBS.items() for name in job.model_fields]
 
 
@@ -40,6 +45,21 @@ def test_values_may_come_as_the_text_of_a_command_line() -> None:
     job = parse_job("swap", {**SWAP, "opacity": "50", "write": "face_pass"})
     assert isinstance(job, SwapJob)
     assert (job.opacity, job.write) == (50.0, "face_pass")
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [("2h", 120.0), ("1h30m", 90.0), ("45 min", 45.0), ("90s", 1.5), ("1.5H", 90.0), ("7.5", 7.5), (3, 3.0)],
+)
+def test_a_run_may_be_so_long_in_words(text: Any, minutes: float) -> None:
+    job = parse_job("train", {**TRAIN, "minutes": text})
+    assert isinstance(job, TrainJob) and job.minutes == pytest.approx(minutes)
+
+
+@pytest.mark.parametrize("text", ["", "h", "2 days", "-2h", "2h2h", "h30m", "9" * 40 + "h", "nan"])
+def test_a_length_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(JobError, match="minutes"):
+        parse_job("train", {**TRAIN, "minutes": text})
 
 
 def test_a_job_survives_its_own_json() -> None:
