@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from understudy.comp import edge
 from understudy.errors import UnderstudyError
 from understudy.face import canonical
 from understudy.face.smooth import is_cut
@@ -182,7 +183,7 @@ def draw(frame: Frame, face: TrackedFace, model: Model, job: SwapJob) -> Drawn |
         plate_face[None], aligned[None], source=job.source, identity_mix=job.identity_mix / 100
     )
     return Drawn(
-        swapped.face[0],
+        edge.extended(swapped.face[0], swapped.matte[0]),
         swapped.matte[0],
         swapped.own_matte[0],
         plate_face,

@@ -19,7 +19,7 @@ class Drawn:
     """What the network made of one frame: all that compositing needs of it, at the network's size S.
 
     Attributes:
-        face: (S, S, 3) the new face, encoded.
+        face: (S, S, 3) the new face, encoded; beyond its matte its own colours go on.
         learned, destination: (S, S) the mattes of the new face and of the plate's own.
         plate: (S, S, 3) the plate's own face, encoded.
         known: (S, S, 3) the plate's own face as the model draws it, encoded.
