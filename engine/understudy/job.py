@@ -122,7 +122,7 @@ class SwapJob(PlateFields):
     """Shrinks the matte; negative values grow it."""
     erode_top: SignedOfMatte = 0.0
     """Shrinks the matte from the forehead; negative values grow it."""
-    erode_bottom: SignedOfMatte = -1.5
+    erode_bottom: SignedOfMatte = 0.0
     """Shrinks the matte from the chin; negative values grow it."""
     erode_left: SignedOfMatte = 0.0
     """Shrinks the matte from the picture's left side of the face; negative values grow it."""
