@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import blender_shots
 import pytest
 
 from rendered import SETTINGS, Shot, render
@@ -22,6 +23,13 @@ Bake = Callable[[dict[str, Any]], tuple[Path, Path, Path]]
 @pytest.fixture(scope="session")
 def shot(tmp_path_factory: pytest.TempPathFactory) -> Shot:
     return render(tmp_path_factory.mktemp("shot"))
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> blender_shots.Shot:
+    """A shorter shot for Blender."""
+    made = render(tmp_path_factory.mktemp("shot"), shot_frames=blender_shots.FRAMES)
+    return blender_shots.Shot(made.root, str(made.model), made.frames("plate"))
 
 
 @pytest.fixture(scope="session")
