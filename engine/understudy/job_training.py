@@ -48,7 +48,7 @@ class TrainJob(RunFields):
     """Faces of each performer in one iteration, in parts where memory is short; 0 finds by trying."""
     other_facesets: Path | None = None
     """Folder with the face sets of further performers, whom the model knows or who join it."""
-    size: Annotated[int, Field(ge=32, le=1024, multiple_of=16, json_schema_extra=unit("pixels"))] = 96
+    size: Annotated[int, Field(ge=32, le=1024, multiple_of=16, json_schema_extra=unit("pixels"))] = 128
     """Edge of the face the network makes; beyond 128 it grows to that while it trains."""
     raise_iterations: Annotated[int, Field(ge=0, le=100_000_000)] = 0
     """Iterations after which the batch is doubled, twice at most; 0 leaves it."""

@@ -142,7 +142,7 @@ def test_an_export_agrees_with_the_network_for_any_batch(
     opened = Model.open(Path(result["model"]), device="cpu")
     faces = np.random.default_rng(0).uniform(0.1, 0.5, (5, SIZE, SIZE, 3)).astype(np.float32)
     points = np.random.default_rng(1).uniform(0, SIZE, (5, 68, 2)).astype(np.float32)
-    drawn, matte, own, _ = opened.swap(faces, points, source="bert")
+    drawn, matte, own, *_ = opened.swap(faces, points, source="bert")
     network = export.load(model)[1]
     with torch.no_grad():
         expected = network(
