@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from understudy.comp import edge
+from understudy.comp import edge, matte
 from understudy.errors import UnderstudyError
 from understudy.face import canonical
 from understudy.face.smooth import is_cut
@@ -28,6 +28,9 @@ from understudy.shot.newface import Drawn, Moment, Shape
 from understudy.shot.warm import Warm, stamp_of
 
 _OF_THE_SHAPE = ("matte_", "erode", "feather", "box_")
+# How far the new face's matte goes on below its chin, as a share of the aligned face's edge. The landmarks it
+# was learned from end on the chin; what makes it a chin is the dark below it, and that is on a neck.
+_CHIN = 0.015
 _OF_THE_EVIDENCE = ("colour_method", "light_radius_percent")
 
 
@@ -182,9 +185,10 @@ def draw(frame: Frame, face: TrackedFace, model: Model, job: SwapJob) -> Drawn |
     swapped = model.swap(
         plate_face[None], aligned[None], source=job.source, identity_mix=job.identity_mix / 100
     )
+    covered = matte.trim(swapped.matte[0], top=0, bottom=-_CHIN * card.size, left=0, right=0)
     return Drawn(
-        edge.extended(swapped.face[0], swapped.matte[0]),
-        swapped.matte[0],
+        edge.extended(swapped.face[0], covered),
+        covered,
         swapped.own_matte[0],
         plate_face,
         swapped.own_face[0],

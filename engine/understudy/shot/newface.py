@@ -20,7 +20,8 @@ class Drawn:
 
     Attributes:
         face: (S, S, 3) the new face, encoded; beyond its matte its own colours go on.
-        learned, destination: (S, S) the mattes of the new face and of the plate's own.
+        learned: (S, S) the matte of the new face, a little longer at the chin.
+        destination: (S, S) the matte of the plate's own.
         plate: (S, S, 3) the plate's own face, encoded.
         known: (S, S, 3) the plate's own face as the model draws it, encoded.
         landmarks: (68, 2) pixels of the plate.
