@@ -64,7 +64,7 @@ generate: setup ## Write what comes from the job table
 
 docs: generate ## Write the pages that are generated
 
-bench: setup ## Score a swap against the truth: make bench ARGS="--minutes 30 --size 96"
+bench: setup ## Score a swap against the truth: make bench ARGS="--minutes 10,30 --refine-minutes 15"
 	$(BIN)/python bench/truth.py $(ARGS)
 
 base: setup ## Render and train the base model that new models begin with: an hour on two quiet cores

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """Score a swap against a known answer, at several training times in one run.
 
-    bench/truth.py --minutes 10,30,60 --size 96
-    bench/truth.py --minutes 45 --refine-minutes 15 --size 128
-    bench/truth.py --minutes 0.5,1.25,2.5,5,10,20,40 --classic --classic-minutes 2.5,5,10,20,40
+    bench/truth.py --minutes 10,30 --refine-minutes 15
+    bench/truth.py --size 96 --minutes 0.5,1.25,2.5,5,10,20,40 --classic --classic-minutes 2.5,5,10,20,40
 
 Two digital performers, trainA (who acts) and trainB (who goes in), are extracted and trained on; testA is
 swapped and scored against testAB by score_swap.py. The footage is not part of the project: --footage and

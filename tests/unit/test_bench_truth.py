@@ -103,7 +103,7 @@ def test_the_exported_classic_opens_as_a_model_and_draws_what_the_network_draws(
     assert (model.card.destination, model.card.source, model.card.iterations) == ("anna", "bert", 1)
     faces = np.random.default_rng(0).uniform(0.1, 0.5, (3, SIZE, SIZE, 3)).astype(np.float32)
     points = np.random.default_rng(1).uniform(0, SIZE, (3, LANDMARK_COUNT, 2)).astype(np.float32)
-    drawn, matte, own, _ = model.swap(faces, points)
+    drawn, matte, own, *_ = model.swap(faces, points)
     with torch.no_grad():
         expected = training.network(torch.from_numpy(faces).permute(0, 3, 1, 2), torch.from_numpy(points))
     assert np.abs(own - expected[0].permute(0, 2, 3, 1).numpy()).max() < 1e-4
