@@ -4,6 +4,7 @@
     recipe                                             │ mattes: chosen, combined, eroded, feathered
                                                        │ colour: a matrix in the encoded space; light
                                                        │ detail: sharpness
+                                                       │ mouth: the plate's own, where asked for
     merging   finished frame <── merge, under the matte only ── warp into the rectangle it covers
 
 Convention:
