@@ -9,7 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from understudy.demo import Expression, Identity, Light, Moment, Performance, Pose, Rendering, render
+from understudy.demo import (
+    Expression,
+    Identity,
+    Light,
+    Moment,
+    Performance,
+    Pose,
+    Rendering,
+    landmarks_of,
+    render,
+)
 
 YUNET = Path(__file__).parents[3] / "shared" / "models" / "face_detection_yunet_2023mar.onnx"
 A, B = Identity.from_seed(4), Identity.from_seed(1)
@@ -50,6 +60,11 @@ def test_pixels_and_mattes_have_the_promised_shape_and_range() -> None:
         assert matte.min() >= 0.0 and matte.max() <= 1.0
     assert np.all(shot.face_matte <= shot.head_matte + 1e-5)
     assert 0.08 < shot.face_matte.mean() < 0.5
+
+
+def test_landmarks_alone_are_those_of_the_frame() -> None:
+    moment = Performance.from_seed(3).at(40.0)
+    assert np.array_equal(landmarks_of(A, moment, SIZE), render(A, moment, size=SIZE).landmarks)
 
 
 def test_landmarks_follow_the_ibug_order() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from understudy.face import canonical, curate
 from understudy.face.found import DetectedFace, box_round
-from understudy.face.pose import _MEAN
+from understudy.face.pose import MEAN
 from understudy.face.track import TrackedFace, follow, smooth
 
 
@@ -99,7 +99,7 @@ def test_pose_has_the_signs_it_promises() -> None:
         turn = np.eye(3)
         turn[a, a] = turn[b, b] = np.cos(angle)
         turn[a, b], turn[b, a] = -np.sin(angle), np.sin(angle)
-        return _MEAN @ turn.T
+        return MEAN @ turn.T
 
     for degrees in (-50, -20, 20, 50):
         for axis in (0, 1, 2):

@@ -2,7 +2,7 @@
 
 from understudy.demo.identity import Identity
 from understudy.demo.performance import Camera, Expression, Light, Moment, Performance, Pose
-from understudy.demo.render import Rendering, render
+from understudy.demo.render import Rendering, landmarks_of, render
 
 __all__ = [
     "Camera",
@@ -13,5 +13,6 @@ __all__ = [
     "Performance",
     "Pose",
     "Rendering",
+    "landmarks_of",
     "render",
 ]

@@ -157,6 +157,21 @@ def project(points: Floats, camera: Camera, size: tuple[int, int]) -> Floats:
     return np.stack([x, y, near], -1).astype(np.float32)
 
 
+def landmarks_of(identity: Identity, moment: Moment, size: tuple[int, int]) -> Floats:
+    """The landmarks of a frame alone, a hundred times as fast as the frame.
+
+    Args:
+        identity: Who.
+        moment: What they do.
+        size: (height, width) in pixels.
+
+    Returns:
+        (68, 2) float32, as `Rendering.landmarks` of the same frame.
+    """
+    posed = _pose_rows(express(identity, neutral_head(identity), moment.expression), moment.pose)
+    return project(_marks(identity, posed), moment.camera, size)[:, :2]
+
+
 def rotation(pose: Pose, share: float = 1.0) -> Floats:
     """(3, 3) turn of the head, or of a part of the neck that turns by a share of it."""
     yaw, pitch, roll = (np.radians(a * share) for a in (pose.yaw, pose.pitch, pose.roll))
@@ -206,9 +221,13 @@ def _scene(identity: Identity, face: Identity, moment: Moment) -> tuple[Soup, Fl
     meshes.append(
         GridMesh(body.points + 0.6 * np.array(pose.translation, np.float32), body.uv, SHIRT, body.shade)
     )
+    return pack(meshes), _marks(face, posed), np.ascontiguousarray(matrix[:, 1])
+
+
+def _marks(face: Identity, posed: Floats) -> Floats:
+    """(68, 3) landmarks of a posed grid."""
     index, weight = landmark_places(face)
-    marks = np.einsum("kji,kj->ki", posed.reshape(-1, 3)[index], weight)
-    return pack(meshes), marks.astype(np.float32), np.ascontiguousarray(matrix[:, 1])
+    return np.asarray(np.einsum("kji,kj->ki", posed.reshape(-1, 3)[index], weight), np.float32)
 
 
 def _pose_rows(grid: Floats, pose: Pose, step: int = 1) -> Floats:

@@ -7,10 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from understudy.errors import FaceError
 
-# The mean face in three dimensions, in outer-eye distances: x right, y down, z away from the camera. Made of
-# the same meshes as `template.BASE`, averaged and mirrored onto itself.
 # fmt: off
-_MEAN: NDArray[np.float64] = np.array((
+MEAN: NDArray[np.float64] = np.array((
     (-0.797, -0.323, 0.884), (-0.793, -0.157, 0.944), (-0.780, 0.014, 0.956), (-0.752, 0.199, 0.940),
     (-0.706, 0.399, 0.883), (-0.640, 0.558, 0.774), (-0.563, 0.672, 0.657), (-0.371, 0.843, 0.485),
     (0.000, 0.960, 0.339), (0.371, 0.843, 0.485), (0.563, 0.672, 0.657), (0.640, 0.558, 0.774),
@@ -30,6 +28,8 @@ _MEAN: NDArray[np.float64] = np.array((
     (0.273, 0.410, 0.256), (0.138, 0.451, 0.165), (0.000, 0.467, 0.130), (-0.138, 0.451, 0.165),
 ))
 # fmt: on
+"""(68, 3): the mean face in outer-eye distances; x right, y down, z away from the camera. Made of the same
+meshes as `template.BASE`, averaged and mirrored onto itself."""
 
 # Eyes, nose and the sides of the face turn with the skull; the mouth and the chin do not always.
 _RIGID = (0, 1, 2, 3, 13, 14, 15, 16, 21, 22, *range(27, 36), 36, 39, 42, 45)
@@ -54,7 +54,7 @@ def pose(landmarks: ArrayLike) -> tuple[float, float, float]:
     points = np.asarray(landmarks, np.float64)
     if points.shape != (68, 2) or not np.isfinite(points).all():
         raise FaceError("A head's pose needs 68 landmarks of two finite numbers.")
-    model = _MEAN[list(_RIGID)] - _MEAN[list(_RIGID)].mean(axis=0)
+    model = MEAN[list(_RIGID)] - MEAN[list(_RIGID)].mean(axis=0)
     seen = points[list(_RIGID)] - points[list(_RIGID)].mean(axis=0)
     camera = np.linalg.lstsq(model, seen, rcond=None)[0].T
     rows, sizes, columns = np.linalg.svd(camera, full_matrices=False)
