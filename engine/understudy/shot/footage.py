@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from understudy.comp import edge, matte
+from understudy.comp import brows, edge, matte
 from understudy.errors import UnderstudyError
 from understudy.face import canonical
 from understudy.face.smooth import is_cut
@@ -182,10 +182,10 @@ def draw(frame: Frame, face: TrackedFace, model: Model, job: SwapJob) -> Drawn |
         return None
     plate_face = cut(frame, to_network, card.size)
     aligned = canonical.transform(face.landmarks, to_network).astype(np.float32)
-    swapped = model.swap(
-        plate_face[None], aligned[None], source=job.source, identity_mix=job.identity_mix / 100
-    )
-    covered = matte.trim(swapped.matte[0], top=0, bottom=-_CHIN * card.size, left=0, right=0)
+    mix = job.identity_mix / 100
+    swapped = model.swap(plate_face[None], aligned[None], source=job.source, identity_mix=mix)
+    below = matte.trim(swapped.matte[0], top=0, bottom=-_CHIN * card.size, left=0, right=0)
+    covered = np.maximum(below, np.float32(mix) * brows.ends(aligned, card.size))
     return Drawn(
         edge.extended(swapped.face[0], covered),
         covered,
