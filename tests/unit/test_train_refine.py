@@ -40,6 +40,22 @@ def refine_job(model: Path, sets: tuple[Path, Path], **changes: object) -> Refin
     return RefineJob.model_validate(values | changes)
 
 
+def prepared(model: Path, sets: tuple[Path, Path], **changes: object) -> refining.Refining:
+    with FaceSet.open_for_training(sets[1]) as faceset:
+        asked = refine_job(model, sets, **changes)
+        return refining.prepare(asked, faceset, report=silent, settings=SETTINGS)
+
+
+def refuse(study: refining.Refining, most: int) -> None:
+    """Have memory run out for more than `most` faces at once, as on a small device."""
+
+    def check(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        if len(inputs[0]) > most:
+            raise torch.OutOfMemoryError(f"CUDA out of memory for {len(inputs[0])} faces.")
+
+    study.refiner.fine.register_forward_pre_hook(check)
+
+
 def weights(model: Path) -> dict[str, bytes]:
     newest = checkpoint.find(refiners.checkpoints(model, "bert"))[-1]
     return {path.name: path.read_bytes() for path in sorted(newest.path.glob("*.safetensors"))}
@@ -84,16 +100,41 @@ def test_a_refiner_stays_with_its_identity_when_that_is_alone() -> None:
 
 
 def test_it_learns_what_the_doubled_face_lacks(model: Path, sets: tuple[Path, Path]) -> None:
-    with FaceSet.open_for_training(sets[1]) as faceset:
-        brisk = refine_job(model, sets, learning_rate=0.05)
-        study = refining.prepare(brisk, faceset, report=silent, settings=SETTINGS)
+    study = prepared(model, sets, learning_rate=0.05)
     before = {name: value.clone() for name, value in study.network.state_dict().items()}
-    losses = [refining.learn(study) for _ in range(60)]
+    losses = [refining.learn(study, pytest.fail) for _ in range(60)]
     assert np.mean(losses[-5:]) < 0.9 * np.mean(losses[:5])
     figures = refining.validate(study)
     assert figures["ssim"] > figures["ssim_doubled"]
     for name, value in study.network.state_dict().items():
         assert torch.equal(value, before[name]), name
+
+
+@pytest.mark.parametrize("adversarial", [0.0, 100.0])
+def test_a_batch_that_does_not_fit_is_computed_in_parts_and_teaches_the_same(
+    model: Path, sets: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, adversarial: float
+) -> None:
+    monkeypatch.setattr(refining, "ADVERSARY_BEGINS", 1)
+    changes = {"batch": 5, "mixed_precision": False, "adversarial": adversarial}
+    roomy, tight = (prepared(model, sets, **changes) for _ in range(2))
+    refuse(tight, 2)
+    told: list[str] = []
+    for _ in range(3):
+        losses = [refining.learn(study, told.append) for study in (roomy, tight)]
+        assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    assert [message.partition(" parts")[0][-1] for message in told] == ["2", "4"] and tight.parts == 4
+    assert tight.iteration == roomy.iteration == 3
+    for name, value in roomy.refiner.state_dict().items():
+        torch.testing.assert_close(tight.refiner.state_dict()[name], value, rtol=0.02, atol=2e-4)
+
+
+def test_a_device_too_small_for_one_refined_face_is_an_error(model: Path, sets: tuple[Path, Path]) -> None:
+    study = prepared(model, sets, batch=4)
+    refuse(study, 0)
+    told: list[str] = []
+    with pytest.raises(TrainingError, match="Not even one face"):
+        refining.learn(study, told.append)
+    assert len(told) == 2 and study.iteration == 0
 
 
 @pytest.mark.parametrize("adversarial", [0.0, 100.0])

@@ -29,7 +29,7 @@ def run(job: RefineJob, *, report: Reporter, settings: Settings) -> dict[str, An
     Raises:
         JobError: the job asks for no end, or the face set does not fit the model.
         TrainingError: there is no trained model, another run trains it, the refiner is of another size, its
-            training goes wrong, nothing can be saved, or memory does not suffice.
+            training goes wrong, nothing can be saved, or not even one face fits into memory.
         FaceError: the face set cannot be read.
         Cancelled: the reporter ended the run; it is saved.
     """
@@ -52,7 +52,7 @@ def _train(refining: Refining, report: Reporter) -> dict[str, Any]:
     warn = cache(lambda message: report(Warned(message)))
     try:
         while not clock.over(job, refining.iteration):
-            loss = learn(refining)
+            loss = learn(refining, warn)
             if refining.iteration % CHECK_ITERATIONS == 0 and not math.isfinite(loss):
                 raise _unsound(refining)
             if clock.may_tell(refining.iteration):

@@ -6,6 +6,7 @@ learns what sets the doubled drawing apart from the true face of twice the edge.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -21,7 +22,7 @@ from understudy.train import checkpoint, export, folder, losses, memory, nets, p
 from understudy.train.adversary import Adversary
 from understudy.train.augment import Augmentation
 from understudy.train.checkpoint import Checkpoint
-from understudy.train.gradients import compare, total
+from understudy.train.gradients import compare, cut, total
 from understudy.train.iteration import CLIP_NORM, HELD_OUT_AT_ONCE, follow, pace
 from understudy.train.refiner import Refiner, double
 from understudy.train.refiners import Basis
@@ -47,6 +48,7 @@ class Refining:
         average: The refiner's exponential moving average, which is what is exported.
         basis: What it is trained on.
         iteration: Optimiser steps made so far.
+        parts: Into how many parts a batch is cut, so that it fits into memory.
         between: Whether it is between two iterations, so that what is there is worth saving.
         figures: What the last validation measured, at iteration `examined`.
     """
@@ -62,6 +64,7 @@ class Refining:
     basis: Basis
     adversary: Adversary | None = None
     iteration: int = 0
+    parts: int = 1
     between: bool = True
     figures: dict[str, float] = field(default_factory=dict)
     examined: int = -1
@@ -164,53 +167,79 @@ def _resume(refining: Refining, report: Reporter) -> None:
         )
 
 
-def learn(refining: Refining) -> float:
-    """Make one iteration; gives its loss.
+def learn(refining: Refining, warn: Callable[[str], None]) -> float:
+    """Make one iteration, in more parts where memory does not suffice; gives its loss.
 
     Raises:
-        TrainingError: a batch does not fit into memory.
+        TrainingError: not even one face fits into memory.
     """
-    try:
-        return _step(refining)
-    except BaseException as exc:
-        if not memory.is_shortage(exc):
-            raise
-        job = refining.job
+    while True:
+        try:
+            return _step(refining)
+        except BaseException as exc:
+            if not memory.is_shortage(exc):
+                raise
+        # Only here, where nothing holds the failed attempt any more, is its memory free.
+        _halve(refining, warn)
+
+
+def _halve(refining: Refining, warn: Callable[[str], None]) -> None:
+    refining.between = True
+    _forget_gradients(refining)
+    memory.release(refining.device)
+    job = refining.job
+    if refining.parts >= job.batch:
         raise TrainingError(
-            f"A batch of {job.batch} faces of {refining.size} pixels does not fit into the memory of "
-            f"{refining.device.type}.",
+            f"Not even one face of {refining.size} pixels fits into the memory of {refining.device.type}.",
             where=job.model,
-            fix="refine with a smaller batch; it may be another one at any time",
-        ) from exc
+            fix="refine with a smaller width, or on a device with more memory",
+        )
+    refining.parts = min(2 * refining.parts, job.batch)
+    warn(
+        f"Out of memory: a batch of {job.batch} is now computed in {refining.parts} parts. It learns the "
+        "same, more slowly; a smaller batch or width would fit at once."
+    )
 
 
 def _step(refining: Refining) -> float:
-    batch, adversary = _batch(refining), refining.adversary
-    refined = _refine(refining, refining.refiner, batch)
-    weights = _weights(refining)
-    figures = compare([batch], [refined], weights, whole=None)
-    truth = nets.normalise(batch.truth)
-    if adversary is not None and "adversary" in weights:
-        figures["adversary"] = adversary.fooled(refined[0], truth, batch.matte, count=len(truth))
-    loss = total(figures, weights)
-    refining.optimiser.zero_grad(set_to_none=True)
-    loss.backward()
+    batch, weights = _batch(refining), _weights(refining)
+    _forget_gradients(refining)
+    parts = cut(batch, min(refining.parts, len(batch.truth)))
+    whole = batch.weight if len(parts) > 1 else None
+    loss = sum(_of_part(refining, part, weights, whole) for part in parts)
     torch.nn.utils.clip_grad_norm_(refining.refiner.parameters(), CLIP_NORM)
-    if adversary is not None and "adversary" in weights:
-        adversary.forget_gradients()
-        adversary.learn(
-            refined[0].detach(), truth, batch.matte, count=len(truth), iteration=refining.iteration
-        )
     refining.between = False
     for group in refining.optimiser.param_groups:
         group["lr"] = refining.job.learning_rate * pace(refining.iteration)
     refining.optimiser.step()
-    if adversary is not None and "adversary" in weights:
-        adversary.step()
+    if refining.adversary is not None and "adversary" in weights:
+        refining.adversary.step()
     follow(refining.average, refining.refiner, refining.iteration)
     refining.iteration += 1
     refining.between = True
+    return loss
+
+
+def _of_part(refining: Refining, part: Batch, weights: dict[str, float], whole: Tensor | None) -> float:
+    """Add a part's gradients to those of the batch; gives its share of the loss."""
+    refined, adversary = _refine(refining, refining.refiner, part), refining.adversary
+    figures, count = compare([part], [refined], weights, whole=whole), refining.job.batch
+    truth = nets.normalise(part.truth)
+    judged = adversary is not None and "adversary" in weights
+    if adversary is not None and judged:
+        figures["adversary"] = adversary.fooled(refined[0], truth, part.matte, count=count)
+    loss = total(figures, weights)
+    loss.backward()
+    if adversary is not None and judged:
+        drawn = refined[0].detach()
+        adversary.learn(drawn, truth, part.matte, count=count, iteration=refining.iteration)
     return float(loss.detach())
+
+
+def _forget_gradients(refining: Refining) -> None:
+    refining.optimiser.zero_grad(set_to_none=True)
+    if refining.adversary is not None:
+        refining.adversary.forget_gradients()
 
 
 def _batch(refining: Refining) -> Batch:
