@@ -82,7 +82,9 @@ def measured(job: SwapJob, one: newface.Moment) -> newface.Moment:
     drawn = one.drawn
     assert drawn is not None
     shape = recipe.shape(job, drawn, None)
-    seen = evidence.gather(job, drawn.face, drawn.plate, recipe.resize(shape.final, drawn.size))
+    seen = evidence.gather(
+        job, drawn.face, drawn.plate, recipe.resize(shape.final, drawn.size), drawn.aligned
+    )
     return replace(one, shape=shape, evidence=seen)
 
 

@@ -30,10 +30,10 @@ def test_both_ends_are_covered_and_the_rest_of_the_face_is_not():
     for point in (17, 26):
         x, y = np.round(FACE[point]).astype(int)
         assert cover[y, x] == 1.0
-    for point in (8, 21, 22, 30, 37, 44, 51):
+    for point in (8, 21, 22, 30, 38, 43, 51):
         x, y = np.round(FACE[point]).astype(int)
         assert cover[y, x] == 0.0
-    assert cover.mean() < 0.02
+    assert cover.mean() < 0.025
     np.testing.assert_allclose(cover, cover[:, ::-1], atol=0.15)
 
 

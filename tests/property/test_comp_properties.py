@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from understudy.comp import detail, grade, match, matte, merge, transport
+from understudy.comp import detail, grade, match, matte, merge, skin, transport
 from understudy.errors import JobError, PlateError
+from understudy.face.canonical import TEMPLATE
 from understudy.image import colour
 
 METHODS = ["mean", "mean_std", "reinhard", "linear", "monge_kantorovich"]
@@ -392,10 +393,65 @@ def test_a_beard_in_the_plate_does_not_count_as_dark_skin(seed, shift):
 
 
 @quick
-@given(st.integers(0, 10_000), any_float)
-def test_what_is_trusted_is_finite_and_inside_the_matte(seed, value):
+@given(st.integers(0, 10_000), st.floats(-0.2, 0.2), st.floats(-0.1, 0.1))
+def test_a_beard_is_told_from_light_by_what_the_bare_skin_shows(seed, across, down):
+    """The key light is two stops above the fill, and the beard reaches from ear to ear."""
+    places = (2.0 * np.arange(64) + 1.0) / 64 - 1.0
+    light = (across * places[None] + down * places[:, None]).astype(np.float32)
+    face = picture(seed, (64, 64), spread=0.02)
+    plate = face + (light + np.float32(0.05))[..., None]
+    plate[32:] -= 0.15
+    everywhere, bare = np.ones((64, 64), np.float32), np.zeros((64, 64), np.float32)
+    bare[4:30, 6:58] = 1
+    bare[10:14, 20:44] = 0.5
+    weight = match.trusted(face, plate, everywhere, bare=bare)
+    assert weight[:32].min() > 0.95 and weight[32:].max() < 0.05
+    of_face, of_plate = match.measure(face, plate, weight)
+    wanted = 0.05 + float(light[:32].mean())
+    np.testing.assert_allclose(of_plate.mean - of_face.mean, [wanted] * 3, atol=0.01)
+
+
+def test_something_before_the_bare_skin_does_not_bend_the_light():
+    face = picture(3, (64, 64), spread=0.02)
+    plate = face + np.float32(0.05)
+    plate[4:16, 30:58] -= 0.3  # a fringe
+    everywhere, bare = np.ones((64, 64), np.float32), np.zeros((64, 64), np.float32)
+    bare[4:30, 6:58] = 1
+    weight = match.trusted(face, plate, everywhere, bare=bare)
+    assert weight[4:16, 30:58].max() < 0.01 and weight[32:].min() > 0.95
+
+
+@quick
+@given(st.integers(0, 10_000), any_float, st.booleans())
+def test_what_is_trusted_is_finite_and_inside_the_matte(seed, value, known):
     face, plate, weight = picture(seed), picture(seed + 1), soft_matte(seed)
+    bare = soft_matte(seed + 2) if known else None
     plate[::5, ::3] = value
-    seen = match.trusted(face, plate, weight)
+    seen = match.trusted(face, plate, weight, bare=bare)
     assert np.isfinite(seen).all() and (seen <= weight).all() and (seen >= 0).all()
-    assert not match.trusted(face, plate, np.zeros_like(weight)).any()
+    assert not match.trusted(face, plate, np.zeros_like(weight), bare=bare).any()
+
+
+def test_where_nothing_is_surely_skin_all_of_the_matte_says_what_is_common():
+    face, plate, weight = picture(1), picture(2), soft_matte(1)
+    hardly = np.zeros_like(weight)
+    hardly[weight.argmax() // weight.shape[1], weight.argmax() % weight.shape[1]] = 1
+    expected = match.trusted(face, plate, weight)
+    for bare in (np.zeros_like(weight), hardly):
+        assert np.array_equal(match.trusted(face, plate, weight, bare=bare), expected)
+
+
+@pytest.mark.parametrize("size", [96, 256])
+def test_bare_skin_is_forehead_nose_and_cheeks(size):
+    points = TEMPLATE * size - 0.5
+    bare = skin.bare(points.astype(np.float32), size)
+    cheeks = [
+        (points[2] + points[31]) / 2 - [0, 0.03 * size],
+        (points[14] + points[35]) / 2 - [0, 0.03 * size],
+    ]
+    forehead = points[27] - (points[8] - points[27]) * 0.2
+    for x, y in [*cheeks, forehead, points[28], points[29]]:
+        assert bare[round(y), round(x)] == 1, (x, y)
+    for x, y in [*points[[8, 19, 24, 37, 44, 48, 51, 54, 57, 5, 11]], *points[[36, 45]]]:
+        assert bare[round(y), round(x)] == 0, (x, y)
+    assert 0.1 < bare.mean() < 0.4

@@ -33,7 +33,7 @@ def test_one_who_talks_and_one_who_rests_have_the_same_mouth(seed, talks, rests)
     two, second_poses = performance(random, TEMPLATE, opened=rests)
     shapes = identity_shapes([one, two], [first_poses, second_poses])
     by_means = np.abs(one.mean(0) - two.mean(0)).max()
-    assert np.abs(shapes[0] - shapes[1]).max() < max(0.3 * by_means, 0.003)
+    assert np.abs(shapes[0] - shapes[1]).max() < max(0.4 * by_means, 0.003)
 
 
 def unplaced(face, other):

@@ -84,7 +84,7 @@ def make(job: SwapJob, one: Moment) -> tuple[Frame, NewFace] | None:
         return None
     shape = recipe.shape(job, one.drawn, None)
     covered = recipe.resize(shape.final, one.drawn.size)
-    seen = evidence.gather(job, one.drawn.face, one.drawn.plate, covered)
+    seen = evidence.gather(job, one.drawn.face, one.drawn.plate, covered, one.drawn.aligned)
     whole = replace(one, shape=shape, evidence=seen)
     made = recipe.composite(job, whole, one.drawn, shape)
     return merging.finish(job, whole, made), made

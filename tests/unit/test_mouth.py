@@ -147,7 +147,7 @@ def test_the_plates_teeth_come_out_as_the_plate_has_them(method: str) -> None:
     assert drawn is not None
     shape = recipe.shape(job, drawn, None)
     covered = recipe.resize(shape.final, drawn.size)
-    seen = evidence.gather(job, drawn.face, drawn.plate, covered)
+    seen = evidence.gather(job, drawn.face, drawn.plate, covered, drawn.aligned)
     one = Moment(1, frame, (None, tracked, None), drawn, shape, seen)
     with_teeth, without = (
         merging.finish(changed, one, recipe.composite(changed, one, drawn, shape)).pixels

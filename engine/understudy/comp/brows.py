@@ -13,7 +13,7 @@ from understudy.image.frame import FloatImage
 
 # Shares of the picture's edge: how far hairs lie from the line through a brow's last landmarks, how far they
 # go on beyond the last one, and how soft the cover's edge is.
-_REACH, _BEYOND, _SOFT = 0.035, 0.02, 0.012
+_REACH, _BEYOND, _SOFT = 0.04, 0.02, 0.03
 # The last two landmarks of each brow, the outer one last.
 _ENDS = ((18, 17), (25, 26))
 _BRIDGE = 27

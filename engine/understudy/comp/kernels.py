@@ -57,49 +57,104 @@ def moments(face: FloatImage, plate: FloatImage, matte: FloatImage) -> NDArray[n
 
 
 @numba.njit(cache=True, nogil=True)
+def median_apart(face: FloatImage, plate: FloatImage, weight: FloatImage) -> float:
+    """The weighted median of plate − face in lightness; 0 where nothing counts.
+
+    Args:
+        face: (H, W, 3) float32.
+        plate: The same shape.
+        weight: (H, W) float32; pixels that are not above 0, or not finite in both pictures, do not count.
+    """
+    # Read off a fine histogram: sorting would cost ten times as much.
+    bins, low, high = 8192, -1.0, 1.0
+    counts = np.zeros(bins)
+    total = 0.0
+    for y in range(weight.shape[0]):
+        for x in range(weight.shape[1]):
+            apart = _apart(face, plate, y, x)
+            if weight[y, x] > 0.0 and math.isfinite(weight[y, x]) and math.isfinite(apart):
+                place = (apart - low) / (high - low) * bins
+                counts[int(min(max(place, 0.0), bins - 1.0))] += weight[y, x]
+                total += weight[y, x]
+    reached = 0.0
+    for k in range(bins):
+        if reached + counts[k] >= total / 2 and counts[k] > 0.0:
+            return float(low + (k + (total / 2 - reached) / counts[k]) / bins * (high - low))
+        reached += counts[k]
+    return 0.0
+
+
+@numba.njit(cache=True, nogil=True)
+def apart_by_cells(
+    face: FloatImage, plate: FloatImage, matte: FloatImage, bare: FloatImage, sums: NDArray[np.float64]
+) -> float:
+    """Add up plate − face in lightness over the cells of a coarse raster.
+
+    Args:
+        face: (H, W, 3) float32.
+        plate: The same shape.
+        matte, bare: (H, W) float32; a pixel counts by their product, and not at all where that is not above 0
+            or either picture is not finite.
+        sums: (h, w, 2) of zeros, written: what counts in each cell, and the sum of what is apart there.
+
+    Returns:
+        What the matte alone would count.
+    """
+    height, width = matte.shape
+    total = 0.0
+    for y in range(height):
+        row = y * sums.shape[0] // height
+        for x in range(width):
+            weight, apart = matte[y, x], _apart(face, plate, y, x)
+            if weight > 0.0 and math.isfinite(weight) and math.isfinite(apart):
+                total += weight
+                weight *= bare[y, x]
+                if weight > 0.0:
+                    column = x * sums.shape[1] // width
+                    sums[row, column, 0] += weight
+                    sums[row, column, 1] += weight * apart
+    return total
+
+
+@numba.njit(cache=True, nogil=True)
 def trust_common(
-    face: FloatImage, plate: FloatImage, matte: FloatImage, usual: float, out: FloatImage
+    face: FloatImage,
+    plate: FloatImage,
+    matte: FloatImage,
+    plane: NDArray[np.float64],
+    usual: float,
+    out: FloatImage,
 ) -> None:
-    """Write matte · exp(−((d − m)/usual)²): d is plate − face in lightness, m its weighted median.
+    """Write matte · exp(−((d − m)/usual)²): d is plate − face in lightness, m what it mostly is there.
 
     Args:
         face: (H, W, 3) float32.
         plate: The same shape.
         matte: (H, W) float32; pixels that are not above 0, or not finite in both pictures, get 0.
-        usual: How far d may lie from its median.
+        plane: (3,) m in the middle of the picture, and what it gains from there to the right and lower edge.
+        usual: How far d may lie from m.
         out: (H, W) float32, written.
     """
-    # The median is read off a fine histogram: sorting would cost ten times as much.
-    bins, low, high = 8192, -1.0, 1.0
-    counts = np.zeros(bins)
-    total = 0.0
-    for y in range(matte.shape[0]):
-        for x in range(matte.shape[1]):
-            weight = matte[y, x]
-            apart = np.float64(0.0)
-            for c in range(3):
-                apart += np.float64(plate[y, x, c]) - np.float64(face[y, x, c])
-            apart /= 3.0
+    height, width = matte.shape
+    for y in range(height):
+        down = (2.0 * y + 1.0) / height - 1.0
+        for x in range(width):
+            across = (2.0 * x + 1.0) / width - 1.0
+            weight, apart = matte[y, x], _apart(face, plate, y, x)
             if weight > 0.0 and math.isfinite(weight) and math.isfinite(apart):
-                place = (apart - low) / (high - low) * bins
-                counts[int(min(max(place, 0.0), bins - 1.0))] += weight
-                total += weight
-                out[y, x] = np.float32(apart)
+                away = (apart - plane[0] - plane[1] * across - plane[2] * down) / usual
+                out[y, x] = np.float32(weight * math.exp(-away * away))
             else:
-                out[y, x] = np.float32(np.nan)
-    reached, middle = 0.0, 0.0
-    for k in range(bins):
-        if reached + counts[k] >= total / 2 and counts[k] > 0.0:
-            middle = low + (k + (total / 2 - reached) / counts[k]) / bins * (high - low)
-            break
-        reached += counts[k]
-    for y in range(matte.shape[0]):
-        for x in range(matte.shape[1]):
-            if math.isnan(out[y, x]):
                 out[y, x] = np.float32(0.0)
-            else:
-                away = (out[y, x] - middle) / usual
-                out[y, x] = np.float32(matte[y, x] * math.exp(-away * away))
+
+
+@numba.njit(cache=True, nogil=True)
+def _apart(face: FloatImage, plate: FloatImage, y: int, x: int) -> float:
+    """Plate − face in lightness at a pixel; not finite where either is not."""
+    apart = np.float64(0.0)
+    for c in range(3):
+        apart += np.float64(plate[y, x, c]) - np.float64(face[y, x, c])
+    return float(apart / 3.0)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from understudy.comp import grade, match, transport
+from understudy.comp import grade, match, skin, transport
 from understudy.comp.light import Light
 from understudy.comp.light import measure as measure_light
 from understudy.comp.match import ColourMatch, Matrix, Statistics
@@ -45,13 +45,16 @@ class Evidence:
         return 2000 + drawn + (0 if self.light is None else 2 * self.light.face.nbytes)
 
 
-def gather(job: SwapJob, face: FloatImage, plate: FloatImage, shape: FloatImage) -> Evidence | None:
+def gather(
+    job: SwapJob, face: FloatImage, plate: FloatImage, shape: FloatImage, landmarks: FloatImage
+) -> Evidence | None:
     """What one frame says.
 
     Args:
         job: As it is on this frame.
         face, plate: (S, S, 3) encoded.
         shape: (S, S) the final matte at that size.
+        landmarks: (68, 2) of the plate's face, pixels at that size.
 
     Returns:
         None where colour is left alone, or where too little is covered to measure.
@@ -59,7 +62,7 @@ def gather(job: SwapJob, face: FloatImage, plate: FloatImage, shape: FloatImage)
     lit = job.light_strength > 0 or job.temporal_window > 0
     if (job.colour_method == "none" and not lit) or float(shape.sum()) < 1.0:
         return None
-    common = match.trusted(face, plate, shape)
+    common = match.trusted(face, plate, shape, bare=skin.bare(landmarks, len(face)))
     if not common.any():
         return None
     samples = transport.draw(face, plate, common) if job.colour_method in transport.METHODS else None

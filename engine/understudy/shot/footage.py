@@ -123,7 +123,7 @@ class Footage:
 
         def gather() -> Evidence | None:
             covered = recipe.resize(self._shape(number, drawn).final, drawn.size)
-            return evidence.gather(job, drawn.face, drawn.plate, covered)
+            return evidence.gather(job, drawn.face, drawn.plate, covered, drawn.aligned)
 
         asked = (job.temporal_window > 0, job.light_strength > 0, job.colour_method == "none")
         key = (self._key(number, *_OF_THE_SHAPE, *_OF_THE_EVIDENCE), asked)

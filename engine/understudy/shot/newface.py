@@ -44,6 +44,11 @@ class Drawn:
         return int(self.face.shape[0])
 
     @property
+    def aligned(self) -> FloatImage:
+        """(68, 2) pixels of the plate's own face."""
+        return canonical.transform(self.landmarks, self.plate_to_aligned).astype(np.float32)
+
+    @property
     def nbytes(self) -> int:
         """Bytes it holds."""
         pictures = (self.face, self.learned, self.destination, self.plate, self.known)
