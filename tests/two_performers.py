@@ -117,7 +117,7 @@ def study(banks: list[Bank], swaps: Tensor) -> Study:
     """A study whose averaged network draws the truth for a performer itself, and `swaps` for a swap."""
     painter = Painter(swaps)
     described: Any = SimpleNamespace(
-        architecture=SimpleNamespace(size=EDGE, identities=NAMES), destination=0, source=1
+        architecture=SimpleNamespace(size=EDGE, identities=NAMES), destination=0, source=1, coverage="full"
     )
     network: Any = painter
     nothing: Any = None

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 import two_performers as performers
 from small_training import SETTINGS, job, make_faceset, make_sets
+from understudy.face import canonical
 from understudy.face.faceset import FaceSet
 from understudy.progress import silent
-from understudy.train import acting, flicker, loop, measure, samples
+from understudy.train import acting, augment, flicker, loop, measure, samples
 from understudy.train.history import read
 from understudy.train.measure import Yardsticks
 from understudy.train.samples import Bank
@@ -76,6 +77,26 @@ def test_the_nearer_a_swap_is_to_the_plates_own_face_the_larger_is_the_leak(
     to_source = [row["identity/to_source"] for row in rows]
     to_destination = [row["identity/to_destination"] for row in rows]
     assert to_source == sorted(to_source) and to_destination == sorted(to_destination, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("scale", "across", "down"), [(1.0, 0.0, 0.0), (1.06, 0.01, -0.03), (0.95, 0.0, 0.04)]
+)
+def test_a_face_that_lies_elsewhere_is_cut_out_as_it_would_be_placed(
+    scale: float, across: float, down: float
+) -> None:
+    size = 64
+    rows, columns = torch.meshgrid(*[torch.linspace(-1, 1, size)] * 2, indexing="ij")
+    still = torch.stack([torch.sin(5 * rows), torch.cos(4 * columns), rows * columns])[None] * 0.2 + 0.4
+    points = torch.from_numpy(canonical.TEMPLATE).float()[None]
+    affine = torch.tensor([[[scale, 0.0, 2 * across], [0.0, scale, 2 * down]]])
+    grid = torch.nn.functional.affine_grid(affine, [1, 3, size, size], align_corners=False)
+    elsewhere = torch.nn.functional.grid_sample(still, grid, align_corners=False, padding_mode="border")
+    back = measure.placed(elsewhere, augment.moved(points, affine), "full")
+    inside = (..., slice(8, -8), slice(8, -8))
+    assert float((back - still)[inside].abs().max()) < 0.004
+    if scale != 1.0:
+        assert float((elsewhere - still)[inside].abs().max()) > 0.02
 
 
 def test_light_and_colour_are_no_identity(

@@ -24,7 +24,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
+from understudy.face import canonical
 from understudy.train import acting, flicker, likeness, losses, nets
 from understudy.train.samples import HELD_OUT_RUN, Bank, Batch, evenly, still_batch
 from understudy.train.study import Study
@@ -109,9 +111,16 @@ class _Looks:
     detail: NDArray[np.float64]
 
     @classmethod
-    def seen(cls, faces: Tensor, points: Tensor, distance: float, hull: NDArray[np.bool_]) -> _Looks:
-        """Faces (N, 3, S, S) and their landmarks (N, 68, 2)."""
-        fine = likeness.detail(faces).cpu().numpy()[:, hull].astype(np.float64)
+    def seen(
+        cls,
+        faces: Tensor,
+        points: Tensor,
+        distance: float,
+        hull: NDArray[np.bool_],
+        cut: Tensor | None = None,
+    ) -> _Looks:
+        """Faces (N, 3, S, S) and their landmarks (N, 68, 2); `cut` as crops hold them, where they do not."""
+        fine = likeness.detail(faces if cut is None else cut).cpu().numpy()[:, hull].astype(np.float64)
         return cls(acting.surroundings(faces, points, distance), acting.openness(points, distance), fine)
 
     @classmethod
@@ -193,7 +202,8 @@ def _swap(study: Study, yardsticks: Yardsticks) -> dict[str, float]:
     plate, matte, points = (
         torch.cat([getattr(batch, name) for _, batch in drawn]) for name in ("truth", "matte", "points")
     )
-    looks = _Looks.seen(faces, asked, yardsticks.distance, yardsticks.hull)
+    cut = placed(faces, asked, study.description.coverage)
+    looks = _Looks.seen(faces, asked, yardsticks.distance, yardsticks.hull, cut=cut)
     acted = acting.openness(points, yardsticks.distance)
     figures: dict[str, float] = {}
     for part, (name, reader) in enumerate(zip(acting.PARTS, yardsticks.readers, strict=True)):
@@ -221,3 +231,30 @@ def _swapped(study: Study, chosen: Tensor) -> tuple[tuple[Tensor, Tensor], Batch
     asked = network.asked(batch.points, of=destination, to=source)
     ((drawn, _),) = network.draw(code, asked, [source])
     return (nets.denormalise(drawn), asked), batch
+
+
+def placed(faces: Tensor, points: Tensor, coverage: str) -> Tensor:
+    """Faces cut out anew where their own landmarks place them, as every true face was.
+
+    A swap lies where the plate's face does, with the source's features where its shape has them: by a longer
+    nose it is placed higher in its own crop.
+
+    Args:
+        faces: (N, 3, S, S).
+        points: (N, 68, 2) shares of their edge.
+        coverage: Of the face sets.
+
+    Returns:
+        (N, 3, S, S).
+    """
+    size = faces.shape[-1]
+    found = []
+    for one in points.cpu().double().numpy():
+        back = canonical.invert(canonical.plate_to_aligned(one * size - 0.5, coverage=coverage, size=size))
+        turn, shift = back[:, :2], back[:, 2]
+        # From pixels to the -1..1 of a sampling grid, whose ends are the outer edges of the pixels.
+        moved = (turn @ np.full(2, size - 1.0) + 2.0 * shift + 1.0) / size - 1.0
+        found.append(np.concatenate([turn, moved[:, None]], axis=1))
+    affine = torch.from_numpy(np.stack(found)).to(faces)
+    grid = functional.affine_grid(affine, list(faces.shape), align_corners=False)
+    return functional.grid_sample(faces, grid, align_corners=False, padding_mode="border")
