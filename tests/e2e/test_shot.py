@@ -19,7 +19,7 @@ from understudy.image.exr import read_image, read_metadata, write_image
 from understudy.image.frame import Box, FloatImage, Frame
 from understudy.job import ExtractJob, SwapJob, TrackJob, TrainJob
 from understudy.progress import Event, Failed, Warned, silent
-from understudy.shot import extract, footage, swap, track
+from understudy.shot import extract, footage, recipe, swap, track
 from understudy.shot.warm import Warm
 from understudy.train import loop
 
@@ -180,6 +180,15 @@ def test_a_second_run_does_nothing_again_and_another_job_does(tmp_path: Path, sh
     }
     assert (tmp_path / "out.0001.exr").stat().st_mtime_ns == before
     assert run(shot.job(tmp_path, sharpness=50.0))[0]["written"] == FRAMES
+
+
+def test_frames_of_another_recipe_are_made_anew(
+    tmp_path: Path, shot: Shot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipe, "VERSION", recipe.VERSION - 1)
+    run(shot.job(tmp_path, frames="1-2"))
+    monkeypatch.undo()
+    assert run(shot.job(tmp_path))[0]["written"] == FRAMES
 
 
 def test_frames_carry_their_provenance(tmp_path: Path, shot: Shot) -> None:

@@ -15,6 +15,7 @@ from understudy.image.frame import Frame, MetadataValue
 from understudy.image.plate import Plate
 from understudy.job import SwapJob
 from understudy.runtime.model import ModelCard
+from understudy.shot import recipe
 from understudy.shot.footage import Footage
 
 DIGEST = "understudy:digest"
@@ -23,9 +24,9 @@ _NOT_OF_THE_FRAME = {"frames", "output", "device", "track", "model", "keyframes"
 
 
 def digest(footage: Footage, number: int) -> str:
-    """Digest of everything a frame depends on: pictures, landmarks, model, the job's values on it."""
+    """Digest of what a frame depends on: pictures, landmarks, model, the job's values on it, the recipe."""
     values = footage.job.at(number).model_dump(mode="json", exclude=_NOT_OF_THE_FRAME)
-    return digest_of({**footage.inputs(number), "job": values, "frame": number})
+    return digest_of({**footage.inputs(number), "job": values, "frame": number, "recipe": recipe.VERSION})
 
 
 def digest_of(inputs: Mapping[str, Any]) -> str:

@@ -48,6 +48,9 @@ from understudy.shot.output import (
 from understudy.shot.painted import Painted, keyframes
 from understudy.shot.waiting import Waiting
 
+VERSION = 1
+"""As the recipe's: counts up with every change of the code that changes what a fix is carried to."""
+
 CONFIDENCE, CONFIDENCE_LAYER = "understudy:confidence", "confidence.A"
 _NOT_OF_THE_FRAME = {"frames", "output", "device", "wanted_confidence", "fix", "plate", "matte", "swapped"}
 
@@ -236,6 +239,7 @@ class _Run:
                 shot.stamps(plate, keys if plate is shot.fix else way) for plate in shot.inputs.values()
             ],
             "faces": [faces[one].landmarks_digest for one in way if one in faces],
+            "synthesis": VERSION,
         }
         return digest_of(values)
 

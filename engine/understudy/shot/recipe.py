@@ -20,6 +20,10 @@ from understudy.shot.evidence import Colour
 from understudy.shot.newface import Drawn, Moment, NewFace, Shape
 from understudy.shot.placement import replaced, shutter_path
 
+VERSION = 2
+"""Counts up with every change of the code that changes a frame's pixels, from the network's faces to the
+finished frame: what was made before is then made anew (tests/golden says when that is due)."""
+
 LARGEST_WORKING_PX = 1024
 
 
