@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-import tkinter
 from dataclasses import dataclass, field
+
+from tcl import tkinter
 
 _GENERATORS = ("Read", "Input", "Constant", "StickyNote", "BackdropNode")
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import tkinter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tcl import tkinter
 
 from understudy import verbs
 from understudy.face.known import write_table

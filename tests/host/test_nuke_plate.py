@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-import tkinter
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tcl import tkinter
 
 from understudy_host.errors import HostError
 from understudy_nuke import curves
