@@ -16,12 +16,14 @@ import argparse
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from understudy.demo import Expression, Identity, Moment, Performance, landmarks_of
 from understudy.face.canonical import plate_to_aligned, transform
+from understudy.face.landmarks import BROWS, EYES, JAW, LIDS, LIPS, MOUTH, NOSE
 from understudy.face.pose import pose
 from understudy.face.shape import identity_shapes
 
@@ -30,11 +32,8 @@ Estimate = Callable[[Sequence[Numbers], Sequence[Numbers]], NDArray[np.floating]
 
 SIZE, PLATE = 128, (512, 512)
 FRAMES, FRAME_STEP, SHOT_FRAMES = 100, 6, 20
-PARTS = {"jaw": (0, 17), "brows": (17, 27), "nose": (27, 36), "eyes": (36, 48), "mouth": (48, 68)}
-OPENINGS = {
-    "mouth open": ((61, 67), (62, 66), (63, 65)),
-    "eyes open": ((37, 41), (38, 40), (43, 47), (44, 46)),
-}
+PARTS = {"jaw": JAW, "brows": BROWS, "nose": NOSE, "eyes": EYES, "mouth": MOUTH}
+OPENINGS = {"mouth open": LIPS, "eyes open": LIDS}
 HABITS = {"squint": 0.5, "brows_up": 0.3, "brows_down": 0.3, "smile": 0.3, "mouth_open": 0.3}
 
 
@@ -93,7 +92,7 @@ def errors(pairs: Sequence[Pair], estimate: Estimate) -> dict[str, float]:
         shapes = np.asarray(estimate(pair.seen, pair.poses), np.float64)
         off = (shapes[1] - shapes[0] - pair.truth) * SIZE
         far = np.linalg.norm(off, axis=1)
-        figures = {name: far[slice(*part)].mean() for name, part in PARTS.items()}
+        figures = {name: far[part].mean() for name, part in PARTS.items()}
         figures |= {"all": far.mean(), "all, but for size": np.linalg.norm(_unplaced(off), axis=1).mean()}
         for name, meet in OPENINGS.items():
             figures[name] = abs(np.mean([off[low, 1] - off[up, 1] for up, low in meet]))
@@ -102,14 +101,20 @@ def errors(pairs: Sequence[Pair], estimate: Estimate) -> dict[str, float]:
 
 
 def _unplaced(off: Numbers) -> Numbers:
-    """What no shift, scale or roll of the mean face explains."""
+    """What no shift, scale or roll of a face explains."""
+    basis = _placings()
+    share, *_ = np.linalg.lstsq(basis, off.ravel(), rcond=None)
+    return np.asarray((off.ravel() - basis @ share).reshape(68, 2))
+
+
+@cache
+def _placings() -> Numbers:
+    """(136, 4): the directions in which shift, scale and roll move landmarks."""
     face = _aligned(landmarks_of(Identity.from_seed(0), Moment(), PLATE)) - 0.5
     turned = np.stack([-face[:, 1], face[:, 0]], axis=1)
     ones = np.ones(68)
     shifts = [np.stack(pair, axis=1) for pair in ((ones, 0 * ones), (0 * ones, ones))]
-    basis = np.stack([part.ravel() for part in (*shifts, face, turned)], axis=1)
-    share, *_ = np.linalg.lstsq(basis, off.ravel(), rcond=None)
-    return np.asarray((off.ravel() - basis @ share).reshape(68, 2))
+    return np.stack([part.ravel() for part in (*shifts, face, turned)], axis=1)
 
 
 def nothing(seen: Sequence[Numbers], _: Sequence[Numbers]) -> Numbers:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from understudy.comp.matte import hull
 from understudy.face import canonical
+from understudy.face.landmarks import LIDS, LIPS
 from understudy.train import nets
 from understudy.train.samples import HELD_OUT_EVERY, HELD_OUT_RUN, Bank
 from understudy.train.study import Study
@@ -25,8 +26,8 @@ def landmarks(mouth: float, eyes: float) -> np.ndarray:
     matrix = canonical.plate_to_aligned(canonical.TEMPLATE * 200, coverage="full", size=EDGE)
     points = canonical.transform(canonical.TEMPLATE * 200, matrix)
     for pairs, gap in (
-        (((61, 67), (62, 66), (63, 65)), mouth),
-        (((37, 41), (38, 40), (43, 47), (44, 46)), eyes),
+        (LIPS, mouth),
+        (LIDS, eyes),
     ):
         for upper, lower in pairs:
             middle = points[[upper, lower], 1].mean()

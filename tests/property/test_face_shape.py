@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from understudy.face import anatomy
 from understudy.face.canonical import TEMPLATE, similarity, transform
+from understudy.face.landmarks import MIRROR
 from understudy.face.shape import identity_shapes
 
 LOWER_LIP_AND_JAW = [*range(5, 12), *range(55, 60), *range(65, 68)]
@@ -80,10 +81,7 @@ def test_nobody_is_born_with_an_open_mouth():
 
 @pytest.mark.parametrize("known", [anatomy.PEOPLE, anatomy.ACTING, anatomy.PLACING])
 def test_what_is_known_is_a_covariance_and_the_same_on_both_sides_of_the_face(known):
-    across = [*range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31]
-    across += [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
-    across += [54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65]
-    order = np.stack([2 * np.array(across), 2 * np.array(across) + 1], axis=1).ravel()
+    order = np.stack([2 * np.array(MIRROR), 2 * np.array(MIRROR) + 1], axis=1).ravel()
     sign = np.tile([-1.0, 1.0], 68)
     mirrored = sign[:, None] * known[order][:, order] * sign
     assert np.linalg.eigvalsh(known).min() > -1e-6 * np.linalg.eigvalsh(known).max()

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.face.canonical import TEMPLATE
+from understudy.face.landmarks import BROWS, EYES, JAW, LIDS, LIPS, MOUTH
 from understudy.face.pose import MEAN
 
 Numbers = NDArray[np.float64]
@@ -34,21 +35,18 @@ _ELSE = 1.5
 # How far a face may be out of place, of size, rolled and nodded before any of that is known: wide.
 _SHIFT, _SCALE, _ROLL, _NOD = 5.0, 0.1, 0.05, 0.14
 
-_JAW, _BROWS, _NOSE_BASE = slice(0, 17), slice(17, 27), slice(31, 36)
-_EYES, _MOUTH = slice(36, 48), slice(48, 68)
+_NOSE_BASE = slice(31, 36)
 _LIDS_UP, _LIDS_DOWN = [37, 38, 43, 44], [40, 41, 46, 47]
 _EYES_OUT, _EYES_IN = [36, 45], [39, 42]
 _LIP_UP, _LIP_DOWN = [49, 50, 51, 52, 53], [55, 56, 57, 58, 59]
 _INNER_UP, _INNER_DOWN = [61, 62, 63], [65, 66, 67]
 _CORNERS = [48, 54, 60, 64]
-# Upper and lower points that meet when an eye or the mouth shuts.
-_MEET = ((37, 41), (38, 40), (43, 47), (44, 46), (61, 67), (62, 66), (63, 65))
 
 _X, _Y = TEMPLATE.T
 _MIDDLE = 0.5
 # +1 on the picture's right of the face, -1 on its left, 0 on the middle line.
 _SIDE = np.where(np.abs(_X - _MIDDLE) < 0.004, 0.0, np.sign(_X - _MIDDLE))
-_EYE_LINE, _NOSE_LINE, _CHIN_LINE = _Y[_EYES].mean(), _Y[33], _Y[8]
+_EYE_LINE, _NOSE_LINE, _CHIN_LINE = _Y[EYES].mean(), _Y[33], _Y[8]
 _MOUTH_LINE = _Y[[60, 64]].mean()
 
 Move = tuple[Sequence[int] | slice, Numbers | Sequence[float] | float, Numbers | Sequence[float] | float]
@@ -78,36 +76,36 @@ def _outward(points: slice, end: int) -> Numbers:
 def _people() -> Iterable[Numbers]:
     """How faces at rest differ."""
     nose = _between(_EYE_LINE, _NOSE_LINE)
-    nose[_BROWS], nose[_EYES] = 0.0, 0.0
-    under_nose = _between(_NOSE_LINE, _MOUTH_LINE, _JAW)
-    under_mouth = _between(_MOUTH_LINE, _CHIN_LINE, _JAW)
-    yield _mode(1.5, (_EYES, _SIDE[_EYES], 0), (_BROWS, _SIDE[_BROWS], 0))  # how far apart the eyes are
+    nose[BROWS], nose[EYES] = 0.0, 0.0
+    under_nose = _between(_NOSE_LINE, _MOUTH_LINE, JAW)
+    under_mouth = _between(_MOUTH_LINE, _CHIN_LINE, JAW)
+    yield _mode(1.5, (EYES, _SIDE[EYES], 0), (BROWS, _SIDE[BROWS], 0))  # how far apart the eyes are
     yield _mode(0.6, (_EYES_OUT, _SIDE[_EYES_OUT], 0), (_EYES_IN, -_SIDE[_EYES_IN], 0))  # how long an eye is
     yield _mode(0.6, (_LIDS_UP, 0, -1), (_LIDS_DOWN, 0, 1))  # how open, at rest
     yield _mode(1.0, (_EYES_OUT, 0, 1), ([37, 41, 44, 46], 0, 0.5))  # how slanted
-    yield _mode(2.0, (_BROWS, 0, 1))
-    yield _mode(1.5, (_BROWS, 0, np.abs(_X[_BROWS] - _MIDDLE) / 0.2 - 0.75))  # brows that slope
-    yield _mode(0.8, (_BROWS, _SIDE[_BROWS], 0))
+    yield _mode(2.0, (BROWS, 0, 1))
+    yield _mode(1.5, (BROWS, 0, np.abs(_X[BROWS] - _MIDDLE) / 0.2 - 0.75))  # brows that slope
+    yield _mode(0.8, (BROWS, _SIDE[BROWS], 0))
     # A longer nose puts all that is below it lower, and so do a longer lip and chin.
     yield _mode(3.5, (slice(None), 0, nose))
     yield _mode(1.1, (_NOSE_BASE, _outward(_NOSE_BASE, 35), 0))
     yield _mode(1.5, ([29, 30], 0, [0.5, 1.0]))  # the tip alone
-    yield _mode(2.2, (_MOUTH, 0, 1), (_JAW, 0, under_nose))
-    yield _mode(1.7, (_MOUTH, _outward(_MOUTH, 54), 0))
+    yield _mode(2.2, (MOUTH, 0, 1), (JAW, 0, under_nose))
+    yield _mode(1.7, (MOUTH, _outward(MOUTH, 54), 0))
     yield _mode(1.3, (_LIP_UP, 0, [-0.5, -1, -1, -1, -0.5]))
     yield _mode(1.5, (_LIP_DOWN, 0, [0.5, 1, 1, 1, 0.5]))
-    yield _mode(4.0, (_JAW, 0, under_mouth))
-    yield _mode(2.7, (_JAW, _outward(_JAW, 16), 0))
-    yield _mode(3.3, (_JAW, _SIDE[_JAW] * np.exp(-0.5 * ((_Y[_JAW] - _Y[5]) / 0.12) ** 2), 0))  # its angles
-    yield _mode(1.0, (_JAW, 0, 1 - _between(_Y[0], _CHIN_LINE, _JAW)))
+    yield _mode(4.0, (JAW, 0, under_mouth))
+    yield _mode(2.7, (JAW, _outward(JAW, 16), 0))
+    yield _mode(3.3, (JAW, _SIDE[JAW] * np.exp(-0.5 * ((_Y[JAW] - _Y[5]) / 0.12) ** 2), 0))  # its angles
+    yield _mode(1.0, (JAW, 0, 1 - _between(_Y[0], _CHIN_LINE, JAW)))
 
 
 def _acting() -> Iterable[Numbers]:
     """What a whole performance may do to its mean face."""
     jaw = slice(3, 14)
-    corner = np.abs(_outward(_MOUTH, 54))
+    corner = np.abs(_outward(MOUTH, 54))
     yield _mode(1.5, (_LIDS_UP, 0, -0.7), (_LIDS_DOWN, 0, 0.3))  # wide eyes, or narrow ones
-    yield _mode(2.5, (_BROWS, 0, 1))
+    yield _mode(2.5, (BROWS, 0, 1))
     yield _mode(1.5, ([20, 21, 22, 23], -_SIDE[[20, 21, 22, 23]], 1))  # a frown
     yield _mode(
         4.0,  # a mouth that opens, and the jaw with it
@@ -115,7 +113,7 @@ def _acting() -> Iterable[Numbers]:
         (_CORNERS, 0, 0.4),
         (jaw, 0, 0.9 * _between(_MOUTH_LINE, _CHIN_LINE, jaw)),
     )
-    yield _mode(3.0, (_MOUTH, _SIDE[_MOUTH] * corner, -0.6 * corner))  # a smile
+    yield _mode(3.0, (MOUTH, _SIDE[MOUTH] * corner, -0.6 * corner))  # a smile
     yield _mode(2.0, (_CORNERS, 0, 1), ([49, 53, 55, 59], 0, 0.4))  # corners down
     yield _mode(1.0, (_LIP_UP, 0, [0.6, 1, 1, 1, 0.6]), (_INNER_UP, 0, 1))  # the upper lip
 
@@ -138,7 +136,7 @@ def _covariance(modes: Iterable[Numbers]) -> Numbers:
 
 def _apart_from_openings() -> Numbers:
     """The projection onto everything but opening and shutting."""
-    openings = [_mode(0.5**0.5, ([up], 0, -1), ([down], 0, 1)).ravel() for up, down in _MEET]
+    openings = [_mode(0.5**0.5, ([up], 0, -1), ([down], 0, 1)).ravel() for up, down in LIDS + LIPS]
     return np.asarray(np.eye(136) - np.stack(openings).T @ np.stack(openings))
 
 

@@ -16,6 +16,10 @@ LEFT_EYE = slice(36, 42)
 """The eye on the picture's left, the performer's right."""
 RIGHT_EYE = slice(42, 48)
 MOUTH = slice(48, 68)
+LIDS = ((37, 41), (38, 40), (43, 47), (44, 46))
+"""Upper and lower points that meet when the eyes shut."""
+LIPS = ((61, 67), (62, 66), (63, 65))
+"""Upper and lower points that meet when the mouth shuts."""
 
 # The jaw runs along the mesh's face oval from one ear to the other. The oval's points crowd at the chin, so
 # that every second one is taken there: neighbours then lie at about the same distance, as iBUG's do.

@@ -20,7 +20,7 @@ class Drawn:
 
     Attributes:
         face: (S, S, 3) the new face, encoded; beyond its matte its own colours go on.
-        learned: (S, S) the matte of the new face, a little longer at the chin.
+        learned: (S, S) the matte of the new face, a little longer at the chin and over the brows' ends.
         destination: (S, S) the matte of the plate's own.
         plate: (S, S, 3) the plate's own face, encoded.
         known: (S, S, 3) the plate's own face as the model draws it, encoded.

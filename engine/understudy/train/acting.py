@@ -29,10 +29,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from understudy.face.landmarks import LIDS, LIPS
+
 PARTS = ("eyes", "mouth")
 FEWEST_FACES = 40
-_LIDS = ((37, 41), (38, 40), (43, 47), (44, 46))
-_LIPS = ((61, 67), (62, 66), (63, 65))
 _EYE_CORNERS = ((36, 39), (42, 45))
 _MOUTH_CORNERS = (48, 54)
 # Windows in shares of the distance between the eyes: half width, half height, how far below the corners. A
@@ -58,7 +58,7 @@ def eye_distance(landmarks: Sequence[Tensor]) -> float:
 def openness(landmarks: Tensor, distance: float) -> NDArray[np.float64]:
     """(N, 2): how far eyes and mouth are open by their landmarks; `distance` as `eye_distance` gives it."""
     parts = []
-    for pairs in (_LIDS, _LIPS):
+    for pairs in (LIDS, LIPS):
         gaps = [(landmarks[:, upper] - landmarks[:, lower]).norm(dim=-1) for upper, lower in pairs]
         parts.append(torch.stack(gaps).mean(0))
     return (torch.stack(parts, dim=1).cpu().double().numpy() / distance) * 100.0

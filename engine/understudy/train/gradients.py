@@ -91,7 +91,7 @@ def _rehearse(study: Study, batch: Batch, figures: Figures) -> None:
     """Draw a performer's faces as its edit has them, and ask that they act alike."""
     assert study.edit_of is not None  # or nothing would be rehearsed
     weight = losses.REHEARSAL.weight
-    for part in cut(batch, min(study.parts, len(batch.truth))):
+    for part in cut(batch, study.parts):
         with precision(study.job, study.device):
             seen = nets.normalise(part.distorted).contiguous(memory_format=torch.channels_last)
             code = study.network.describe(seen, study.edit_of)
@@ -119,7 +119,7 @@ def _contrasts(study: Study, batches: list[Batch], drawn: list[tuple[Tensor, Ten
 
 def _parts(batches: list[Batch], count: int) -> list[list[Batch]]:
     """The batches cut into `count` parts at most, each with as many faces of every identity."""
-    several = [cut(batch, min(count, len(batch.truth))) for batch in batches]
+    several = [cut(batch, count) for batch in batches]
     return [list(part) for part in zip(*several, strict=True)]
 
 
@@ -128,7 +128,8 @@ def _part(batch: Batch, chosen: slice) -> Batch:
 
 
 def cut(batch: Batch, count: int) -> list[Batch]:
-    """A batch in so many parts, alike but for a face."""
+    """A batch in so many parts at most, alike but for a face."""
+    count = min(count, len(batch.truth))
     tensors = (getattr(batch, field.name).tensor_split(count) for field in fields(batch))
     return [Batch(*pieces) for pieces in zip(*tensors, strict=True)]
 

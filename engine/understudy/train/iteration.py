@@ -57,11 +57,8 @@ def _halve(study: Study, said: str, warn: Callable[[str], None]) -> None:
             where=study.job.model,
             fix="start again with a smaller batch, size or width, or on a device with more memory",
         )
-    study.parts = min(2 * study.parts, most)
-    warn(
-        f"Out of memory: a batch of {batch} is now computed in {study.parts} parts. It learns the same, "
-        "more slowly; a smaller batch, size or width would fit at once."
-    )
+    smaller = "batch, size or width"
+    study.parts = memory.more_parts(study.parts, most=most, batch=batch, smaller=smaller, warn=warn)
 
 
 def step(study: Study) -> Figures:

@@ -1,4 +1,4 @@
-"""What a device says when its memory is full."""
+"""What a device says when its memory is full, and what is done about it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ctypes
 import gc
 import re
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 
 import torch
@@ -43,3 +44,21 @@ def release(device: torch.device) -> None:
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+
+
+def more_parts(parts: int, *, most: int, batch: int, smaller: str, warn: Callable[[str], None]) -> int:
+    """Twice as many parts to compute a batch in, and the word of it.
+
+    Args:
+        parts: Now.
+        most: At one face a part; there are fewer now.
+        batch: Faces in all of them.
+        smaller: What would have to be smaller for the batch to fit.
+        warn: Told.
+    """
+    more = min(2 * parts, most)
+    warn(
+        f"Out of memory: a batch of {batch} is now computed in {more} parts. It learns the same, "
+        f"more slowly; a smaller {smaller} would fit at once."
+    )
+    return more

@@ -194,46 +194,49 @@ def _halve(refining: Refining, warn: Callable[[str], None]) -> None:
             where=job.model,
             fix="refine with a smaller width, or on a device with more memory",
         )
-    refining.parts = min(2 * refining.parts, job.batch)
-    warn(
-        f"Out of memory: a batch of {job.batch} is now computed in {refining.parts} parts. It learns the "
-        "same, more slowly; a smaller batch or width would fit at once."
-    )
+    most, smaller = job.batch, "batch or width"
+    refining.parts = memory.more_parts(refining.parts, most=most, batch=most, smaller=smaller, warn=warn)
 
 
 def _step(refining: Refining) -> float:
     batch, weights = _batch(refining), _weights(refining)
+    adversary = refining.adversary if "adversary" in weights else None
     _forget_gradients(refining)
-    parts = cut(batch, min(refining.parts, len(batch.truth)))
+    parts = cut(batch, refining.parts)
     whole = batch.weight if len(parts) > 1 else None
-    loss = sum(_of_part(refining, part, weights, whole) for part in parts)
+    shares = [_of_part(refining, part, weights, adversary, whole) for part in parts]
     torch.nn.utils.clip_grad_norm_(refining.refiner.parameters(), CLIP_NORM)
     refining.between = False
     for group in refining.optimiser.param_groups:
         group["lr"] = refining.job.learning_rate * pace(refining.iteration)
     refining.optimiser.step()
-    if refining.adversary is not None and "adversary" in weights:
-        refining.adversary.step()
+    if adversary is not None:
+        adversary.step()
     follow(refining.average, refining.refiner, refining.iteration)
     refining.iteration += 1
     refining.between = True
-    return loss
+    return float(torch.stack(shares).sum())
 
 
-def _of_part(refining: Refining, part: Batch, weights: dict[str, float], whole: Tensor | None) -> float:
-    """Add a part's gradients to those of the batch; gives its share of the loss."""
-    refined, adversary = _refine(refining, refining.refiner, part), refining.adversary
+def _of_part(
+    refining: Refining,
+    part: Batch,
+    weights: dict[str, float],
+    adversary: Adversary | None,
+    whole: Tensor | None,
+) -> Tensor:
+    """Add a part's gradients to those of the batch; gives its share of the loss, still on the device."""
+    refined = _refine(refining, refining.refiner, part)
     figures, count = compare([part], [refined], weights, whole=whole), refining.job.batch
     truth = nets.normalise(part.truth)
-    judged = adversary is not None and "adversary" in weights
-    if adversary is not None and judged:
+    if adversary is not None:
         figures["adversary"] = adversary.fooled(refined[0], truth, part.matte, count=count)
     loss = total(figures, weights)
     loss.backward()
-    if adversary is not None and judged:
+    if adversary is not None:
         drawn = refined[0].detach()
         adversary.learn(drawn, truth, part.matte, count=count, iteration=refining.iteration)
-    return float(loss.detach())
+    return loss.detach()
 
 
 def _forget_gradients(refining: Refining) -> None:
