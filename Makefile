@@ -57,7 +57,7 @@ addon: setup ## Pack Blender's add-on as understudy_blender.zip
 	$(BIN)/python plugin/understudy_blender/package.py build/understudy_blender.zip
 
 generate: setup ## Write what comes from the job table
-	$(BIN)/python -m understudy.generate
+	$(BIN)/python -m understudy.app.generate
 	PYTHONPATH=plugin $(BIN)/python -m understudy_nuke.gizmo
 	$(BIN)/python bench/gizmo_picture.py gizmos/Understudy.gizmo docs/nuke_group.png
 	$(BIN)/python bench/gizmo_picture.py gizmos/UnderstudyPropagate.gizmo docs/nuke_propagate.png

@@ -23,12 +23,12 @@ import cv2
 import numpy as np
 import torch
 
-from understudy.face.faceset import FaceSet
+from understudy.core.progress import silent
+from understudy.core.settings import Settings
+from understudy.face.faceset.store import FaceSet
 from understudy.image import colour
 from understudy.image.plate import write_png
-from understudy.job import AdaptJob
-from understudy.progress import silent
-from understudy.settings import Settings
+from understudy.jobs.table import AdaptJob
 from understudy.train import adapt, export, iteration, joining, losses, nets, samples
 
 EDITED, SHOWN = "edited", 6

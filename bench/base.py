@@ -22,15 +22,15 @@ from typing import Self
 import numpy as np
 import torch
 
+from understudy.core.progress import silent
+from understudy.core.settings import Settings
 from understudy.demo import Identity, Light, Moment, Performance, render
 from understudy.demo.shot import CAMERA, COLOUR_SPACE
-from understudy.face.faceset import FaceSet
+from understudy.face.faceset.store import FaceSet
 from understudy.image.exr import write_image
 from understudy.image.frame import Frame
-from understudy.job import ExtractJob
-from understudy.progress import silent
-from understudy.settings import Settings
-from understudy.shot import extract
+from understudy.jobs.table import ExtractJob
+from understudy.shots import extract
 from understudy.train import base, checkpoint, gradients, iteration, keep, losses, nets, samples
 from understudy.train.augment import Augmentation
 from understudy.train.study import adam, on_device

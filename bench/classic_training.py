@@ -19,12 +19,12 @@ from typing import Any
 import torch
 from classic import LOSSES, Classic, draw_batch
 
-from understudy import atomic
-from understudy.face.faceset import FaceSet
+from understudy.core import atomic
+from understudy.core.progress import Progress, Reporter
+from understudy.core.settings import Settings
+from understudy.face.faceset.store import FaceSet
 from understudy.image import colour
-from understudy.progress import Progress, Reporter
-from understudy.runtime.model import ModelCard, write_card
-from understudy.settings import Settings
+from understudy.inference.model import ModelCard, write_card
 from understudy.train.export import OPSET, write_graph
 from understudy.train.samples import Bank, load_bank
 

@@ -21,14 +21,14 @@ from typing import Any, cast
 import cv2
 import numpy as np
 
-from understudy.comp import match, transport
-from understudy.face.smooth import TrackedFace
+from understudy.comp.colour import matrix, table
+from understudy.core.progress import silent
 from understudy.face.template import BASE
+from understudy.face.track.smooth import TrackedFace
 from understudy.image.frame import FloatImage, Frame
-from understudy.job import SwapJob
-from understudy.progress import silent
-from understudy.runtime.model import Model, Swapped
-from understudy.shot import evidence, footage, merging, newface, recipe, swap
+from understudy.inference.model import Model, Swapped
+from understudy.jobs.table import SwapJob
+from understudy.swap import colour_statistics, context, frame_data, merging, pipeline, recipe
 
 FACE_PX, NETWORK_PX = 512, 256
 COMMON: dict[str, Any] = {
@@ -65,7 +65,7 @@ def stub() -> Model:
     return cast(Model, SimpleNamespace(card=card, swap=swap))
 
 
-def moment(width: int, height: int) -> newface.Moment:
+def moment(width: int, height: int) -> frame_data.Moment:
     """A frame with a face in its middle, and what the network drew of it."""
     random = np.random.default_rng(1)
     pixels = cv2.GaussianBlur(random.gamma(2, 0.1, (height, width, 3)).astype(np.float32), (0, 0), 2)
@@ -73,22 +73,22 @@ def moment(width: int, height: int) -> newface.Moment:
     landmarks = (BASE - BASE.mean(axis=0)) * FACE_PX * 0.63 + [width / 2, height / 2]
     frame = Frame.from_rgb(pixels, colour_space="ACEScg")
     face = TrackedFace(1, landmarks.astype(np.float32), 1.0, by_hand=False, box=(0.0, 0.0, 1.0, 1.0))
-    drawn = footage.draw(frame, face, stub(), SwapJob.model_validate(COMMON))
-    return newface.Moment(1, frame, (None, face, None), drawn, None, None)
+    drawn = context.draw(frame, face, stub(), SwapJob.model_validate(COMMON))
+    return frame_data.Moment(1, frame, (None, face, None), drawn, None, None)
 
 
-def measured(job: SwapJob, one: newface.Moment) -> newface.Moment:
+def measured(job: SwapJob, one: frame_data.Moment) -> frame_data.Moment:
     """The moment with its mattes and what it says about colour: what a warm worker keeps."""
     drawn = one.drawn
     assert drawn is not None
     shape = recipe.shape(job, drawn, None)
-    seen = evidence.gather(
+    seen = colour_statistics.gather(
         job, drawn.face, drawn.plate, recipe.resize(shape.final, drawn.size), drawn.aligned
     )
     return replace(one, shape=shape, evidence=seen)
 
 
-def merged(job: SwapJob, one: newface.Moment) -> None:
+def merged(job: SwapJob, one: frame_data.Moment) -> None:
     """Composite the face's rectangle; putting it into a copy of the frame costs that copy."""
     whole = measured(job, one)
     assert whole.drawn is not None and whole.shape is not None
@@ -123,7 +123,7 @@ def main() -> None:
         row(name, moments, partial(merged, SwapJob.model_validate(values)), options.repeats)
     job = SwapJob.model_validate({**COMMON, "sharpness": 30.0})
     whole = {name: measured(job, one) for name, one in moments.items()}
-    knob = partial(swap.process, job, report=silent)
+    knob = partial(pipeline.process, job, report=silent)
     row(
         "a colour or detail knob turned on a warm frame, the whole frame in memory",
         whole,
@@ -139,15 +139,15 @@ def main() -> None:
     colour_table(options.repeats)
 
 
-def turned(job: SwapJob) -> Callable[[newface.Moment], object]:
+def turned(job: SwapJob) -> Callable[[frame_data.Moment], object]:
     """A frame made anew but for what the network drew."""
-    return lambda one: swap.process(job, measured(job, one), report=silent)
+    return lambda one: pipeline.process(job, measured(job, one), report=silent)
 
 
 def row(
     name: str,
-    moments: dict[str, newface.Moment],
-    call: Callable[[newface.Moment], object],
+    moments: dict[str, frame_data.Moment],
+    call: Callable[[frame_data.Moment], object],
     repeats: int,
 ) -> None:
     """Print one row of the first table."""
@@ -161,13 +161,13 @@ def colour_table(repeats: int) -> None:
     face, plate = (random.random((512, 512, 3), np.float32) for _ in range(2))
     weight = np.ones((512, 512), np.float32)
     print("| colour match at 512² | solve and apply |\n|---|---|")
-    for solve, methods in ((match.solve, match.METHODS), (transport.solve, transport.METHODS)):
+    for solve, methods in ((matrix.solve, matrix.METHODS), (table.solve, table.METHODS)):
         for method in methods:
             ms = best(partial(solve_and_apply, solve, method, face, plate, weight), repeats)
             print(f"| {method} | {ms:.1f} ms |", flush=True)
 
 
-def solve_and_apply(solve: Callable[..., match.ColourMatch], method: str, face: Any, *rest: Any) -> Any:
+def solve_and_apply(solve: Callable[..., matrix.ColourMatch], method: str, face: Any, *rest: Any) -> Any:
     """One match."""
     return solve(method, face, *rest).apply(face)
 

@@ -26,13 +26,13 @@ from typing import Any
 
 import numpy as np
 
+from understudy.core.settings import Settings
 from understudy.image.exr import read_image, write_image
 from understudy.image.frame import FloatImage, Frame
 from understudy.image.plate import open_plate
-from understudy.job import PropagateJob
+from understudy.jobs.table import PropagateJob
 from understudy.patch import flow
-from understudy.settings import Settings
-from understudy.shot import propagate
+from understudy.propagate import run as propagate
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 DISPLAY = "sRGB - Texture"

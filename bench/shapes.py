@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.demo import Expression, Identity, Moment, Performance, landmarks_of
-from understudy.face.canonical import plate_to_aligned, transform
+from understudy.face.align import plate_to_aligned, transform
+from understudy.face.identity_shape import identity_shapes
 from understudy.face.landmarks import BROWS, EYES, JAW, LIDS, LIPS, MOUTH, NOSE
 from understudy.face.pose import pose
-from understudy.face.shape import identity_shapes
 
 Numbers = NDArray[np.float64]
 Estimate = Callable[[Sequence[Numbers], Sequence[Numbers]], NDArray[np.floating]]

@@ -18,11 +18,12 @@ import cv2
 import numpy as np
 from truth import SHARED, score, tell
 
-from understudy.fields import ColourMethod
-from understudy.job import SwapJob
-from understudy.settings import Settings
-from understudy.shot import review, swap
-from understudy.shot.warm import Warm
+from understudy.core.settings import Settings
+from understudy.jobs.fields import ColourMethod
+from understudy.jobs.table import SwapJob
+from understudy.shots import score as review
+from understudy.swap import pipeline
+from understudy.swap.cache import Warm
 
 ROWS: tuple[dict[str, Any], ...] = (
     {},
@@ -74,7 +75,7 @@ def main() -> None:
         pattern = str(options.out / f"{index:02d}" / "swap.%04d.exr")
         values = {"plate": plate, "track": options.track, "model": options.model, "output": pattern}
         job = SwapJob.model_validate({**values, "frames": options.frames, **row})
-        swap.run(job, report=tell, settings=settings, warm=warm)
+        pipeline.run(job, report=tell, settings=settings, warm=warm)
         told = score(options.footage, options.scorer, pattern)
         figures = [
             f"{told[name]:.2f}" if name in ("look_psnr", "flicker") else f"{told[name]:.3f}"

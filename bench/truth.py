@@ -33,10 +33,12 @@ from typing import Any
 import classic_training
 from classic import LOSSES
 
-from understudy.job import ExportJob, ExtractJob, RefineJob, SwapJob, TrackJob, TrainJob
-from understudy.progress import Event, Progress, Warned
-from understudy.settings import Settings
-from understudy.shot import extract, review, swap, track
+from understudy.core.progress import Event, Progress, Warned
+from understudy.core.settings import Settings
+from understudy.jobs.table import ExportJob, ExtractJob, RefineJob, SwapJob, TrackJob, TrainJob
+from understudy.shots import extract, track
+from understudy.shots import score as review
+from understudy.swap import pipeline
 from understudy.train import export, loop, refine
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -93,7 +95,7 @@ def swap_and_score(
     job = SwapJob.model_validate(
         {"plate": plate, "track": options.out / "testA.track", "model": model, "output": pattern} | changes
     )
-    swap.run(job, report=tell, settings=settings)
+    pipeline.run(job, report=tell, settings=settings)
     scored = score(options.footage, options.scorer, pattern)
     rows = {"plate": plate, "swap": pattern, "truth": str(options.footage / "testAB.mp4")}
     review.contact_sheet(options.out / f"{name}_{minutes:g}min.png", rows, SHEET_FRAMES, cell_px=384)

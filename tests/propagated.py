@@ -6,10 +6,10 @@ import numpy as np
 
 import moving
 from moving import FIRST
-from understudy import verbs
+from understudy.app import verbs
+from understudy.core.settings import Settings
 from understudy.image.exr import read_image
-from understudy.job import PropagateJob
-from understudy.settings import Settings
+from understudy.jobs.table import PropagateJob
 
 SETTINGS = Settings.from_environment({})
 COUNT = 7

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from understudy.core.progress import silent
+from understudy.core.settings import Settings
 from understudy.demo import shot as demo_shot
 from understudy.image.exr import read_image
 from understudy.image.frame import Frame
-from understudy.job import ExportJob, ExtractJob, SwapJob, TrackJob, TrainJob
-from understudy.progress import silent
-from understudy.settings import Settings
-from understudy.shot import extract, track
+from understudy.jobs.table import ExportJob, ExtractJob, SwapJob, TrackJob, TrainJob
+from understudy.shots import extract, track
 from understudy.train import export, loop
 
 SETTINGS = Settings(models=Path("unused"), device="cpu", threads=1)

@@ -9,13 +9,13 @@ from typing import Any, cast
 import cv2
 import numpy as np
 
-from understudy.face.smooth import TrackedFace
 from understudy.face.template import BASE
+from understudy.face.track.smooth import TrackedFace
 from understudy.image.frame import FloatImage, Frame
-from understudy.job import SwapJob
-from understudy.runtime.model import Model, Swapped
-from understudy.shot import evidence, footage, merging, recipe
-from understudy.shot.newface import Moment, NewFace
+from understudy.inference.model import Model, Swapped
+from understudy.jobs.table import SwapJob
+from understudy.swap import colour_statistics, context, merging, recipe
+from understudy.swap.frame_data import Moment, NewFace
 
 EDGE = 48
 NEEDED = {"plate": "a.%04d.exr", "track": "a.track", "model": "a.onnx", "output": "b.%04d.exr"}
@@ -52,7 +52,7 @@ def moment(seed: int, job: SwapJob, size: float, middle: tuple[float, float], va
         )
         for number in (0, 1, 2)
     ]
-    drawn = footage.draw(frame, faces[1], network(seed), job)
+    drawn = context.draw(frame, faces[1], network(seed), job)
     return Moment(1, frame, tuple(faces), drawn, None, None)
 
 
@@ -62,7 +62,7 @@ def make(job: SwapJob, one: Moment) -> tuple[Frame, NewFace] | None:
         return None
     shape = recipe.shape(job, one.drawn, None)
     covered = recipe.resize(shape.final, one.drawn.size)
-    seen = evidence.gather(job, one.drawn.face, one.drawn.plate, covered, one.drawn.aligned)
+    seen = colour_statistics.gather(job, one.drawn.face, one.drawn.plate, covered, one.drawn.aligned)
     whole = replace(one, shape=shape, evidence=seen)
     made = recipe.composite(job, whole, one.drawn, shape)
     return merging.finish(job, whole, made), made

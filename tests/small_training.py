@@ -7,11 +7,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from understudy.face import canonical
-from understudy.face.faceset import FaceRecord, FaceSet
-from understudy.job import TrainJob
-from understudy.progress import Reporter
-from understudy.settings import Settings
+from understudy.core.progress import Reporter
+from understudy.core.settings import Settings
+from understudy.face import align
+from understudy.face.faceset.store import FaceRecord, FaceSet
+from understudy.jobs.table import TrainJob
 from understudy.train import cast, study
 
 SIZE = 32
@@ -19,8 +19,8 @@ SETTINGS = Settings(models=Path("unused"), device="cpu", threads=1)
 SCRIPT = """
 import sys
 from small_training import SETTINGS
-from understudy.job import TrainJob
-from understudy.progress import silent
+from understudy.jobs.table import TrainJob
+from understudy.core.progress import silent
 from understudy.train import loop
 loop.run(TrainJob.model_validate_json(sys.argv[1]), report=silent, settings=SETTINGS)
 """
@@ -32,8 +32,8 @@ def make_faceset(
     """Smooth random pictures with the template's landmarks: enough to learn something from."""
     random = np.random.default_rng(seed)
     edge = 64
-    matrix = canonical.plate_to_aligned(canonical.TEMPLATE * 200, coverage="full", size=edge)
-    landmarks = canonical.transform(canonical.TEMPLATE * 200, matrix).astype(np.float32)
+    matrix = align.plate_to_aligned(align.TEMPLATE * 200, coverage="full", size=edge)
+    landmarks = align.transform(align.TEMPLATE * 200, matrix).astype(np.float32)
     with FaceSet.create(
         path, identity=identity, coverage="full", crop_size=edge, detector=detector
     ) as faceset:

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from understudy.comp.matte import hull
-from understudy.face import canonical
+from understudy.comp.mattes.matte import hull
+from understudy.face import align
 from understudy.face.landmarks import LIDS, LIPS
 from understudy.train import nets
 from understudy.train.samples import HELD_OUT_EVERY, HELD_OUT_RUN, Bank
@@ -23,8 +23,8 @@ NAMES = ("anna", "bert")
 
 def landmarks(mouth: float, eyes: float) -> np.ndarray:
     """(68, 2) pixels; gaps in shares of the edge."""
-    matrix = canonical.plate_to_aligned(canonical.TEMPLATE * 200, coverage="full", size=EDGE)
-    points = canonical.transform(canonical.TEMPLATE * 200, matrix)
+    matrix = align.plate_to_aligned(align.TEMPLATE * 200, coverage="full", size=EDGE)
+    points = align.transform(align.TEMPLATE * 200, matrix)
     for pairs, gap in (
         (LIPS, mouth),
         (LIDS, eyes),

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from rendered import FRAMES, SETTINGS, Shot, render
-from understudy.errors import JobError
+from understudy.core.errors import JobError
+from understudy.core.progress import silent
 from understudy.farm import bundle
-from understudy.job import BundleJob
-from understudy.progress import silent
+from understudy.jobs.table import BundleJob
 
 BIN = Path(sys.executable).parent
 

@@ -13,7 +13,7 @@ import moving
 from moving import FIRST, HEIGHT, WIDTH
 from propagated import COUNT, LAST, out, run, stops_apart, where_painted
 from understudy.face.template import BASE
-from understudy.face.track import Track, TrackedFace
+from understudy.face.track.store import Track, TrackedFace
 from understudy.image import colour
 from understudy.image.exr import read_image, read_metadata, write_image
 from understudy.image.frame import Frame

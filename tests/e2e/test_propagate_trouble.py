@@ -15,11 +15,11 @@ import pytest
 import moving
 from moving import FIRST, HEIGHT, WIDTH
 from propagated import job, out, run, stops_apart, where_painted
-from understudy.errors import JobError, PlateError
+from understudy.core.errors import JobError, PlateError
+from understudy.core.progress import Failed, Warned
 from understudy.image.exr import read_image, write_image
 from understudy.image.frame import Box, Frame
-from understudy.job import PropagateJob
-from understudy.progress import Failed, Warned
+from understudy.jobs.table import PropagateJob
 
 
 def test_a_keyframe_of_another_size(tmp_path):
@@ -200,7 +200,7 @@ def test_killed_in_the_middle_finished_frames_stay(tmp_path):
     moving.write_shot(tmp_path, 16)
     document = tmp_path / "job.json"
     document.write_text(json.dumps(job(tmp_path).model_dump(mode="json", exclude_defaults=True)))
-    command = [sys.executable, "-m", "understudy.cli", "propagate", "--job", str(document)]
+    command = [sys.executable, "-m", "understudy.app.cli", "propagate", "--job", str(document)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for _ in range(1200):
         if len(list(tmp_path.glob("out.*.exr"))) >= 3 or process.poll() is not None:

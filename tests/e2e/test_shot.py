@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 
 from rendered import FRAMES, SETTINGS, Shot, released, render
-from understudy import release
-from understudy.comp.match import ColourMatch
-from understudy.errors import FaceError, JobError, ModelError, PlateError, ReleaseError
-from understudy.face.track import Track, TrackedFace
+from understudy.comp.colour.matrix import ColourMatch
+from understudy.core.errors import FaceError, JobError, ModelError, PlateError, ReleaseError
+from understudy.core.progress import Event, Failed, Warned, silent
+from understudy.face.track.store import Track, TrackedFace
 from understudy.image import colour
 from understudy.image.exr import read_image, read_metadata, write_image
 from understudy.image.frame import Box, FloatImage, Frame
-from understudy.job import ExtractJob, SwapJob, TrackJob, TrainJob
-from understudy.progress import Event, Failed, Warned, silent
-from understudy.shot import extract, footage, recipe, swap, track
-from understudy.shot.warm import Warm
+from understudy.jobs.table import ExtractJob, SwapJob, TrackJob, TrainJob
+from understudy.provenance import releases
+from understudy.shots import extract, track
+from understudy.swap import context, pipeline, recipe
+from understudy.swap.cache import Warm
 from understudy.train import loop
 
 
@@ -39,7 +40,7 @@ def final_matte(made: Frame, plate: Frame) -> FloatImage:
 
 def run(job: SwapJob) -> tuple[dict[str, Any], list[Event]]:
     events: list[Event] = []
-    return swap.run(job, report=events.append, settings=SETTINGS), events
+    return pipeline.run(job, report=events.append, settings=SETTINGS), events
 
 
 def test_the_face_changes_and_everything_else_is_the_plate_bit_for_bit(tmp_path: Path, shot: Shot) -> None:
@@ -195,7 +196,7 @@ def test_frames_carry_their_provenance(tmp_path: Path, shot: Shot) -> None:
     run(shot.job(tmp_path, frames="1"))
     metadata = read_metadata(tmp_path / "out.0001.exr")
     assert metadata["understudy:source"] == "actor"
-    assert metadata["understudy:release"] == release.load(released(tmp_path, "actor")).digest
+    assert metadata["understudy:release"] == releases.load(released(tmp_path, "actor")).digest
     assert len(str(metadata["understudy:model"])) == 64
 
 
@@ -215,16 +216,16 @@ def test_a_release_that_has_run_out_is_refused_before_anything_is_written(tmp_pa
 def test_a_warm_process_makes_the_same_frames_and_reads_and_draws_them_once(
     tmp_path: Path, shot: Shot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    warm, drawn, real = Warm(), [], footage.draw
+    warm, drawn, real = Warm(), [], context.draw
 
     def counted(frame: Frame, face: TrackedFace, *rest: Any) -> Any:
         drawn.append(face.frame)
         return real(frame, face, *rest)
 
-    monkeypatch.setattr(footage, "draw", counted)
+    monkeypatch.setattr(context, "draw", counted)
     for feather in (5.0, 9.0):
         job = shot.job(tmp_path / f"{feather:g}", feather=feather)
-        swap.run(job, report=silent, settings=SETTINGS, warm=warm)
+        pipeline.run(job, report=silent, settings=SETTINGS, warm=warm)
     assert drawn == [1, 2, 3]
     assert warm.frames.nbytes == FRAMES * shot.plate().pixels.nbytes
     run(shot.job(tmp_path / "cold", feather=9.0))

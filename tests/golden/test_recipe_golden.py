@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from small_frame import NEEDED, make, moment
-from understudy.job import SwapJob
-from understudy.shot import recipe
+from understudy.jobs.table import SwapJob
+from understudy.swap import recipe
 
 GOLDEN = Path(__file__).with_name("recipe.json")
 JOBS: dict[str, dict[str, Any]] = {

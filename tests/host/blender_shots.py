@@ -8,12 +8,12 @@ from typing import Any
 
 from blender_runs import REGISTER
 
+from understudy.core.progress import silent
+from understudy.core.settings import Settings
 from understudy.image.exr import read_image
 from understudy.image.frame import Frame
-from understudy.job import SwapJob
-from understudy.progress import silent
-from understudy.settings import Settings
-from understudy.shot import swap
+from understudy.jobs.table import SwapJob
+from understudy.swap import pipeline
 
 SETTINGS = Settings(models=Path("unused"), device="cpu", threads=1)
 FRAMES = 5
@@ -37,7 +37,7 @@ class Shot:
         values = {"plate": self.plate, "track": str(self.root / "plate.track"), "model": self.model}
         output = str(folder / "out.%04d.exr")
         job = SwapJob.model_validate({**values, "output": output, "colour_space": SPACE, **changes})
-        assert swap.run(job, report=silent, settings=SETTINGS)["failed_frames"] == []
+        assert pipeline.run(job, report=silent, settings=SETTINGS)["failed_frames"] == []
         made = sorted(folder.glob("out.*.exr"))
         return {int(path.suffixes[0][1:]): read_image(path) for path in made}
 

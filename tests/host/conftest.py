@@ -11,10 +11,10 @@ import blender_shots
 import pytest
 
 from rendered import SETTINGS, Shot, render
+from understudy.core.progress import silent
 from understudy.image.exr import write_image
-from understudy.job import parse_job
-from understudy.progress import silent
-from understudy.shot import swap
+from understudy.jobs.table import parse_job
+from understudy.swap import pipeline
 from understudy_host import jobs
 
 Bake = Callable[[dict[str, Any]], tuple[Path, Path, Path]]
@@ -47,7 +47,7 @@ def bake(shot: Shot, tmp_path_factory: pytest.TempPathFactory) -> Bake:
         for document in (jobs.face_pass_document, jobs.swap_document):
             folder = root / document.__name__ / jobs.digest(values)
             job = document({**needed, **values}, {}, **place, output=str(folder / "out.%04d.exr"))
-            result = swap.run(parse_job("swap", job), report=silent, settings=SETTINGS)
+            result = pipeline.run(parse_job("swap", job), report=silent, settings=SETTINGS)
             assert not result["failed_frames"]
             paths.append(folder / "out.0001.exr")
         return paths[0], paths[1], Path(plate % 1)

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from tcl import tkinter
 
-from understudy import verbs
-from understudy.face.known import write_table
+from understudy.app import verbs
+from understudy.core.progress import silent
+from understudy.core.settings import Settings
+from understudy.face.detect.known import write_table
 from understudy.face.template import BASE
 from understudy.image.exr import write_image
 from understudy.image.frame import Frame
-from understudy.job import PointsJob, TrackJob
-from understudy.progress import silent
-from understudy.settings import Settings
+from understudy.jobs.table import PointsJob, TrackJob
 from understudy_nuke.plate import Raster
 
 SETTINGS = Settings(models=Path("unused"), device="cpu", threads=1)

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from blender_runs import REGISTER, blender, needs_blender, shown
 
+from understudy.core.progress import silent
+from understudy.core.settings import Settings
 from understudy.image.exr import read_image, write_image
 from understudy.image.frame import Box, FloatImage, Frame
-from understudy.job import PropagateJob
-from understudy.progress import silent
-from understudy.settings import Settings
-from understudy.shot import propagate
+from understudy.jobs.table import PropagateJob
+from understudy.propagate import run
 
 SETTINGS = Settings(models=Path("unused"), device="cpu", threads=1)
 FRAMES = (1, 6)
@@ -48,7 +48,7 @@ class Painting:
         job = PropagateJob.model_validate(
             {"plate": self.plate, "fix": str(fix), "output": output, **changes, "frames": "1-6"}
         )
-        assert propagate.run(job, report=silent, settings=SETTINGS)["failed_frames"] == []
+        assert run.run(job, report=silent, settings=SETTINGS)["failed_frames"] == []
         return {number: read_image(Path(output % number)) for number in NUMBERS}
 
     def chosen(self, folder: Path) -> dict[str, Any]:

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from understudy import keyframes
 from understudy.image.exr import write_image
 from understudy.image.frame import Box, Frame
-from understudy.job import JOBS, SwapJob, parse_job
+from understudy.jobs import keyframes
+from understudy.jobs.table import JOBS, SwapJob, parse_job
 from understudy_host import exr_header, jobs, knobs
 from understudy_host.errors import HostError
 

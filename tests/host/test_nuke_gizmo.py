@@ -15,11 +15,11 @@ from nuke_pixels import Graph, Picture
 from nuke_reference import CLASSES, COMMON
 from nuke_script import Node, Reader, expressions, references, without_brackets
 
-from understudy.comp import merge
-from understudy.face import canonical
+from understudy.comp.merge import paste
+from understudy.face import align
 from understudy.image.exr import read_image
 from understudy.image.frame import Frame
-from understudy.job import SwapJob
+from understudy.jobs.table import SwapJob
 from understudy_host.knobs import LIVE, TABS, knobs
 from understudy_nuke import gizmo, paint_gizmo
 
@@ -346,8 +346,8 @@ def test_paint_on_the_aligned_face_lands_on_the_plate_where_the_engine_puts_the_
     out = Graph(reader, paint_group, {"opacity": 100.0}, pictures, {}).output()
     edge = int(made.metadata["understudy:aligned_size"])
     matrix = np.array(str(made.metadata["understudy:plate_to_aligned"]).split(), float).reshape(2, 3)
-    to_plate = canonical.invert(canonical.rescale(matrix, edge, size))
-    wanted = merge.warp_to_box(aligned, to_plate, below.data_window, "linear")
+    to_plate = align.invert(align.rescale(matrix, edge, size))
+    wanted = paste.warp_to_box(aligned, to_plate, below.data_window, "linear")
     inside = cv2.erode((placed(made, below)["alpha"] == 1).astype(np.uint8), np.ones((3, 3))) > 0
     for index, name in enumerate(("red", "green", "blue")):
         assert np.abs(out[name] - wanted[..., index])[inside].max() < 6e-3

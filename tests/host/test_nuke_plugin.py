@@ -16,11 +16,11 @@ from nuke_host import PLUGIN, dies_in_its_next_run, part, plugin_in
 from nuke_script import Reader
 
 from rendered import FRAMES, SETTINGS
-from understudy.face.track import Track
+from understudy.core.progress import silent
+from understudy.face.track.store import Track
 from understudy.image.exr import read_image
-from understudy.job import SwapJob, parse_job
-from understudy.progress import silent
-from understudy.shot import swap
+from understudy.jobs.table import SwapJob, parse_job
+from understudy.swap import pipeline
 from understudy_host.client import PROGRAM_VARIABLE
 from understudy_host.errors import HostError
 
@@ -103,7 +103,7 @@ def test_a_finished_frame_is_the_engines_with_every_knob_baked(host, shot, tmp_p
     job = {"plate": shot.frames("plate"), "track": shot.root / "plate.track", "model": shot.model}
     job |= {"output": str(tmp_path / "own.%04d.exr"), "merge": "gradient", "grain": 50.0, "frames": "1"}
     job["colour_space"] = "ACEScg"  # what the script works in
-    swap.run(SwapJob.model_validate(job), report=silent, settings=SETTINGS)
+    pipeline.run(SwapJob.model_validate(job), report=silent, settings=SETTINGS)
     # Both are halves, and the engine's network ran on another number of threads.
     own = read_image(tmp_path / "own.0001.exr").pixels
     np.testing.assert_allclose(face_pass(host).pixels, own, rtol=2e-3, atol=1e-4)

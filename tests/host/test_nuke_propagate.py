@@ -16,7 +16,7 @@ from nuke_host import dies_in_its_next_run, part, plugin_in
 from painted import FIRST, HIDDEN_FROM, KEYFRAME, LAST
 
 from understudy.image.exr import read_image, read_metadata, write_image
-from understudy.job import parse_job
+from understudy.jobs.table import parse_job
 from understudy_host import sequence
 from understudy_host.client import PROGRAM_VARIABLE
 from understudy_host.errors import HostError

@@ -28,10 +28,10 @@ from nuke_tracked import (
     write_shot,
 )
 
-from understudy import verbs
-from understudy.face.track import Track
-from understudy.job import TrackJob
-from understudy.progress import silent
+from understudy.app import verbs
+from understudy.core.progress import silent
+from understudy.face.track.store import Track
+from understudy.jobs.table import TrackJob
 from understudy_host.errors import HostError
 from understudy_nuke import roto, tracks
 from understudy_nuke.plate import Raster, from_host

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from understudy.comp import brows
-from understudy.errors import FaceError
-from understudy.face.canonical import TEMPLATE
+from understudy.comp.mattes import brows
+from understudy.core.errors import FaceError
+from understudy.face.align import TEMPLATE
 
 SIZE = 128
 FACE = TEMPLATE * SIZE - 0.5

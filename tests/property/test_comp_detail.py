@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from understudy.comp import detail, grain
-from understudy.errors import JobError, PlateError
+from understudy.comp.detail import grain, sharpness
+from understudy.core.errors import JobError, PlateError
 
 quick = settings(max_examples=20, deadline=None)
 seeds = st.integers(0, 10_000)
@@ -92,20 +92,20 @@ def test_a_soft_face_is_sharpened_and_a_sharp_one_softened(seed, blur):
     fine = 0.4 + 0.05 * noise(seed, (96, 96), 1.0)
     soft = cv2.GaussianBlur(fine, (0, 0), blur)
     everywhere, none = np.ones((96, 96), np.float32), np.zeros(3, np.float32)
-    assert detail.matching_sharpness(soft, fine, everywhere, 1.5, grain=none) > 30
-    amount = detail.matching_sharpness(fine, soft, everywhere, 1.5, grain=none)
+    assert sharpness.matching_sharpness(soft, fine, everywhere, 1.5, grain=none) > 30
+    amount = sharpness.matching_sharpness(fine, soft, everywhere, 1.5, grain=none)
     assert -100 <= amount < -15
     if amount > -99:  # one Gaussian can soften only so far
-        done = detail.sharpen(fine, amount, 1.5)
-        assert abs(detail.matching_sharpness(done, soft, everywhere, 1.5, grain=none)) < 3
+        done = sharpness.sharpen(fine, amount, 1.5)
+        assert abs(sharpness.matching_sharpness(done, soft, everywhere, 1.5, grain=none)) < 3
 
 
 def test_a_face_as_sharp_as_its_plate_is_left_alone_and_grain_is_no_sharpness():
     fine = 0.4 + 0.03 * noise(3, (96, 96), 1.5)
     everywhere = np.ones((96, 96), np.float32)
-    assert detail.matching_sharpness(fine, fine.copy(), everywhere, 1.5, grain=np.zeros(3)) == 0
+    assert sharpness.matching_sharpness(fine, fine.copy(), everywhere, 1.5, grain=np.zeros(3)) == 0
     grainy = fine + 0.01 * noise(4, (96, 96))
-    amount = detail.matching_sharpness(fine, grainy, everywhere, 1.5, grain=np.full(3, 0.01))
+    amount = sharpness.matching_sharpness(fine, grainy, everywhere, 1.5, grain=np.full(3, 0.01))
     assert abs(amount) < 12
 
 
@@ -113,7 +113,7 @@ def test_a_face_as_sharp_as_its_plate_is_left_alone_and_grain_is_no_sharpness():
 @pytest.mark.parametrize("percent", [0.0, 40.0, 100.0])
 def test_degrading_keeps_the_shape_and_the_tone(shape, percent):
     picture = 0.4 + 0.05 * noise(1, shape[:2])
-    out = detail.degrade(picture, percent)
+    out = sharpness.degrade(picture, percent)
     assert out.shape == shape
     assert out.mean() == pytest.approx(picture.mean(), abs=0.01)
     if percent == 0:
@@ -124,7 +124,7 @@ def test_denoising_smooths_noise_and_keeps_an_edge():
     step = np.full((64, 64, 3), 0.3, np.float32)
     step[:, 32:] = 0.6
     noisy = step + 0.01 * noise(5, (64, 64))
-    out = detail.denoise(noisy, 100.0, 2.0)
+    out = sharpness.denoise(noisy, 100.0, 2.0)
     assert (out - step)[:, 4:28].std() < 0.5 * (noisy - step)[:, 4:28].std()
     assert out[:, 33:].mean() - out[:, :31].mean() == pytest.approx(0.3, abs=0.01)
 
@@ -133,10 +133,10 @@ def test_values_out_of_range_are_refused():
     picture = slopes(16)
     nothing = grain.measure(picture)
     for call in (
-        lambda: detail.degrade(picture, 101),
-        lambda: detail.denoise(picture, -1, 2),
+        lambda: sharpness.degrade(picture, 101),
+        lambda: sharpness.denoise(picture, -1, 2),
         lambda: grain.add(picture, nothing, amount=-1, seed=1, frame=1),
-        lambda: detail.matching_sharpness(picture, picture, picture[..., 0], 0, grain=np.zeros(3)),
+        lambda: sharpness.matching_sharpness(picture, picture, picture[..., 0], 0, grain=np.zeros(3)),
     ):
         with pytest.raises(JobError):
             call()

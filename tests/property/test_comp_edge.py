@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from understudy.comp import edge
-from understudy.errors import PlateError
+from understudy.comp.merge import edge_extend
+from understudy.core.errors import PlateError
 from understudy.image.frame import FloatImage
 
 BLUE = np.float32([0.1, 0.2, 0.9])
@@ -39,7 +39,7 @@ def test_a_covered_face_stays_and_what_is_round_it_never_shows(seed, height, wid
     matte = disc(height, width, x, y, radius)
     drawn = face(seed, height, width)
     blue = np.where(matte[..., None] > 0, drawn, BLUE).astype(np.float32)
-    out, again = edge.extended(drawn, matte), edge.extended(blue, matte)
+    out, again = edge_extend.extended(drawn, matte), edge_extend.extended(blue, matte)
     assert out.shape == drawn.shape and out.dtype == np.float32 and np.isfinite(out).all()
     assert np.array_equal(out[matte >= 0.5], drawn[matte >= 0.5])
     if matte.any():
@@ -54,16 +54,16 @@ def test_the_nearest_colours_go_on() -> None:
     drawn = np.zeros((128, 128, 3), np.float32)
     drawn[:, :64], drawn[:, 64:] = (0.6, 0.4, 0.3), (0.3, 0.4, 0.6)
     matte = disc(128, 128, 0.5, 0.5, 0.3)
-    out = edge.extended(drawn, matte)
+    out = edge_extend.extended(drawn, matte)
     np.testing.assert_allclose(out[64, 12], (0.6, 0.4, 0.3), atol=0.02)
     np.testing.assert_allclose(out[64, 116], (0.3, 0.4, 0.6), atol=0.02)
 
 
 def test_a_picture_that_is_covered_is_given_back() -> None:
     drawn = face(1, 16, 16)
-    assert edge.extended(drawn, np.ones((16, 16), np.float32)) is drawn
+    assert edge_extend.extended(drawn, np.ones((16, 16), np.float32)) is drawn
 
 
 def test_a_matte_of_another_size_is_refused() -> None:
     with pytest.raises(PlateError, match="do not fit"):
-        edge.extended(face(1, 16, 16), np.ones((8, 8), np.float32))
+        edge_extend.extended(face(1, 16, 16), np.ones((8, 8), np.float32))

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from understudy.comp import bands, light, membrane
-from understudy.comp.match import ColourMatch
-from understudy.comp.merge import over
-from understudy.errors import JobError, PlateError
+from understudy.comp.colour import illumination
+from understudy.comp.colour.matrix import ColourMatch
+from understudy.comp.merge import membrane, multiband
+from understudy.comp.merge.paste import over
+from understudy.core.errors import JobError, PlateError
 
 quick = settings(max_examples=25, deadline=None)
 seeds = st.integers(0, 10_000)
@@ -34,12 +35,12 @@ def blob(shape, hard=False):
 
 def difference(face, plate, matte, radius_px):
     """What to add to a face that gets no colour match."""
-    seen = light.measure(face, plate, matte, radius_px=radius_px)
+    seen = illumination.measure(face, plate, matte, radius_px=radius_px)
     return seen.lacking(ColourMatch.identity(), matte.shape)
 
 
 def merges(plate, face, matte):
-    colours, support = bands.multiband(plate, face, matte)
+    colours, support = multiband.multiband(plate, face, matte)
     return {
         "multiband": over(plate, colours, support),
         "gradient": over(plate, membrane.gradient(plate, face, matte), matte),
@@ -167,7 +168,7 @@ def test_light_is_finite_and_deaf_to_what_lies_outside_the_matte(seed, value):
 
 def test_what_does_not_fit_is_refused():
     plate, matte = np.zeros((8, 8, 3), np.float32), np.zeros((8, 8), np.float32)
-    for merge in (bands.multiband, membrane.gradient):
+    for merge in (multiband.multiband, membrane.gradient):
         with pytest.raises(PlateError, match="do not fit"):
             merge(plate, plate[:7], matte)
     with pytest.raises(PlateError, match="do not fit"):

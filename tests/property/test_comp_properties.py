@@ -7,9 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from understudy.comp import detail, grade, match, matte, merge, skin, transport
-from understudy.errors import JobError, PlateError
-from understudy.face.canonical import TEMPLATE
+from understudy.comp.colour import grade, skin_mask, table
+from understudy.comp.colour import matrix as match
+from understudy.comp.detail import sharpness
+from understudy.comp.mattes import matte
+from understudy.comp.merge import paste
+from understudy.core.errors import JobError, PlateError
+from understudy.face.align import TEMPLATE
 from understudy.image import colour
 
 METHODS = ["mean", "mean_std", "reinhard", "linear", "monge_kantorovich"]
@@ -49,7 +53,7 @@ def soft_matte(seed, shape=(32, 28)):
 def test_the_plate_comes_through_bit_for_bit_where_the_matte_is_zero(plate, face, covered):
     plate[0, 0, 0] = np.uint32(0x7FC12345).view(np.float32)  # a NaN that carries a payload
     covered[0, 0] = False
-    out = merge.over(plate, face, covered.astype(np.float32))
+    out = paste.over(plate, face, covered.astype(np.float32))
     assert np.array_equal(bits(out)[~covered], bits(plate)[~covered])
 
 
@@ -57,7 +61,7 @@ def test_the_plate_comes_through_bit_for_bit_where_the_matte_is_zero(plate, face
 @given(hnp.arrays(np.float32, (4, 5, 3), elements=any_float), st.floats(0, 1, width=32))
 def test_a_finite_face_leaves_nothing_of_a_plate_that_is_not_finite(plate, opacity):
     face = picture(1, (4, 5))
-    out = merge.over(plate, face, np.full((4, 5), opacity, np.float32))
+    out = paste.over(plate, face, np.full((4, 5), opacity, np.float32))
     broken = ~np.isfinite(plate).all(axis=2)
     assert np.array_equal(bits(out)[broken], bits(face if opacity > 0 else plate)[broken])
 
@@ -70,7 +74,7 @@ def test_over_agrees_with_plain_numpy_and_keeps_highlights(seed):
     face = random.random((9, 8, 3)).astype(np.float32)
     weight = random.random((9, 8)).astype(np.float32)
     expected = plate.astype(float) + weight[..., None].astype(float) * (face.astype(float) - plate)
-    np.testing.assert_allclose(merge.over(plate, face, weight), expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(paste.over(plate, face, weight), expected, rtol=1e-5, atol=1e-5)
 
 
 @quick
@@ -230,13 +234,13 @@ def test_a_keyframed_width_moves_the_edge_smoothly(px, step, operation):
 def test_sharpening_keeps_flat_colours_and_highlights(seed, amount, radius):
     level = np.float32(np.random.default_rng(seed).uniform(0, 40))
     flat = np.full((12, 9, 3), level, np.float32)
-    np.testing.assert_allclose(detail.sharpen(flat, amount, radius), flat, rtol=2e-5)
+    np.testing.assert_allclose(sharpness.sharpen(flat, amount, radius), flat, rtol=2e-5)
 
 
 def test_results_do_not_depend_on_the_thread_count():
     face, plate, weight = picture(3, (300, 310)), picture(4, (300, 310)), soft_matte(5, (300, 310))
     placement = np.array([[0.8, 0.1, 3.2], [-0.1, 0.8, 40.7]])
-    box = merge.paste_box(placement, merge.Box(0, 0, 300, 300), merge.Box(0, 0, 400, 400))
+    box = paste.paste_box(placement, paste.Box(0, 0, 300, 300), paste.Box(0, 0, 400, 400))
     results = []
     before = cv2.getNumThreads()
     try:
@@ -244,10 +248,10 @@ def test_results_do_not_depend_on_the_thread_count():
             cv2.setNumThreads(threads)
             edge = matte.feather(matte.erode(weight, 3.3), 9.1)
             solved = match.solve("monge_kantorovich", face, plate, edge)
-            new = detail.sharpen(solved.apply(face), 40, 1.7)
-            warped = merge.warp_to_box(new, placement, box)
-            cover = merge.warp_to_box(edge, placement, box, "linear")
-            results.append(bits(merge.over(np.full_like(warped, 40.0), warped, cover)))
+            new = sharpness.sharpen(solved.apply(face), 40, 1.7)
+            warped = paste.warp_to_box(new, placement, box)
+            cover = paste.warp_to_box(edge, placement, box, "linear")
+            results.append(bits(paste.over(np.full_like(warped, 40.0), warped, cover)))
     finally:
         cv2.setNumThreads(before)
     assert np.array_equal(results[0], results[1])
@@ -261,15 +265,15 @@ def test_an_empty_matte_is_an_error_that_says_so(method):
 
 
 @quick
-@given(st.integers(0, 10_000), st.sampled_from(list(transport.METHODS)))
+@given(st.integers(0, 10_000), st.sampled_from(list(table.METHODS)))
 def test_moving_a_picture_onto_itself_is_the_identity(seed, method):
     image = picture(seed)
-    solved = transport.solve(method, image, image, soft_matte(seed))
+    solved = table.solve(method, image, image, soft_matte(seed))
     np.testing.assert_allclose(solved.apply(image), image, atol=1e-5)
 
 
 @quick
-@given(st.integers(0, 10_000), st.sampled_from(list(transport.METHODS)))
+@given(st.integers(0, 10_000), st.sampled_from(list(table.METHODS)))
 def test_transport_brings_the_distribution_closer_than_a_matrix(seed, method):
     """A tone curve and a twist of hue that no matrix makes; judged by the channels' quantiles."""
     face = picture(seed, (64, 64))
@@ -284,28 +288,28 @@ def test_transport_brings_the_distribution_closer_than_a_matrix(seed, method):
 
     plate = plate.astype(np.float32)
     straight = match.solve("monge_kantorovich", face, plate, weight).apply(face)
-    assert apart(transport.solve(method, face, plate, weight).apply(face)) < 0.75 * apart(straight)
+    assert apart(table.solve(method, face, plate, weight).apply(face)) < 0.75 * apart(straight)
 
 
 @quick
-@given(st.integers(0, 10_000), st.sampled_from(list(transport.METHODS)), any_float)
+@given(st.integers(0, 10_000), st.sampled_from(list(table.METHODS)), any_float)
 def test_transport_is_repeatable_deaf_to_the_outside_and_finite(seed, method, outside):
     face, plate, weight = picture(seed), picture(seed + 1), soft_matte(seed)
-    before = transport.solve(method, face, plate, weight).apply(face)
+    before = table.solve(method, face, plate, weight).apply(face)
     loud, bright = face.copy(), plate.copy()
     loud[weight == 0] = outside
     bright[weight == 0] = 40.0
-    again = transport.solve(method, loud, bright, weight)
+    again = table.solve(method, loud, bright, weight)
     assert np.array_equal(again.apply(face), before)
     assert np.isfinite(before).all()
-    assert np.array_equal(transport.solve(method, face, plate, weight, strength=0).apply(face), face)
+    assert np.array_equal(table.solve(method, face, plate, weight, strength=0).apply(face), face)
 
 
 @quick
-@given(st.integers(0, 10_000), st.sampled_from(list(transport.METHODS)))
+@given(st.integers(0, 10_000), st.sampled_from(list(table.METHODS)))
 def test_transport_tears_no_neighbours_apart(seed, method):
     face, plate, weight = picture(seed), picture(seed + 1), soft_matte(seed)
-    solved = transport.solve(method, face, plate, weight)
+    solved = table.solve(method, face, plate, weight)
     step = np.float32(1e-3)
     # The matrix may quadruple a contrast, and what the table adds may do as much again.
     most = 5 * np.abs(solved.matrix[:, :3]).sum(axis=1).max() * step
@@ -314,9 +318,9 @@ def test_transport_tears_no_neighbours_apart(seed, method):
 
 def test_transport_with_nothing_under_the_matte_is_an_error():
     with pytest.raises(PlateError, match="empty"):
-        transport.solve("sliced", picture(1), picture(2), np.zeros((32, 28), np.float32))
+        table.solve("sliced", picture(1), picture(2), np.zeros((32, 28), np.float32))
     with pytest.raises(JobError, match="colour method"):
-        transport.solve("mean", picture(1), picture(2), soft_matte(1))
+        table.solve("mean", picture(1), picture(2), soft_matte(1))
 
 
 NEUTRAL = {"gain_stops": 0.0, "gamma": 1.0, "lift": 0.0, "saturation": 1.0, "hue_degrees": 0.0}
@@ -365,7 +369,7 @@ def test_a_third_of_a_turn_makes_red_green_and_no_saturation_makes_grey():
 @given(st.integers(0, 10_000), st.sampled_from(["mean", "sliced"]))
 def test_a_match_and_a_grade_are_one_match(seed, method):
     face, plate, weight = picture(seed), picture(seed + 1), soft_matte(seed)
-    solver = transport.solve if method == "sliced" else match.solve
+    solver = table.solve if method == "sliced" else match.solve
     solved = solver(method, face, plate, weight)
     graded = grade.matrix(gain_stops=0.5, gamma=1.2, lift=0.1, saturation=1.3, hue_degrees=20.0)
     after = match.ColourMatch(graded).apply(solved.apply(face))
@@ -444,7 +448,7 @@ def test_where_nothing_is_surely_skin_all_of_the_matte_says_what_is_common():
 @pytest.mark.parametrize("size", [96, 256])
 def test_bare_skin_is_forehead_nose_and_cheeks(size):
     points = TEMPLATE * size - 0.5
-    bare = skin.bare(points.astype(np.float32), size)
+    bare = skin_mask.bare(points.astype(np.float32), size)
     cheeks = [
         (points[2] + points[31]) / 2 - [0, 0.03 * size],
         (points[14] + points[35]) / 2 - [0, 0.03 * size],

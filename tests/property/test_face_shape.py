@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from understudy.face import anatomy
-from understudy.face.canonical import TEMPLATE, similarity, transform
+from understudy.face.align import TEMPLATE, similarity, transform
+from understudy.face.identity_shape import identity_shapes
 from understudy.face.landmarks import MIRROR
-from understudy.face.shape import identity_shapes
 
 LOWER_LIP_AND_JAW = [*range(5, 12), *range(55, 60), *range(65, 68)]
 

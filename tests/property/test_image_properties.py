@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from understudy.errors import JobError, PlateError
+from understudy.core.errors import JobError, PlateError
 from understudy.image import colour
 from understudy.image.exr import read_image, write_image
 from understudy.image.frame import Box, Frame

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from small_frame import NEEDED, make, moment
-from understudy import keyframes
 from understudy.image.frame import Frame
-from understudy.job import SwapJob
-from understudy.shot import recipe
-from understudy.shot.newface import NewFace
+from understudy.jobs import keyframes
+from understudy.jobs.table import SwapJob
+from understudy.swap import recipe
+from understudy.swap.frame_data import NewFace
 
 MATTES = ("learned", "destination", "hull", "occlusion", "box")
 thorough = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -16,10 +16,10 @@ import truth_plot
 
 from small_training import SETTINGS, SIZE, make_sets
 from two_performers import NAMES, bank, texture
-from understudy.face.faceset import FaceSet
-from understudy.job import SwapJob
-from understudy.progress import silent
-from understudy.runtime.model import LANDMARK_COUNT, Model
+from understudy.core.progress import silent
+from understudy.face.faceset.store import FaceSet
+from understudy.inference.model import LANDMARK_COUNT, Model
+from understudy.jobs.table import SwapJob
 from understudy.train.samples import load_bank
 
 

@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from understudy import __version__, cli, verbs
-from understudy.errors import ModelError, PlateError
-from understudy.fields import Job
-from understudy.job import JOBS, SwapJob
-from understudy.options import describe
-from understudy.progress import Cancelled, Failed, Progress, Reporter, Warned
+from understudy import __version__
+from understudy.app import cli, verbs
+from understudy.app.options import describe
+from understudy.core.errors import ModelError, PlateError
+from understudy.core.progress import Cancelled, Failed, Progress, Reporter, Warned
+from understudy.jobs.fields import Job
+from understudy.jobs.table import JOBS, SwapJob
 
 SWAP = ["swap", "--plate", "p.%04d.exr", "--track", "t.track", "--model", "m.onnx", "--output", "o.%04d.exr"]
 Runner = Callable[[Job, Reporter], dict[str, Any]]
@@ -43,7 +44,7 @@ def do(monkeypatch: pytest.MonkeyPatch) -> Callable[[Runner], list[Job]]:
 
 
 def test_importing_the_command_line_imports_nothing_heavy() -> None:
-    code = "import sys, understudy.cli; print([m for m in sys.argv[1:] if m in sys.modules])"
+    code = "import sys, understudy.app.cli; print([m for m in sys.argv[1:] if m in sys.modules])"
     heavy = ["torch", "cv2", "onnxruntime", "numba", "numpy", "rich", "OpenImageIO", "av"]
     child = subprocess.run([sys.executable, "-c", code, *heavy], capture_output=True, text=True, check=True)
     assert child.stdout.strip() == "[]"
@@ -253,7 +254,7 @@ def test_schema_prints_the_schema(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_reader_that_leaves_early_is_no_error() -> None:
-    command = f"{sys.executable} -m understudy.cli schema | head -c 10; echo ${{PIPESTATUS[0]}}"
+    command = f"{sys.executable} -m understudy.app.cli schema | head -c 10; echo ${{PIPESTATUS[0]}}"
     child = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert "Traceback" not in child.stderr and "BrokenPipe" not in child.stderr
 

@@ -7,9 +7,9 @@ import io
 import pytest
 from rich.console import Console
 
-from understudy import console
-from understudy.errors import PlateError
-from understudy.progress import Failed, Finished, Progress, Warned
+from understudy.app import console
+from understudy.core.errors import PlateError
+from understudy.core.progress import Failed, Finished, Progress, Warned
 
 
 def shown(*, terminal: bool) -> tuple[console.Display, io.StringIO]:

@@ -3,8 +3,12 @@
 import numpy as np
 import pytest
 
-from understudy.comp import detail, kernels, match, matte, merge
-from understudy.errors import FaceError, JobError, PlateError, UnderstudyError
+from understudy.comp import kernels
+from understudy.comp.colour import matrix
+from understudy.comp.detail import sharpness
+from understudy.comp.mattes import matte
+from understudy.comp.merge import paste
+from understudy.core.errors import FaceError, JobError, PlateError, UnderstudyError
 from understudy.image.frame import Box
 
 
@@ -146,16 +150,16 @@ def test_a_trimmed_side_moves_alone_and_by_as_much(side, px):
         lambda: matte.erode(np.ones((2, 2, 2), np.float32), 1),
         lambda: matte.erode(np.ones((2, 2), np.float32), float("nan")),
         lambda: matte.feather(np.ones((2, 2), np.float32), -1),
-        lambda: match.solve("magic", *[np.ones((2, 2, 3), np.float32)] * 2, np.ones((2, 2), np.float32)),
-        lambda: match.solve("reinhard", *[np.ones((2, 2, 3), np.float32)] * 2, np.ones((3, 2), np.float32)),
-        lambda: match.ColourMatch.identity().at_strength(1.5),
-        lambda: match.ColourMatch.from_text("1.0 2.0"),
-        lambda: detail.sharpen(np.ones((2, 2, 3), np.float32), 101, 1),
-        lambda: detail.sharpen(np.ones((2, 2, 3), np.float32), 10, -1),
-        lambda: merge.over(*[np.ones((2, 2, 3), np.float32)] * 2, np.ones((3, 2), np.float32)),
-        lambda: merge.warp_to_box(np.ones((2, 2), np.float32), np.eye(2, 3), Box(0, 0, 2, 2), "best"),
-        lambda: merge.warp_to_box(np.ones((2, 2), np.float32), np.zeros((2, 3)), Box(0, 0, 2, 2)),
-        lambda: merge.paste_box(np.full((2, 3), np.nan), Box(0, 0, 8, 8), Box(0, 0, 2, 2)),
+        lambda: matrix.solve("magic", *[np.ones((2, 2, 3), np.float32)] * 2, np.ones((2, 2), np.float32)),
+        lambda: matrix.solve("reinhard", *[np.ones((2, 2, 3), np.float32)] * 2, np.ones((3, 2), np.float32)),
+        lambda: matrix.ColourMatch.identity().at_strength(1.5),
+        lambda: matrix.ColourMatch.from_text("1.0 2.0"),
+        lambda: sharpness.sharpen(np.ones((2, 2, 3), np.float32), 101, 1),
+        lambda: sharpness.sharpen(np.ones((2, 2, 3), np.float32), 10, -1),
+        lambda: paste.over(*[np.ones((2, 2, 3), np.float32)] * 2, np.ones((3, 2), np.float32)),
+        lambda: paste.warp_to_box(np.ones((2, 2), np.float32), np.eye(2, 3), Box(0, 0, 2, 2), "best"),
+        lambda: paste.warp_to_box(np.ones((2, 2), np.float32), np.zeros((2, 3)), Box(0, 0, 2, 2)),
+        lambda: paste.paste_box(np.full((2, 3), np.nan), Box(0, 0, 8, 8), Box(0, 0, 2, 2)),
     ],
 )
 def test_values_out_of_range_are_errors_with_a_name(call):
@@ -164,9 +168,9 @@ def test_values_out_of_range_are_errors_with_a_name(call):
 
 
 def test_a_match_blends_with_the_identity_and_survives_metadata():
-    full = match.ColourMatch(np.arange(12.0).reshape(3, 4))
+    full = matrix.ColourMatch(np.arange(12.0).reshape(3, 4))
     np.testing.assert_allclose(full.at_strength(0.5).matrix, (np.eye(3, 4) + full.matrix) / 2)
-    read = match.ColourMatch.from_text(full.as_text())
+    read = matrix.ColourMatch.from_text(full.as_text())
     assert np.array_equal(read.matrix.astype(np.float32), full.matrix.astype(np.float32))
     pixel = np.array([1.0, 2.0, 40.0], np.float32)
     np.testing.assert_allclose(full.apply(pixel), full.matrix[:, :3] @ pixel + full.matrix[:, 3], rtol=1e-6)
@@ -174,24 +178,24 @@ def test_a_match_blends_with_the_identity_and_survives_metadata():
 
 def test_no_match_keeps_every_bit():
     image = np.random.default_rng(1).normal(size=(4, 4, 3)).astype(np.float32)
-    solved = match.solve("none", image, image * 2, np.zeros((4, 4), np.float32))
+    solved = matrix.solve("none", image, image * 2, np.zeros((4, 4), np.float32))
     assert np.array_equal(solved.apply(image), image)
-    assert np.array_equal(match.ColourMatch(np.ones((3, 4))).at_strength(0.0).apply(image), image)
+    assert np.array_equal(matrix.ColourMatch(np.ones((3, 4))).at_strength(0.0).apply(image), image)
 
 
 def test_sharpening_is_an_unsharp_mask_that_inverts_to_a_gaussian():
     step = np.zeros((21, 21, 3), np.float32)
     step[:, 10:] = 1
-    sharp, soft = detail.sharpen(step, 100, 2), detail.sharpen(step, -100, 2)
+    sharp, soft = sharpness.sharpen(step, 100, 2), sharpness.sharpen(step, -100, 2)
     np.testing.assert_allclose(sharp + soft, 2 * step, atol=1e-5)
     assert sharp.max() > 1.2 and soft.max() <= 1 + 1e-6
-    assert np.array_equal(detail.sharpen(step, 0, 2), step)
+    assert np.array_equal(sharpness.sharpen(step, 0, 2), step)
 
 
 def test_a_broken_pixel_does_not_spread_when_sharpened():
     image = np.full((9, 9, 3), 0.5, np.float32)
     image[4, 4, 1] = np.nan
-    out = detail.sharpen(image, 50, 2)
+    out = sharpness.sharpen(image, 50, 2)
     assert np.isnan(out).sum() == 1
     np.testing.assert_allclose(out[np.isfinite(out)], 0.5, atol=1e-5)
 
@@ -200,8 +204,8 @@ def test_a_warp_by_whole_pixels_is_exact():
     image = np.random.default_rng(2).random((8, 8, 3)).astype(np.float32)
     shift = np.array([[1.0, 0, 5], [0, 1, 3]])
     box = Box(5, 3, 13, 11)
-    assert np.array_equal(merge.warp_to_box(image, shift, box, "cubic"), image)
-    cover = merge.warp_to_box(image[..., 0], shift, box.grow(2), "linear")
+    assert np.array_equal(paste.warp_to_box(image, shift, box, "cubic"), image)
+    cover = paste.warp_to_box(image[..., 0], shift, box.grow(2), "linear")
     assert np.array_equal(cover[2:-2, 2:-2], image[..., 0])
     assert not cover[0].any() and not cover[:, -1].any()
 
@@ -212,7 +216,7 @@ def test_a_warp_places_a_gradient_where_the_matrix_says(interpolation):
     image = np.stack([columns, rows], axis=2)
     placement = np.array([[1.3, 0.4, 20.3], [-0.4, 1.3, 50.9]])
     box = Box(70, 70, 80, 75)
-    out = merge.warp_to_box(image, placement, box, interpolation)
+    out = paste.warp_to_box(image, placement, box, interpolation)
     back = np.linalg.inv(np.vstack([placement, [0, 0, 1]]))
     expected = back @ [73, 72, 1]
     np.testing.assert_allclose(out[2, 3], expected[:2], atol=1e-3)
@@ -220,37 +224,37 @@ def test_a_warp_places_a_gradient_where_the_matrix_says(interpolation):
 
 def test_a_smaller_copy_does_not_alias():
     checks = (np.indices((256, 256)).sum(axis=0) % 2).astype(np.float32)
-    out = merge.warp_to_box(checks[..., None], np.array([[0.21, 0, 0], [0, 0.21, 0]]), Box(5, 5, 45, 45))
+    out = paste.warp_to_box(checks[..., None], np.array([[0.21, 0, 0], [0, 0.21, 0]]), Box(5, 5, 45, 45))
     np.testing.assert_allclose(out, 0.5, atol=0.01)
 
 
 def test_the_box_holds_the_whole_face_and_ends_at_the_bounds():
     placement, whole = np.array([[2.0, 0, -3.2], [0, 2.0, 4.5]]), Box(0, 0, 10, 10)
-    assert merge.paste_box(placement, whole, Box(-50, -50, 90, 90)) == Box(-5, 3, 17, 25)
-    assert merge.paste_box(placement, whole, Box(0, 0, 8, 8)) == Box(0, 3, 8, 8)
-    assert merge.paste_box(placement, whole, Box(500, 500, 600, 600)).empty
-    assert merge.paste_box(placement * 1e30, whole, Box(0, 0, 8, 8)).height <= 8
-    assert merge.paste_box(placement, Box(3, 4, 3, 9), Box(0, 0, 8, 8)).empty
-    assert merge.paste_box(placement, Box(4, 2, 5, 3), Box(-50, -50, 90, 90)) == Box(3, 7, 7, 11)
+    assert paste.paste_box(placement, whole, Box(-50, -50, 90, 90)) == Box(-5, 3, 17, 25)
+    assert paste.paste_box(placement, whole, Box(0, 0, 8, 8)) == Box(0, 3, 8, 8)
+    assert paste.paste_box(placement, whole, Box(500, 500, 600, 600)).empty
+    assert paste.paste_box(placement * 1e30, whole, Box(0, 0, 8, 8)).height <= 8
+    assert paste.paste_box(placement, Box(3, 4, 3, 9), Box(0, 0, 8, 8)).empty
+    assert paste.paste_box(placement, Box(4, 2, 5, 3), Box(-50, -50, 90, 90)) == Box(3, 7, 7, 11)
 
 
 def test_a_paste_changes_only_its_rectangle():
     plate = np.random.default_rng(3).random((12, 14, 3)).astype(np.float32)
     plate[0, 0] = np.nan
     window, box = Box(-2, -1, 12, 11), Box(3, 4, 6, 8)
-    out = merge.paste(
+    out = paste.paste(
         plate, np.full((4, 3, 3), 7, np.float32), np.ones((4, 3), np.float32), box=box, window=window
     )
     assert (out[5:9, 5:8] == 7).all()
     out[5:9, 5:8] = plate[5:9, 5:8]
     assert np.array_equal(out.view(np.uint32), plate.view(np.uint32))
     with pytest.raises(PlateError):
-        merge.paste(plate, plate, plate[..., 0], box=Box(0, 0, 99, 99), window=window)
+        paste.paste(plate, plate, plate[..., 0], box=Box(0, 0, 99, 99), window=window)
 
 
 def test_a_face_that_is_not_finite_leaves_the_plate():
     plate, face = np.full((1, 2, 3), 40.0, np.float32), np.full((1, 2, 3), 0.5, np.float32)
     face[0, 0, 1] = np.inf
-    out = merge.over(plate, face, np.full((1, 2), 0.5, np.float32))
+    out = paste.over(plate, face, np.full((1, 2), 0.5, np.float32))
     assert out[0, 0].tolist() == [40.0] * 3
     assert out[0, 1].tolist() == [20.25] * 3

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from understudy import cli, doctor
-from understudy.doctor import Check
-from understudy.face import registry
-from understudy.settings import Settings
+from understudy.app import cli, doctor
+from understudy.app.doctor import Check
+from understudy.core.settings import Settings
+from understudy.face.detect import models as registry
 
 
 @pytest.fixture

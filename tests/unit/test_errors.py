@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from understudy import errors
-from understudy.errors import PlateError, UnderstudyError
+from understudy.core import errors
+from understudy.core.errors import PlateError, UnderstudyError
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type)]
 

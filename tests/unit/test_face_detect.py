@@ -10,10 +10,12 @@ import cv2
 import numpy as np
 import pytest
 
-from understudy.errors import FaceError
-from understudy.face import canonical, detect, fan, fetch, known, landmarks, registry
-from understudy.face.mesh import BLENDSHAPE_VERTICES
-from understudy.settings import Settings
+from understudy.core.errors import FaceError
+from understudy.core.settings import Settings
+from understudy.face import align, landmarks
+from understudy.face.detect import detectors, fan, fetch, known
+from understudy.face.detect import models as registry
+from understudy.face.detect.mesh import BLENDSHAPE_VERTICES
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 MODELS = SHARED / "models"
@@ -34,7 +36,7 @@ def frames(name: str, count: int, step: int = 1) -> list[np.ndarray]:
 
 def test_a_missing_model_says_which_file_goes_where(tmp_path: Path) -> None:
     with pytest.raises(FaceError) as caught:
-        detect.open_finder("yunet", Settings(models=tmp_path))
+        detectors.open_finder("yunet", Settings(models=tmp_path))
     text = str(caught.value)
     assert "face_detection_short_range.tflite" in text and str(tmp_path) in text
 
@@ -47,7 +49,7 @@ def test_missing_fan_weights_say_which_file_goes_where(
     settings = Settings(models=tmp_path)
     assert not fan.is_ready(settings)
     with pytest.raises(FaceError, match=fan.DETECTOR_FILE) as caught:
-        detect.open_finder("fan", settings)
+        detectors.open_finder("fan", settings)
     assert str(tmp_path) in str(caught.value)
 
 
@@ -56,20 +58,20 @@ def test_fan_without_its_package_says_how_to_install_it(
 ) -> None:
     monkeypatch.setattr(fan, "_installed", lambda: False)
     with pytest.raises(FaceError, match="not installed"):
-        detect.open_finder("fan", Settings(models=tmp_path))
+        detectors.open_finder("fan", Settings(models=tmp_path))
 
 
 def test_an_unknown_detector_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FaceError, match="no detector"):
-        detect.open_finder("best", Settings(models=tmp_path))
+        detectors.open_finder("best", Settings(models=tmp_path))
     with pytest.raises(FaceError, match="no table"):
-        detect.open_finder("known", Settings(models=tmp_path))
+        detectors.open_finder("known", Settings(models=tmp_path))
 
 
 def test_a_known_table_comes_back_and_answers_by_frame(tmp_path: Path) -> None:
     path = tmp_path / "faces.json"
-    known.write_table(path, {7: (canonical.TEMPLATE * 100).astype(np.float32)})
-    finder = detect.open_finder("known", Settings(models=tmp_path), known=path)
+    known.write_table(path, {7: (align.TEMPLATE * 100).astype(np.float32)})
+    finder = detectors.open_finder("known", Settings(models=tmp_path), known=path)
     picture = np.zeros((8, 8, 3), np.uint8)
     assert len(finder.find(picture, frame=7)) == 1 and finder.find(picture, frame=8) == []
     path.write_text('{"schema_version": 2, "landmarks": {}}')
@@ -117,53 +119,53 @@ def test_the_tables_of_points_are_whole() -> None:
     assert len(landmarks.MESH_INDEX) == 68 == len(set(landmarks.MESH_INDEX))
     assert sorted(landmarks.MIRROR) == list(range(68))
     assert len(set(BLENDSHAPE_VERTICES)) == 146
-    mirrored = canonical.TEMPLATE[list(landmarks.MIRROR)] * [-1, 1] + [1, 0]
-    assert np.allclose(mirrored, canonical.TEMPLATE, atol=1e-3)
+    mirrored = align.TEMPLATE[list(landmarks.MIRROR)] * [-1, 1] + [1, 0]
+    assert np.allclose(mirrored, align.TEMPLATE, atol=1e-3)
 
 
 def test_a_crop_fills_its_square_and_shrinks_by_area() -> None:
     picture = np.random.default_rng(0).random((900, 900, 3)).astype(np.float32)
-    matrix = canonical.plate_to_aligned(canonical.TEMPLATE * 800 + 50, coverage="full", size=64)
-    crop = canonical.warp(picture, matrix, 64)
+    matrix = align.plate_to_aligned(align.TEMPLATE * 800 + 50, coverage="full", size=64)
+    crop = align.warp(picture, matrix, 64)
     assert crop.shape == (64, 64, 3) and crop.dtype == np.float32
     # 800 px to 64 average 156 pixels into one: what is left of the noise is small.
     assert crop.std() < 0.04 < picture.std()
-    far = canonical.warp(picture, np.array([[1.0, 0, 5000], [0, 1, 5000]]), 64)
+    far = align.warp(picture, np.array([[1.0, 0, 5000], [0, 1, 5000]]), 64)
     assert np.isfinite(far).all()
 
 
 @needs_models
 @pytest.mark.parametrize("shape", [(16, 16, 3), (1, 400, 3), (300, 300, 3)])
 def test_pictures_without_a_face_give_none(shape: tuple[int, ...]) -> None:
-    finder = detect.open_finder("yunet", Settings(models=MODELS))
+    finder = detectors.open_finder("yunet", Settings(models=MODELS))
     assert finder.find(np.full(shape, 90, np.uint8)) == []
 
 
 @needs_models
 def test_what_is_no_picture_is_refused() -> None:
-    finder = detect.open_finder("yunet", Settings(models=MODELS))
+    finder = detectors.open_finder("yunet", Settings(models=MODELS))
     with pytest.raises(FaceError):
         finder.find(np.zeros((4, 4), np.uint8))
 
 
 @pytest.fixture(params=["yunet", "blazeface"])
-def finder(request: pytest.FixtureRequest, tmp_path: Path) -> detect.FaceFinder:
+def finder(request: pytest.FixtureRequest, tmp_path: Path) -> detectors.FaceFinder:
     """Both ways through the back end `yunet`; BlazeFace is in the models' own bundle too."""
     if request.param == "yunet":
-        return detect.open_finder("yunet", Settings(models=MODELS))
+        return detectors.open_finder("yunet", Settings(models=MODELS))
     import zipfile
 
     with zipfile.ZipFile(MODELS / "face_landmarker.task") as bundle:
         data = bundle.read("face_detector.tflite")
     (tmp_path / "face_detection_short_range.tflite").write_bytes(data)
     os.symlink(MODELS / "face_landmark.tflite", tmp_path / "face_landmark.tflite")
-    return detect.open_finder("yunet", Settings(models=tmp_path))
+    return detectors.open_finder("yunet", Settings(models=tmp_path))
 
 
 @needs_models
 @needs_footage
 @pytest.mark.parametrize("name", ["real/performer_a.mp4", "real/performer_b.mp4", "real/small_head.gif"])
-def test_performers_are_found_in_every_frame(finder: detect.FaceFinder, name: str) -> None:
+def test_performers_are_found_in_every_frame(finder: detectors.FaceFinder, name: str) -> None:
     for picture in frames(name, 3, 10):
         faces = finder.find(picture)
         assert len(faces) == 1 and faces[0].confidence > 0.9
@@ -171,7 +173,7 @@ def test_performers_are_found_in_every_frame(finder: detect.FaceFinder, name: st
 
 @needs_models
 @needs_footage
-def test_landmarks_lie_where_the_render_has_them(finder: detect.FaceFinder) -> None:
+def test_landmarks_lie_where_the_render_has_them(finder: detectors.FaceFinder) -> None:
     truth = np.load(FOOTAGE / "performers/testA_gt468.npz")["gt"]
     # Brows, nose, the lower lip: the vertices that the render projects from the right places.
     good = [*range(17, 36), *range(54, 60)]
@@ -186,14 +188,16 @@ def test_landmarks_lie_where_the_render_has_them(finder: detect.FaceFinder) -> N
 @needs_models
 @needs_footage
 def test_blendshapes_come_with_the_larger_mesh() -> None:
-    face = detect.open_finder("yunet", Settings(models=MODELS)).find(frames("real/performer_a.mp4", 1)[0])[0]
+    face = detectors.open_finder("yunet", Settings(models=MODELS)).find(frames("real/performer_a.mp4", 1)[0])[
+        0
+    ]
     assert face.mesh is not None and face.mesh.shape == (478, 3)
     assert face.blendshapes is not None and face.blendshapes.shape == (52,)
 
 
 @needs_models
 @needs_footage
-def test_a_face_cut_by_the_border_is_no_crash(finder: detect.FaceFinder) -> None:
+def test_a_face_cut_by_the_border_is_no_crash(finder: detectors.FaceFinder) -> None:
     whole = frames("performers/testA.mp4", 1)[0]
     for part in (whole[:, :200], whole[200:], whole[:150], whole[:, 260:]):
         for face in finder.find(part):
@@ -211,5 +215,5 @@ def test_weights_that_would_run_code_are_refused(tmp_path: Path) -> None:
     for file in fan.FILES:
         (tmp_path / file).write_bytes(pickle.dumps({"weight": Hostile()}, protocol=2))
     with pytest.raises(FaceError, match="does not hold such weights"):
-        detect.open_finder("fan", Settings(models=tmp_path, device="cpu"))
+        detectors.open_finder("fan", Settings(models=tmp_path, device="cpu"))
     assert not marker.exists()

@@ -5,14 +5,15 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from understudy.face import canonical, curate
-from understudy.face.found import DetectedFace, box_round
+from understudy.face import align, curate
+from understudy.face.detect.protocol import DetectedFace, box_round
 from understudy.face.pose import MEAN
-from understudy.face.track import TrackedFace, follow, smooth
+from understudy.face.track.smooth import smooth
+from understudy.face.track.store import TrackedFace, follow
 
 
 def face(x: float, y: float = 200, size: float = 100, wide: float = 1.0) -> DetectedFace:
-    points = ((canonical.TEMPLATE - 0.5) * [wide, 1] * size + [x, y]).astype(np.float32)
+    points = ((align.TEMPLATE - 0.5) * [wide, 1] * size + [x, y]).astype(np.float32)
     return DetectedFace(box_round(points), 0.9, points, 0.9)
 
 

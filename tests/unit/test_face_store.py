@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from understudy.errors import FaceError
-from understudy.face import canonical
-from understudy.face.faceset import FaceRecord, FaceSet
-from understudy.face.track import Track, TrackedFace
+from understudy.core.errors import FaceError
+from understudy.face import align
+from understudy.face.faceset.store import FaceRecord, FaceSet
+from understudy.face.track.store import Track, TrackedFace
 
-FACE = (canonical.TEMPLATE * 200 + 50).astype(np.float32)
+FACE = (align.TEMPLATE * 200 + 50).astype(np.float32)
 
 
 def tracked(frame: int, *, by_hand: bool = False, shift: float = 0.0) -> TrackedFace:
@@ -178,12 +178,12 @@ def test_a_killed_run_leaves_a_valid_set(tmp_path: Path) -> None:
     script = (
         "import sys, numpy as np\n"
         "from pathlib import Path\n"
-        "from understudy.face import canonical\n"
-        "from understudy.face.faceset import FaceRecord, FaceSet\n"
+        "from understudy.face import align\n"
+        "from understudy.face.faceset.store import FaceRecord, FaceSet\n"
         "faces = FaceSet.create(Path(sys.argv[1]), identity='a', coverage='full', crop_size=64)\n"
         "crop = np.zeros((64, 64, 3), np.float32)\n"
         "for n in range(100000):\n"
-        "    faces.add(FaceRecord(n, 'p', canonical.TEMPLATE, np.eye(2, 3), 1.0, 0.1), crop)\n"
+        "    faces.add(FaceRecord(n, 'p', align.TEMPLATE, np.eye(2, 3), 1.0, 0.1), crop)\n"
     )
     child = subprocess.Popen([sys.executable, "-c", script, str(path)])
     crops = path / "crops"

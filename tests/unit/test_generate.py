@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from understudy import generate
-from understudy.job import JOBS
+from understudy.app import generate
+from understudy.jobs.table import JOBS
 
 
 def test_the_generated_files_in_the_repository_are_current() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from understudy.errors import ColourError
+from understudy.core.errors import ColourError
 from understudy.image import colour
 
 

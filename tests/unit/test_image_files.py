@@ -15,7 +15,7 @@ import numpy as np
 import OpenImageIO as oiio
 import pytest
 
-from understudy.errors import PlateError
+from understudy.core.errors import PlateError
 from understudy.image import colour
 from understudy.image.exr import read_image, read_metadata, write_image
 from understudy.image.frame import Box, Frame

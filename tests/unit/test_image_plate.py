@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from understudy.errors import ColourError, JobError, PlateError
+from understudy.core.errors import ColourError, JobError, PlateError
 from understudy.image.exr import read_image, write_image
 from understudy.image.frame import Frame
 from understudy.image.plate import open_plate, write_png

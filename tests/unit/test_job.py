@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from understudy.errors import JobError
-from understudy.job import JOBS, SwapJob, TrainJob, parse_job
-from understudy.options import describe
+from understudy.app.options import describe
+from understudy.core.errors import JobError
+from understudy.jobs.table import JOBS, SwapJob, TrainJob, parse_job
 
 SWAP: dict[str, Any] = {"plate": "a.%04d.exr", "track": "a.track", "model": "m.onnx", "output": "o.%04d.exr"}
 TRAIN: dict[str, Any] = {

@@ -11,16 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from understudy.comp import match, mouth, transport
-from understudy.errors import FaceError
-from understudy.face import canonical
-from understudy.face.smooth import TrackedFace
+from understudy.comp import mouth
+from understudy.comp.colour import matrix as match
+from understudy.comp.colour import table
+from understudy.core.errors import FaceError
+from understudy.face import align
 from understudy.face.template import BASE
+from understudy.face.track.smooth import TrackedFace
 from understudy.image.frame import FloatImage, Frame
-from understudy.job import SwapJob
-from understudy.runtime.model import Model, Swapped
-from understudy.shot import evidence, footage, merging, recipe
-from understudy.shot.newface import Moment
+from understudy.inference.model import Model, Swapped
+from understudy.jobs.table import SwapJob
+from understudy.swap import colour_statistics, context, merging, recipe
+from understudy.swap.frame_data import Moment
 
 SIZE = 128
 
@@ -107,8 +109,8 @@ def test_what_a_match_does_can_be_undone(method: str) -> None:
     )
     weight = np.ones((64, 64), np.float32)
     seen = match.measure(one, other, weight)
-    if method in transport.METHODS:
-        solved = transport.solve_samples(method, *seen, transport.draw(one, other, weight), seed=1)
+    if method in table.METHODS:
+        solved = table.solve_samples(method, *seen, table.draw(one, other, weight), seed=1)
     else:
         solved = match.solve_statistics(method, *seen)
     assert np.abs(solved.apply(one) - one).mean() > 0.05
@@ -142,12 +144,12 @@ def test_the_plates_teeth_come_out_as_the_plate_has_them(method: str) -> None:
     frame = Frame.from_rgb(pixels, colour_space="ACEScg")
     own = face(0.5)
     tracked = TrackedFace(1, own, 1.0, False, (0, 0, 1, 1))
-    to_network = canonical.plate_to_aligned(own, coverage="full", size=64)
-    drawn = footage.draw(frame, tracked, network(own, to_network), job)
+    to_network = align.plate_to_aligned(own, coverage="full", size=64)
+    drawn = context.draw(frame, tracked, network(own, to_network), job)
     assert drawn is not None
     shape = recipe.shape(job, drawn, None)
     covered = recipe.resize(shape.final, drawn.size)
-    seen = evidence.gather(job, drawn.face, drawn.plate, covered, drawn.aligned)
+    seen = colour_statistics.gather(job, drawn.face, drawn.plate, covered, drawn.aligned)
     one = Moment(1, frame, (None, tracked, None), drawn, shape, seen)
     with_teeth, without = (
         merging.finish(changed, one, recipe.composite(changed, one, drawn, shape)).pixels

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from understudy.errors import PlateError
+from understudy.core.errors import PlateError
 from understudy.patch import blend, quality
 
 RANDOM = np.random.default_rng(5)

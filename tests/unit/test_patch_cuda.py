@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from patch_tasks import random_task
-from understudy.errors import JobError
+from understudy.core.errors import JobError
 from understudy.patch import cuda
 from understudy.patch.synthesis import Made, Options, synthesise
 

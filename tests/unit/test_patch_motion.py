@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moving import FIRST, HEIGHT, WIDTH, seen, texture
-from understudy.errors import FaceError, PlateError
+from understudy.core.errors import FaceError, PlateError
 from understudy.face.template import BASE
 from understudy.face.warp import moved_landmarks
 from understudy.image import colour

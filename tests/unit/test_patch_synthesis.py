@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patch_tasks import BLIND, noise, random_task, task
-from understudy.errors import JobError, PlateError
+from understudy.core.errors import JobError, PlateError
 from understudy.image.frame import FloatImage
 from understudy.patch import cuda, guides, synthesis
 from understudy.patch.kernels import Places
@@ -193,7 +193,7 @@ def test_the_last_small_patches_refine_it(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_the_gpu_is_asked_for_only_where_it_may_be_used() -> None:
     program = (
-        "import sys, understudy.cli; from understudy.patch.synthesis import *; loops_on('cpu'); "
+        "import sys, understudy.app.cli; from understudy.patch.synthesis import *; loops_on('cpu'); "
         "sys.exit('understudy.patch.cuda' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

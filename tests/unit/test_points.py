@@ -12,20 +12,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from understudy import cli, verbs
-from understudy.comp import matte
-from understudy.errors import FaceError, JobError, UnderstudyError
-from understudy.face import canonical
-from understudy.face.correct import follow_moved
-from understudy.face.known import write_table
+from understudy.app import cli, verbs
+from understudy.comp.mattes import matte
+from understudy.core.errors import FaceError, JobError, UnderstudyError
+from understudy.core.progress import Event, Reporter, Warned, silent
+from understudy.core.settings import Settings
+from understudy.face import align
+from understudy.face.detect.known import write_table
 from understudy.face.template import BASE
-from understudy.face.track import Track, TrackedFace
+from understudy.face.track.correct import follow_moved
+from understudy.face.track.store import Track, TrackedFace
 from understudy.image.exr import write_image
 from understudy.image.frame import Frame
-from understudy.job import PointsJob, TrackJob
-from understudy.progress import Event, Reporter, Warned, silent
-from understudy.settings import Settings
-from understudy.shot import points
+from understudy.jobs.table import PointsJob, TrackJob
+from understudy.shots import points
 
 SETTINGS = Settings(models=Path("unused"), device="cpu", threads=1)
 FRAMES = (1001, 1002, 1004)
@@ -99,11 +99,11 @@ def centroid(polygon: np.ndarray) -> np.ndarray:
 def test_placement_and_corners_lay_the_squares_onto_the_face(track: Track) -> None:
     for text, found in document_of(track)["faces"].items():
         there = track.faces[int(text)].landmarks
-        assert np.abs(canonical.transform(BASE, found["placement"]) - there).max() < 1e-3
-        to_aligned = canonical.plate_to_aligned(there, coverage="full", size=100)
+        assert np.abs(align.transform(BASE, found["placement"]) - there).max() < 1e-3
+        to_aligned = align.plate_to_aligned(there, coverage="full", size=100)
         low, high = -0.5, 99.5
         edges = [[low, low], [high, low], [high, high], [low, high]]
-        assert np.abs(canonical.transform(found["corners"], to_aligned) - edges).max() < 1e-3
+        assert np.abs(align.transform(found["corners"], to_aligned) - edges).max() < 1e-3
 
 
 def test_only_the_chosen_frames_are_read(track: Track) -> None:

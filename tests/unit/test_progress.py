@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from understudy.errors import PlateError
-from understudy.progress import Event, Failed, Finished, Progress, Warned, to_json_line
+from understudy.core.errors import PlateError
+from understudy.core.progress import Event, Failed, Finished, Progress, Warned, to_json_line
 
 EVENTS: list[tuple[Event, str]] = [
     (Progress("swap", 1, 10, "frame 1001"), "progress"),

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from understudy import release
-from understudy.errors import ReleaseError
+from understudy.core.errors import ReleaseError
+from understudy.provenance import releases
 
 DOCUMENT: dict[str, Any] = {
     "schema_version": 1,
@@ -31,7 +31,7 @@ def written(folder: Path, change: dict[str, Any] | None = None) -> Path:
 
 
 def test_a_release_covers_its_uses_within_its_days(tmp_path: Path) -> None:
-    loaded = release.load(written(tmp_path))
+    loaded = releases.load(written(tmp_path))
     assert loaded.covers("train", date(2026, 1, 1)) and loaded.covers("swap", date(2026, 12, 31))
     assert not loaded.covers("publish", date(2026, 6, 1))
     assert not loaded.covers("train", date(2025, 12, 31))
@@ -39,7 +39,7 @@ def test_a_release_covers_its_uses_within_its_days(tmp_path: Path) -> None:
 
 
 def test_what_is_not_covered_is_said(tmp_path: Path) -> None:
-    loaded = release.load(written(tmp_path))
+    loaded = releases.load(written(tmp_path))
     loaded.require("train", date(2026, 6, 1))
     with pytest.raises(ReleaseError, match="allows train, swap, not publish"):
         loaded.require("publish", date(2026, 6, 1))
@@ -48,16 +48,16 @@ def test_what_is_not_covered_is_said(tmp_path: Path) -> None:
 
 
 def test_the_digest_is_of_the_meaning_not_of_the_layout(tmp_path: Path) -> None:
-    first = release.load(written(tmp_path)).digest
+    first = releases.load(written(tmp_path)).digest
     path = tmp_path / "other.json"
     path.write_text(json.dumps(dict(reversed(DOCUMENT.items())), indent=8))
-    assert release.load(path).digest == first
+    assert releases.load(path).digest == first
     assert len(first) == 64 and set(first) <= set("0123456789abcdef")
 
 
 def test_another_term_gives_another_digest(tmp_path: Path) -> None:
-    first = release.load(written(tmp_path)).digest
-    assert release.load(written(tmp_path, {"valid_until": "2027-12-31"})).digest != first
+    first = releases.load(written(tmp_path)).digest
+    assert releases.load(written(tmp_path, {"valid_until": "2027-12-31"})).digest != first
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_wrong_document_is_refused_by_its_field(
     tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ReleaseError, match=message) as caught:
-        release.load(written(tmp_path, change))
+        releases.load(written(tmp_path, change))
     assert caught.value.where.endswith("release.json")
 
 
@@ -86,9 +86,9 @@ def test_a_file_that_is_no_release_is_refused(tmp_path: Path, data: bytes) -> No
     path = tmp_path / "release.json"
     path.write_bytes(data)
     with pytest.raises(ReleaseError):
-        release.load(path)
+        releases.load(path)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match="No such file"):
-        release.load(tmp_path / "none.json")
+        releases.load(tmp_path / "none.json")

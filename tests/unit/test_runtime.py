@@ -9,10 +9,10 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from understudy.errors import ModelError
-from understudy.runtime import session
-from understudy.runtime.model import Model, ModelCard, card_path, read_card, write_card
-from understudy.runtime.session import Session
+from understudy.core.errors import ModelError
+from understudy.inference import session
+from understudy.inference.model import Model, ModelCard, card_path, read_card, write_card
+from understudy.inference.session import Session
 
 SIZE = 16
 NAMES = ["ada", "bo", "cy"]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from understudy.errors import JobError
-from understudy.settings import Settings
+from understudy.core.errors import JobError
+from understudy.core.settings import Settings
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:

@@ -14,16 +14,16 @@ import numpy as np
 import pytest
 import torch
 
-from understudy.errors import JobError, ModelError
-from understudy.face import canonical
-from understudy.face.smooth import TrackedFace
-from understudy.face.track import Track
+from understudy.core.errors import JobError, ModelError
+from understudy.core.progress import Event, Warned, silent
+from understudy.core.settings import Settings
+from understudy.face import align
+from understudy.face.track.smooth import TrackedFace
+from understudy.face.track.store import Track
 from understudy.image.exr import read_image, write_image
 from understudy.image.frame import Frame
-from understudy.job import ExportJob
-from understudy.progress import Event, Warned, silent
-from understudy.runtime.model import Model, card_path, read_card
-from understudy.settings import Settings
+from understudy.inference.model import Model, card_path, read_card
+from understudy.jobs.table import ExportJob
 from understudy.train import checkpoint, export, folder, nets, torchscript
 
 SETTINGS = Settings(models=Path("unused"), device="cpu", threads=1)
@@ -237,7 +237,7 @@ def test_the_pages_script_feeds_the_module_what_the_engine_feeds_the_network(
     random = np.random.default_rng(5)
     plate = random.uniform(0.05, 0.6, (90, 120, 3)).astype(np.float32)
     write_image(tmp_path / "plate.1001.exr", Frame.from_rgb(plate, colour_space="ACEScg", storage="float"))
-    points = (canonical.TEMPLATE * 60 + (30, 15)).astype(np.float32)
+    points = (align.TEMPLATE * 60 + (30, 15)).astype(np.float32)
     face = TrackedFace(1001, points, 1.0, False, (30.0, 15.0, 90.0, 75.0))
     Track.create(tmp_path / "shot.track", plate="plate.%04d.exr", faces=[face], detector="yunet")
     (program,) = re.findall(
@@ -248,11 +248,11 @@ def test_the_pages_script_feeds_the_module_what_the_engine_feeds_the_network(
     written = read_image(tmp_path / "aligned.1001.exr")
     assert written.channels == ("R", "G", "B", "forward.u", "forward.v")
     assert written.pixels.shape == (96, 96, 5)
-    matrix = canonical.plate_to_aligned(points, coverage="full", size=96)
-    shares = (canonical.transform(points, matrix) + 0.5) / 96
+    matrix = align.plate_to_aligned(points, coverage="full", size=96)
+    shares = (align.transform(points, matrix) + 0.5) / 96
     assert np.abs(written.pixels[0, :68, 3:] - shares).max() < 1e-6
     nose = (shares[30] * 96 - 0.5).round().astype(int)
-    x, y = canonical.transform(nose[None], canonical.invert(matrix))[0].round().astype(int)
+    x, y = align.transform(nose[None], align.invert(matrix))[0].round().astype(int)
     linear = plate[y - 2 : y + 3, x - 2 : x + 3].mean()
     assert written.pixels[nose[1] - 2 : nose[1] + 3, nose[0] - 2 : nose[0] + 3, :3].mean() == pytest.approx(
         (np.log2(linear) + 9.72) / 17.52, abs=0.05

@@ -13,13 +13,13 @@ import torch
 from torch.nn import functional
 
 from small_training import SIZE, job, make_faceset, make_sets, resume
-from understudy.errors import JobError, TrainingError
-from understudy.face.faceset import FaceSet
+from understudy.core.errors import JobError, TrainingError
+from understudy.core.progress import Cancelled, Event, Progress, Warned, silent
+from understudy.core.settings import Settings
+from understudy.face.faceset.store import FaceSet
 from understudy.face.landmarks import MIRROR
-from understudy.job import ExportJob
-from understudy.progress import Cancelled, Event, Progress, Warned, silent
-from understudy.runtime.model import Model, read_card
-from understudy.settings import Settings
+from understudy.inference.model import Model, read_card
+from understudy.jobs.table import ExportJob
 from understudy.train import checkpoint, export, folder, iteration, loop, losses, nets, samples
 from understudy.train.augment import Augmentation
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from small_training import SETTINGS, job, make_faceset, make_sets, resume
-from understudy.errors import JobError
-from understudy.face.faceset import FaceSet
-from understudy.job import AdaptJob, ExportJob, TrainJob
-from understudy.progress import silent
-from understudy.runtime.model import Model
+from understudy.core.errors import JobError
+from understudy.core.progress import silent
+from understudy.face.faceset.store import FaceSet
+from understudy.inference.model import Model
+from understudy.jobs.table import AdaptJob, ExportJob, TrainJob
 from understudy.train import adapt, checkpoint, export, folder, loop, losses
 
 EDITED = "bert_aged"

@@ -9,8 +9,8 @@ import torch
 from torch.nn import functional
 
 from small_training import SETTINGS, job, make_sets, resume
-from understudy.errors import TrainingError
-from understudy.progress import Event, Warned, silent
+from understudy.core.errors import TrainingError
+from understudy.core.progress import Event, Warned, silent
 from understudy.train import checkpoint, folder, keep, loop
 from understudy.train.adversary import Adversary
 from understudy.train.checkpoint import Checkpoint

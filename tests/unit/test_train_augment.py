@@ -13,7 +13,7 @@ import torch
 
 import two_performers
 from small_training import SETTINGS, job, make_sets
-from understudy.progress import silent
+from understudy.core.progress import silent
 from understudy.train import augment, checkpoint, folder, loop, samples
 from understudy.train.augment import Augmentation
 from understudy.train.samples import Bank, Batch

@@ -12,10 +12,10 @@ import safetensors
 import torch
 from safetensors.torch import load_file
 
+from understudy.core.errors import TrainingError
 from understudy.demo import Identity, Performance, render
 from understudy.demo.shot import CAMERA, COLOUR_SPACE
-from understudy.errors import TrainingError
-from understudy.face import canonical
+from understudy.face import align
 from understudy.image import colour
 from understudy.train import base, nets
 
@@ -43,9 +43,9 @@ def aligned(moments: list[tuple[np.ndarray, np.ndarray]], size: int) -> tuple[to
     """(N, 3, S, S) encoded, and landmarks (N, 68, 2) as shares of the edge."""
     pictures, landmarks = [], []
     for encoded, points in moments:
-        matrix = canonical.plate_to_aligned(points, coverage="full", size=size)
-        pictures.append(canonical.warp(encoded, matrix, size, interpolation=cv2.INTER_LINEAR))
-        landmarks.append((canonical.transform(points, matrix) + 0.5) / size)
+        matrix = align.plate_to_aligned(points, coverage="full", size=size)
+        pictures.append(align.warp(encoded, matrix, size, interpolation=cv2.INTER_LINEAR))
+        landmarks.append((align.transform(points, matrix) + 0.5) / size)
     faces = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
     return faces, torch.from_numpy(np.stack(landmarks).astype(np.float32))
 

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from small_training import SETTINGS, job, make_sets, resume
-from understudy.errors import JobError
-from understudy.job import ExportJob
-from understudy.progress import silent
-from understudy.runtime.model import Model
+from understudy.core.errors import JobError
+from understudy.core.progress import silent
+from understudy.inference.model import Model
+from understudy.jobs.table import ExportJob
 from understudy.train import export, growth, loop, nets
 from understudy.train.history import read
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from small_training import SETTINGS, job, make_sets
-from understudy.errors import TrainingError
-from understudy.progress import silent
+from understudy.core.errors import TrainingError
+from understudy.core.progress import silent
 from understudy.train import checkpoint, history, keep, loop, pick
 from understudy.train.history import History
 from understudy.train.verdict import ERROR

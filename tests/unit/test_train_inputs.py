@@ -15,10 +15,10 @@ from safetensors.torch import load_file, save_file
 
 import small_training
 from small_training import SETTINGS, make_sets, resume
-from understudy.errors import FaceError, TrainingError
-from understudy.face.faceset import FaceSet
-from understudy.job import TrainJob
-from understudy.progress import Event, Progress, Warned, silent
+from understudy.core.errors import FaceError, TrainingError
+from understudy.core.progress import Event, Progress, Warned, silent
+from understudy.face.faceset.store import FaceSet
+from understudy.jobs.table import TrainJob
 from understudy.train import checkpoint, history, loop, study
 
 Table = dict[str, torch.Tensor]

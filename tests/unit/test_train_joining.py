@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from small_training import SETTINGS, job, make_faceset, make_sets, resume
-from understudy.errors import JobError, TrainingError
-from understudy.job import ExportJob, TrainJob
-from understudy.progress import Event, Warned, silent
-from understudy.runtime.model import Model
+from understudy.core.errors import JobError, TrainingError
+from understudy.core.progress import Event, Warned, silent
+from understudy.inference.model import Model
+from understudy.jobs.table import ExportJob, TrainJob
 from understudy.train import checkpoint, export, folder, joining, loop
 from understudy.train.history import Curve
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from understudy.errors import TrainingError
+from understudy.core.errors import TrainingError
 from understudy.train import checkpoint, keep
 from understudy.train.keep import DAY, HOUR, Saved
 

@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 
 from small_training import job, make_sets, resume
-from understudy.progress import Event, Warned
+from understudy.core.progress import Event, Warned
 from understudy.train import checkpoint
 
 # Tells the iteration it has reached and the time, so that what a kill cost can be said.
 SCRIPT = """
 import sys, time
 from small_training import SETTINGS
-from understudy.job import TrainJob
-from understudy.progress import silent
+from understudy.jobs.table import TrainJob
+from understudy.core.progress import silent
 from understudy.train import loop
 
 learn = loop.learn

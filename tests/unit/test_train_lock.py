@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 
 from small_training import SETTINGS, job, make_sets
-from understudy.errors import JobError, TrainingError
-from understudy.job import ExportJob
-from understudy.progress import Event, Progress, silent
+from understudy.core.errors import JobError, TrainingError
+from understudy.core.progress import Event, Progress, silent
+from understudy.jobs.table import ExportJob
 from understudy.train import export, lock, loop
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from understudy.progress import silent
+from understudy.core.progress import silent
 from understudy.train import lock
 with lock.hold(Path(sys.argv[1]), report=silent):
     print("held", flush=True)

@@ -10,8 +10,8 @@ from torch.nn import functional
 
 import two_performers
 from small_training import job, make_sets, resume
-from understudy.job import TrainJob
-from understudy.progress import silent
+from understudy.core.progress import silent
+from understudy.jobs.table import TrainJob
 from understudy.train import gradients, iteration, losses, nets, samples
 from understudy.train.study import Study
 

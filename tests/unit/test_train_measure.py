@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import two_performers as performers
 from small_training import SETTINGS, job, make_faceset, make_sets
-from understudy.face import canonical
-from understudy.face.faceset import FaceSet
-from understudy.progress import silent
+from understudy.core.progress import silent
+from understudy.face import align
+from understudy.face.faceset.store import FaceSet
 from understudy.train import acting, augment, flicker, loop, measure, samples
 from understudy.train.history import read
 from understudy.train.measure import Yardsticks
@@ -88,7 +88,7 @@ def test_a_face_that_lies_elsewhere_is_cut_out_as_it_would_be_placed(
     size = 64
     rows, columns = torch.meshgrid(*[torch.linspace(-1, 1, size)] * 2, indexing="ij")
     still = torch.stack([torch.sin(5 * rows), torch.cos(4 * columns), rows * columns])[None] * 0.2 + 0.4
-    points = torch.from_numpy(canonical.TEMPLATE).float()[None]
+    points = torch.from_numpy(align.TEMPLATE).float()[None]
     affine = torch.tensor([[[scale, 0.0, 2 * across], [0.0, scale, 2 * down]]])
     grid = torch.nn.functional.affine_grid(affine, [1, 3, size, size], align_corners=False)
     elsewhere = torch.nn.functional.grid_sample(still, grid, align_corners=False, padding_mode="border")

@@ -12,16 +12,16 @@ import pytest
 import torch
 
 from small_training import SETTINGS, job, make_sets, resume
-from understudy.errors import TrainingError
-from understudy.progress import Event, Warned, silent
+from understudy.core.errors import TrainingError
+from understudy.core.progress import Event, Warned, silent
 from understudy.train import examiner, gradients, iteration, loop, memory, nets, preview
 from understudy.train.study import Study
 
 TIGHT = """
 import resource, sys
 from small_training import SETTINGS
-from understudy.job import TrainJob
-from understudy.progress import Warned
+from understudy.jobs.table import TrainJob
+from understudy.core.progress import Warned
 from understudy.train import loop
 
 def tell(event):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from small_training import SETTINGS, job, make_sets, resume
-from understudy.progress import Cancelled, Event, Progress, silent
+from understudy.core.progress import Cancelled, Event, Progress, silent
 from understudy.train import iteration, loop, profile
 from understudy.train.profile import COMPUTED, PARTS, bottleneck
 from understudy.train.study import Study, no_lap

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from small_training import SETTINGS, SIZE, job, make_faceset, make_sets
-from understudy.errors import JobError, TrainingError
-from understudy.face.faceset import FaceSet
-from understudy.job import ExportJob, RefineJob
-from understudy.progress import Cancelled, Event, Progress, Warned, silent
-from understudy.runtime.model import Model
+from understudy.core.errors import JobError, TrainingError
+from understudy.core.progress import Cancelled, Event, Progress, Warned, silent
+from understudy.face.faceset.store import FaceSet
+from understudy.inference.model import Model
+from understudy.jobs.table import ExportJob, RefineJob
 from understudy.train import checkpoint, export, lock, loop, nets, refine, refiners, refining
 from understudy.train.refiner import Refined, Refiner, double
 

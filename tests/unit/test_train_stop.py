@@ -11,9 +11,9 @@ import pytest
 
 import small_training
 from small_training import SETTINGS, make_sets, resume
-from understudy.errors import JobError, TrainingError
-from understudy.job import TrainJob
-from understudy.progress import Cancelled, Event, Progress, Warned, silent
+from understudy.core.errors import JobError, TrainingError
+from understudy.core.progress import Cancelled, Event, Progress, Warned, silent
+from understudy.jobs.table import TrainJob
 from understudy.train import base, checkpoint, examiner, export, history, loop, verdict
 from understudy.train.history import Curve
 from understudy.train.study import Study

@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from small_training import SCRIPT, SETTINGS, job, make_sets, resume
-from understudy.errors import JobError
-from understudy.job import TrainJob
-from understudy.progress import silent
+from understudy.core.errors import JobError
+from understudy.core.progress import silent
+from understudy.jobs.table import TrainJob
 from understudy.train import checkpoint, folder, loop, team
 from understudy.train.history import read
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from small_training import SETTINGS, job, make_sets, resume
-from understudy.errors import JobError, TrainingError
-from understudy.progress import silent
+from understudy.core.errors import JobError, TrainingError
+from understudy.core.progress import silent
 from understudy.train import checkpoint, folder, iteration, loop, trial
 from understudy.train.study import Study
 

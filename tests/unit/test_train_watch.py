@@ -12,9 +12,9 @@ import torch
 
 import small_training
 from small_training import SETTINGS, make_sets, resume
-from understudy.errors import TrainingError
-from understudy.job import TrainJob
-from understudy.progress import Event, Warned, silent
+from understudy.core.errors import TrainingError
+from understudy.core.progress import Event, Warned, silent
+from understudy.jobs.table import TrainJob
 from understudy.train import checkpoint, gradients, iteration, loop, watch
 from understudy.train.study import Study
 from understudy.train.watch import Watch

@@ -12,7 +12,7 @@ import pytest
 from understudy.image.exr import write_image
 from understudy.image.frame import Frame
 from understudy.image.plate import open_plate
-from understudy.shot.warm import Warm
+from understudy.swap.cache import Warm
 
 
 def write(folder: Path, number: int, value: float) -> None:

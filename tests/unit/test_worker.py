@@ -14,18 +14,18 @@ from typing import Any
 
 import pytest
 
-from understudy import worker
-from understudy.job import JOBS
+from understudy.app import worker
+from understudy.jobs.table import JOBS
 
 SECONDS = 60
 
 # A worker whose `demo` verb takes its time, prints where it must not, and hears a cancel.
 SLOW_WORKER = """
 import os, signal, time
-from understudy import cli, verbs
-from understudy.errors import PlateError
-from understudy.job import DemoJob
-from understudy.progress import Finished, Progress
+from understudy.app import cli, verbs
+from understudy.core.errors import PlateError
+from understudy.jobs.table import DemoJob
+from understudy.core.progress import Finished, Progress
 real = verbs._dispatch
 def dispatch(job, report, settings, warm):
     if not isinstance(job, DemoJob):

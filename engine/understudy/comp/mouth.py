@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.comp import matte
+from understudy.comp.mattes import matte
 from understudy.image.frame import FloatImage
 
 Points = NDArray[np.float64]

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
+from understudy.core.progress import Progress, Reporter
 from understudy.demo.identity import Identity
 from understudy.demo.performance import Camera, Performance
 from understudy.demo.render import render
-from understudy.face.known import read_table, write_table
+from understudy.face.detect.known import read_table, write_table
 from understudy.image.exr import write_image
 from understudy.image.frame import Frame
-from understudy.progress import Progress, Reporter
 
 COLOUR_SPACE = "Linear Rec.709 (sRGB)"
 FIRST_FRAME = 1

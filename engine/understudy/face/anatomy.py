@@ -21,7 +21,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.face.canonical import TEMPLATE
+from understudy.face.align import TEMPLATE
 from understudy.face.landmarks import BROWS, EYES, JAW, LIDS, LIPS, MOUTH
 from understudy.face.pose import MEAN
 

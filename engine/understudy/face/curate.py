@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from understudy.errors import FaceError
-from understudy.face import canonical
+from understudy.core.errors import FaceError
+from understudy.face import align
 from understudy.face.pose import pose
 
 __all__ = ["pose", "sharpness"]
@@ -46,4 +46,4 @@ def sharpness(crop: NDArray[np.floating[Any]]) -> float:
 
 def placement_size(matrix: ArrayLike, size: int) -> float:
     """Edge in the plate's pixels of a crop of `size` pixels, from its `plate_to_aligned`."""
-    return size / canonical.magnification(matrix)
+    return size / align.magnification(matrix)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from understudy.errors import FaceError
+from understudy.core.errors import FaceError
 
 # fmt: off
 MEAN: NDArray[np.float64] = np.array((

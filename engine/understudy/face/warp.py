@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 
-from understudy.errors import FaceError
-from understudy.face import canonical
-from understudy.face.found import Points
+from understudy.core.errors import FaceError
+from understudy.face import align
+from understudy.face.detect.protocol import Points
 from understudy.image.frame import Box
 
 # Landmarks are noisy by about a pixel at this face size; the field does not follow that.
@@ -39,14 +39,14 @@ def moved_landmarks(here: Points, there: Points, box: Box) -> NDArray[np.float32
     """
     if here.shape != there.shape or here.ndim != 2 or here.shape[1] != 2:
         raise FaceError(f"Landmarks of {here.shape} and {there.shape} are not of one face.")
-    rigid = canonical.similarity(here, there)
-    rest = there.astype(np.float64) - canonical.transform(here, rigid)
+    rigid = align.similarity(here, there)
+    rest = there.astype(np.float64) - align.transform(here, rigid)
     scale = float(np.ptp(here, axis=0).max())
     spline = RBFInterpolator(here / scale, rest, kernel="thin_plate_spline", smoothing=_SMOOTHING / scale)
     x = np.arange(box.x0, box.x1 + _GRID_PX, _GRID_PX, dtype=np.float64)
     y = np.arange(box.y0, box.y1 + _GRID_PX, _GRID_PX, dtype=np.float64)
     grid = np.stack(np.meshgrid(x, y), axis=2).reshape(-1, 2)
-    shift = canonical.transform(grid, rigid) - grid + spline(grid / scale)
+    shift = align.transform(grid, rigid) - grid + spline(grid / scale)
     near = _nearness(here, grid, scale * _FADE_SHARE)
     coarse = (shift * near[:, None]).reshape(len(y), len(x), 2).astype(np.float32)
     return _widened(coarse, box)

@@ -14,11 +14,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from understudy import atomic
-from understudy.errors import JobError, PlateError
-from understudy.job import BundleJob, SwapJob, parse_job
-from understudy.progress import Finished, Reporter
-from understudy.settings import Settings
+from understudy.core import atomic
+from understudy.core.errors import JobError, PlateError
+from understudy.core.progress import Finished, Reporter
+from understudy.core.settings import Settings
+from understudy.jobs.table import BundleJob, SwapJob, parse_job
 
 SPECIFICATION = "jobtemplate-2023-09"
 # Farms let a name be this long, and show it.

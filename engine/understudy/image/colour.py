@@ -17,7 +17,7 @@ import numpy as np
 import PyOpenColorIO as ocio
 from numpy.typing import NDArray
 
-from understudy.errors import ColourError
+from understudy.core.errors import ColourError
 from understudy.image.frame import FloatImage
 
 CONFIG_NAME = "cg-config-v2.1.0_aces-v1.3_ocio-v2.3"

@@ -21,8 +21,8 @@ import numpy as np
 import OpenImageIO as oiio
 from numpy.typing import NDArray
 
-from understudy.atomic import replacing
-from understudy.errors import PlateError
+from understudy.core.atomic import replacing
+from understudy.core.errors import PlateError
 from understudy.image import header
 from understudy.image.colour import SPACE_ATTRIBUTE, default_space, said_space
 from understudy.image.frame import FloatImage, Frame, MetadataValue

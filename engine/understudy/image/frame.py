@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.errors import PlateError
+from understudy.core.errors import PlateError
 
 FloatImage = NDArray[np.float32]
 MetadataValue = str | int | float | tuple[float, ...] | tuple[int, ...]

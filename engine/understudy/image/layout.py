@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from understudy.errors import PlateError
+from understudy.core.errors import PlateError
 from understudy.image.frame import Frame
 
 _STORAGES = {

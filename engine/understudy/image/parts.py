@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from understudy.errors import PlateError
+from understudy.core.errors import PlateError
 from understudy.image.frame import Box
 
 MAX_PIXELS = 2**29

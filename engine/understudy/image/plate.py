@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.errors import PlateError
+from understudy.core.errors import JobError, PlateError
 from understudy.image import video
 from understudy.image.colour import check_space
 from understudy.image.exr import SUFFIXES, read_image, write_image
@@ -41,6 +42,25 @@ class Plate(Protocol):
 
     def close(self) -> None:
         """Let go of open files."""
+
+
+def chosen_frames(plate: Plate, frames: str | None) -> FrameRange:
+    """The frames a job asks for; all of the plate's when it names none."""
+    return plate.frames if frames is None else FrameRange.parse(frames)
+
+
+def refuse_overwriting(path: Path, inputs: Mapping[str, Plate | None], number: int) -> None:
+    """Stop before a frame would be written over what it is made from.
+
+    Args:
+        inputs: What is read, by what the user calls it.
+
+    Raises:
+        JobError: the path is an input's own file.
+    """
+    for what, read in inputs.items():
+        if read is not None and path.absolute() == read.file(number).absolute():
+            raise JobError(f"The output would overwrite the {what}.", where=path, fix="choose another output")
 
 
 def open_plate(text: str, *, colour_space: str | None = None, assumed: str | None = None) -> Plate:

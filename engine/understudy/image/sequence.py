@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from understudy.errors import JobError, PlateError
+from understudy.core.errors import JobError, PlateError
 
 MAX_FRAMES = 1_000_000
 """More frames than this in one range is taken for a slip of the hand."""

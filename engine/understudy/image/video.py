@@ -20,7 +20,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from understudy.errors import PlateError
+from understudy.core.errors import PlateError
 from understudy.image.colour import DISPLAY
 from understudy.image.frame import Frame
 from understudy.image.parts import MAX_PIXELS

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import fft
 
-from understudy.errors import PlateError
+from understudy.core.errors import PlateError
 from understudy.image.frame import FloatImage
 from understudy.patch.flow import blurred
 

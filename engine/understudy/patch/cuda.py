@@ -20,7 +20,7 @@ from numba.cuda.cudadrv.driver import CudaAPIError, LinkerError
 from numba.cuda.cudadrv.error import CudaSupportError
 from numba.extending import overload
 
-from understudy.errors import JobError
+from understudy.core.errors import JobError
 from understudy.image.frame import FloatImage
 from understudy.patch import kernels
 from understudy.patch.kernels import Places

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.errors import PlateError
+from understudy.core.errors import PlateError
 from understudy.image.frame import FloatImage
 
 Shift = NDArray[np.float32]

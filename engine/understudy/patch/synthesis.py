@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.errors import JobError, PlateError
+from understudy.core.errors import JobError, PlateError
 from understudy.image.frame import FloatImage
 from understudy.image.strips import in_strips
 from understudy.patch import kernels

@@ -15,11 +15,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from understudy.errors import JobError
-from understudy.face.faceset import FaceSet
-from understudy.job import AdaptJob, TrainJob
-from understudy.progress import Reporter
-from understudy.settings import Settings
+from understudy.core.errors import JobError
+from understudy.core.progress import Reporter
+from understudy.core.settings import Settings
+from understudy.face.faceset.store import FaceSet
+from understudy.jobs.table import AdaptJob, TrainJob
 from understudy.train import checkpoint, folder, loop
 from understudy.train.folder import Description
 

@@ -19,8 +19,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
-from understudy import atomic
-from understudy.errors import TrainingError
+from understudy.core import atomic
+from understudy.core.errors import TrainingError
 from understudy.train import nets
 
 FILE = Path(__file__).with_name("base.safetensors")

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
-from understudy.errors import JobError
-from understudy.face.faceset import FaceSet
-from understudy.job import TrainJob
-from understudy.progress import Reporter, Warned
+from understudy.core.errors import JobError
+from understudy.core.progress import Reporter, Warned
+from understudy.face.faceset.store import FaceSet
+from understudy.jobs.table import TrainJob
 from understudy.train import checkpoint, folder, nets
 
 

@@ -33,8 +33,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from understudy import atomic
-from understudy.errors import TrainingError
+from understudy.core import atomic
+from understudy.core.errors import TrainingError
 from understudy.train.adversary import Adversary
 
 SCHEMA_VERSION = 1

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from understudy.errors import TrainingError
-from understudy.progress import Progress, Reporter
+from understudy.core.errors import TrainingError
+from understudy.core.progress import Progress, Reporter
 from understudy.train import joining, memory
 from understudy.train.history import History
 from understudy.train.iteration import validate

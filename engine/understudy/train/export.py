@@ -14,14 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from understudy import atomic
-from understudy.errors import JobError, ModelError, TrainingError
+from understudy.core import atomic
+from understudy.core.errors import JobError, ModelError, TrainingError
+from understudy.core.progress import Finished, Progress, Reporter, Warned
+from understudy.core.settings import Settings
 from understudy.image import colour
-from understudy.job import ExportJob
-from understudy.progress import Finished, Progress, Reporter, Warned
-from understudy.runtime.model import LANDMARK_COUNT, OUTPUTS, ModelCard, write_card
-from understudy.runtime.session import Session
-from understudy.settings import Settings
+from understudy.inference.model import LANDMARK_COUNT, OUTPUTS, ModelCard, write_card
+from understudy.inference.session import Session
+from understudy.jobs.table import ExportJob
 from understudy.train import checkpoint, folder, joining, nets, pick, refiners, torchscript
 
 OPSET = 18

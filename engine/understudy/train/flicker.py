@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from understudy.comp.grade import STOP
+from understudy.comp.colour.grade import STOP
 from understudy.train.blur import blurred
 
 _BLUR_SHARE = 1 / 48

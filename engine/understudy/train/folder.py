@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from understudy import atomic
-from understudy.errors import TrainingError
+from understudy.core import atomic
+from understudy.core.errors import TrainingError
 from understudy.train.nets import Architecture
 
 SCHEMA_VERSION = 1

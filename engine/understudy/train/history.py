@@ -22,7 +22,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.errors import TrainingError
+from understudy.core.errors import TrainingError
 
 SCHEMA_VERSION = 2
 FILE = "history.sqlite"

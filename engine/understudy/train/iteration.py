@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable
 import torch
 from torch import nn
 
-from understudy.errors import TrainingError
+from understudy.core.errors import TrainingError
 from understudy.train import losses, memory, nets
 from understudy.train.augment import Augmentation
 from understudy.train.gradients import Figures, add_up, compare

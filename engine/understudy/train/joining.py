@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from understudy.face.shape import identity_shapes
+from understudy.face.identity_shape import identity_shapes
 from understudy.train import checkpoint, folder, nets
 from understudy.train.history import Curve
 from understudy.train.samples import Bank, evenly, still_batch

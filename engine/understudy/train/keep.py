@@ -21,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from understudy.errors import TrainingError
+from understudy.core.errors import TrainingError
 from understudy.train import checkpoint
 
 HOUR = 3600

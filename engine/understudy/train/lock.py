@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from understudy.errors import TrainingError
-from understudy.progress import Reporter, Warned
+from understudy.core.errors import TrainingError
+from understudy.core.progress import Reporter, Warned
 
 if sys.platform == "win32":
     import msvcrt

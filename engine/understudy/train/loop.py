@@ -8,11 +8,11 @@ from contextlib import suppress
 from functools import cache, partial
 from typing import Any
 
-from understudy.errors import JobError, PlateError, TrainingError
-from understudy.face.faceset import FaceSet
-from understudy.job import TrainJob
-from understudy.progress import Cancelled, Finished, Progress, Reporter, Warned, silent
-from understudy.settings import Settings
+from understudy.core.errors import JobError, PlateError, TrainingError
+from understudy.core.progress import Cancelled, Finished, Progress, Reporter, Warned, silent
+from understudy.core.settings import Settings
+from understudy.face.faceset.store import FaceSet
+from understudy.jobs.table import TrainJob
 from understudy.train import checkpoint, folder, keep, lock, memory, preview, trial
 from understudy.train.cast import opened_facesets
 from understudy.train.clock import Clock

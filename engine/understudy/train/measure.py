@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from understudy.face import canonical
+from understudy.face import align
 from understudy.train import acting, flicker, likeness, losses, nets
 from understudy.train.samples import HELD_OUT_RUN, Bank, Batch, evenly, still_batch
 from understudy.train.study import Study
@@ -250,7 +250,7 @@ def placed(faces: Tensor, points: Tensor, coverage: str) -> Tensor:
     size = faces.shape[-1]
     found = []
     for one in points.cpu().double().numpy():
-        back = canonical.invert(canonical.plate_to_aligned(one * size - 0.5, coverage=coverage, size=size))
+        back = align.invert(align.plate_to_aligned(one * size - 0.5, coverage=coverage, size=size))
         turn, shift = back[:, :2], back[:, 2]
         # From pixels to the -1..1 of a sampling grid, whose ends are the outer edges of the pixels.
         moved = (turn @ np.full(2, size - 1.0) + 2.0 * shift + 1.0) / size - 1.0

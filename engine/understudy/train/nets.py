@@ -29,7 +29,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from understudy.runtime.model import LANDMARK_COUNT
+from understudy.inference.model import LANDMARK_COUNT
 from understudy.train.blocks import Attention, CodeNormaliser, Finer, Residual, activation, dots, doubled
 
 # Where skin lies in ACEScct: the network sees (value - CENTRE) / SPAN, which is about -2..2.

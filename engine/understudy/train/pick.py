@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from understudy.errors import TrainingError
-from understudy.progress import Reporter, Warned
+from understudy.core.errors import TrainingError
+from understudy.core.progress import Reporter, Warned
 from understudy.train import checkpoint
 from understudy.train.checkpoint import Checkpoint
 from understudy.train.verdict import OVERFIT_SHARE

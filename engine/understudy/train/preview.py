@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from understudy.comp.grade import WHITE
+from understudy.comp.colour.grade import WHITE
 from understudy.image import colour
 from understudy.image.frame import FloatImage
 from understudy.image.plate import write_png

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from understudy.errors import JobError, PlateError, TrainingError
-from understudy.face.faceset import FaceSet
-from understudy.job import RefineJob
-from understudy.progress import Cancelled, Finished, Progress, Reporter, Warned
-from understudy.settings import Settings
+from understudy.core.errors import JobError, PlateError, TrainingError
+from understudy.core.progress import Cancelled, Finished, Progress, Reporter, Warned
+from understudy.core.settings import Settings
+from understudy.face.faceset.store import FaceSet
+from understudy.jobs.table import RefineJob
 from understudy.train import checkpoint, folder, keep, lock, memory, preview, refiners
 from understudy.train.clock import Clock
 from understudy.train.refining import Refining, columns, learn, prepare, validate

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from understudy.runtime.model import LANDMARK_COUNT
+from understudy.inference.model import LANDMARK_COUNT
 from understudy.train import nets
 from understudy.train.blocks import Residual, activation, dots, doubled
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from understudy.errors import TrainingError
-from understudy.progress import Reporter, Warned
+from understudy.core.errors import TrainingError
+from understudy.core.progress import Reporter, Warned
 from understudy.train import checkpoint, nets, pick
 from understudy.train.refiner import Refined, Refiner
 

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from understudy.errors import JobError, TrainingError
-from understudy.face.faceset import FaceSet
-from understudy.job import RefineJob
-from understudy.progress import Progress, Reporter, Warned
-from understudy.settings import Settings
+from understudy.core.errors import JobError, TrainingError
+from understudy.core.progress import Progress, Reporter, Warned
+from understudy.core.settings import Settings
+from understudy.face.faceset.store import FaceSet
+from understudy.jobs.table import RefineJob
 from understudy.train import checkpoint, export, folder, losses, memory, nets, pick, refiners
 from understudy.train.adversary import Adversary
 from understudy.train.augment import Augmentation

@@ -22,9 +22,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from understudy.comp.matte import hull
-from understudy.errors import TrainingError
-from understudy.face.faceset import FaceRecord, FaceSet
+from understudy.comp.mattes.matte import hull
+from understudy.core.errors import TrainingError
+from understudy.face.faceset.store import FaceRecord, FaceSet
 from understudy.train import augment
 from understudy.train.augment import Augmentation
 

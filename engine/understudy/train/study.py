@@ -10,12 +10,12 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from understudy.errors import JobError, TrainingError
-from understudy.face.faceset import FaceSet
-from understudy.job import TrainJob
-from understudy.job_training import RunFields
-from understudy.progress import Progress, Reporter, Warned, silent
-from understudy.settings import Settings
+from understudy.core.errors import JobError, TrainingError
+from understudy.core.progress import Progress, Reporter, Warned, silent
+from understudy.core.settings import Settings
+from understudy.face.faceset.store import FaceSet
+from understudy.jobs.table import TrainJob
+from understudy.jobs.training import RunFields
 from understudy.train import base, checkpoint, folder, growth, joining, memory, nets, pick
 from understudy.train.adversary import Adversary
 from understudy.train.cast import described

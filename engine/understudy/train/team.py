@@ -26,7 +26,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from understudy.errors import JobError, TrainingError
+from understudy.core.errors import JobError, TrainingError
 from understudy.train import memory
 
 # The others wait while the lead measures, draws a sheet and saves on a slow disk.

@@ -22,9 +22,9 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from understudy.errors import ModelError
+from understudy.core.errors import ModelError
 from understudy.image import colour
-from understudy.runtime.model import LANDMARK_COUNT, ModelCard
+from understudy.inference.model import LANDMARK_COUNT, ModelCard
 from understudy.train import folder, nets
 
 CHANNELS_IN = ("red", "green", "blue", "landmarks x", "landmarks y")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from understudy.errors import TrainingError
-from understudy.progress import Progress
+from understudy.core.errors import TrainingError
+from understudy.core.progress import Progress
 from understudy.train import memory
 from understudy.train.iteration import attempt
 from understudy.train.profile import synchronised

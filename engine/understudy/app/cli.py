@@ -1,0 +1,260 @@
+"""`understudy VERB`: the command line, built from the job table. The only file that exits.
+
+Everything heavy is imported by the verb that needs it, so that `understudy --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from understudy import __version__
+from understudy.app.options import add_options, given_values, missing_flags
+from understudy.core.errors import JobError, UnderstudyError
+from understudy.core.progress import Cancelled, Event, Failed, Finished, Reporter
+from understudy.core.settings import Settings
+from understudy.jobs.table import JOBS, parse_job
+
+if TYPE_CHECKING:
+    from understudy.app.console import Display
+
+EXIT_FAILED = 1
+EXIT_BUG = 70
+EXIT_BROKEN_PIPE = 141
+LARGEST_JOB_BYTES = 1_000_000
+HEARD = 128  # a process that a signal ended exits with 128 and the signal's number
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that raises its complaints as job errors, so that they look like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the complaint."""
+        raise JobError(f"{message[:1].upper()}{message[1:]}.", fix=f"see `{self.prog} --help`")
+
+
+class Stop:
+    """Turns Ctrl-C and SIGTERM into a cancelled run; a second one stops at once."""
+
+    def __init__(self) -> None:
+        self.signal_number = 0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Stop:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._heard)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def listen(self, report: Reporter) -> Reporter:
+        """A reporter that passes events on and raises `Cancelled` once a signal was heard."""
+
+        def tell(event: Event) -> None:
+            report(event)
+            if self.signal_number and not isinstance(event, Finished):
+                raise Cancelled
+
+        return tell
+
+    def _heard(self, number: int, frame: FrameType | None) -> None:
+        if self.signal_number:
+            raise KeyboardInterrupt
+        self.signal_number = number
+        os.write(2, b"\nstopping; what is finished is kept. Press Ctrl-C again to stop at once.\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in words
+    try:
+        parsed = build_parser().parse_args(words)
+        command: Callable[[argparse.Namespace], int] = parsed.command
+        return command(parsed)
+    except BrokenPipeError:
+        # Whoever read our output has gone; without this Python complains again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return EXIT_BROKEN_PIPE
+    except UnderstudyError as error:
+        return _show_error(error.as_dict(), as_json=as_json)
+    except KeyboardInterrupt:
+        return HEARD + signal.SIGINT
+    except (OSError, MemoryError) as error:
+        return _show_error(_system_error(error).as_dict(), as_json=as_json)
+    except Exception as error:  # the last line of defence: a bug is told as a bug
+        return _show_bug(error, as_json=as_json)
+
+
+def build_parser() -> Parser:
+    """The parser of every verb."""
+    parser = Parser(prog="understudy", description="Face replacement for compositors.", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"understudy {__version__}")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    for verb, job in JOBS.items():
+        sentence = (job.__doc__ or "").partition("\n")[0]
+        verb_parser = verbs.add_parser(verb, help=sentence, description=sentence, allow_abbrev=False)
+        verb_parser.set_defaults(command=_run_job, verb=verb)
+        add_options(verb_parser, verb, job)
+        verb_parser.add_argument("--job", dest="_document", type=Path, metavar="FILE.json", help=_JOB_HELP)
+        verb_parser.add_argument("--json", dest="_json", action="store_true", help=_JSON_HELP)
+    doctor = verbs.add_parser("doctor", help=_DOCTOR_HELP, description=_DOCTOR_HELP, allow_abbrev=False)
+    doctor.add_argument(
+        "--json", dest="_json", action="store_true", help="tell the checks as one JSON object"
+    )
+    doctor.set_defaults(command=_doctor)
+    schema = verbs.add_parser("schema", help=_SCHEMA_HELP, description=_SCHEMA_HELP, allow_abbrev=False)
+    schema.set_defaults(command=_schema)
+    serve = verbs.add_parser("serve", help=_SERVE_HELP, description=_SERVE_HELP, allow_abbrev=False)
+    serve.set_defaults(command=_serve)
+    return parser
+
+
+_JOB_HELP = "job document to start from; flags lie on top of it"
+_JSON_HELP = "tell events as JSON lines on stdout"
+_DOCTOR_HELP = "Check this machine and say what to do about what is amiss."
+_SCHEMA_HELP = "Print the JSON schema of every job."
+_SERVE_HELP = "Serve jobs to a host program: JSON-RPC 2.0, one object a line, over stdin and stdout."
+
+
+def _run_job(arguments: argparse.Namespace) -> int:
+    verb: str = arguments.verb
+    document = _read_document(arguments._document) if arguments._document else {}
+    values = {**document, **given_values(arguments, JOBS[verb])}
+    if missing := missing_flags(values, JOBS[verb]):
+        raise JobError(f"{verb} needs {', '.join(missing)}.", fix=f"see `understudy {verb} --help`")
+    job = parse_job(verb, values)
+    settings = _settings()
+
+    from understudy.app import verbs
+    from understudy.app.console import open_display
+
+    display = open_display(as_json=arguments._json)
+    failures: list[Failed] = []
+
+    def show(event: Event) -> None:
+        if isinstance(event, Failed):
+            failures.append(event)
+        display(event)
+
+    with Stop() as stop:
+        try:
+            result = verbs.run(job, report=stop.listen(show), settings=settings)
+        except Cancelled:
+            return _show_cancelled(display, stop, as_json=arguments._json)
+        finally:
+            display.close()
+    return _exit_code(result, failures)
+
+
+def _exit_code(result: dict[str, Any], failures: list[Failed]) -> int:
+    """0, or the last error's code where frames were lost."""
+    lost = result.get("failed_frames")
+    if not lost:
+        return 0
+    count = len(lost) if isinstance(lost, list) else lost
+    print(f"{count} frames failed; the others are written.", file=sys.stderr)
+    return int(failures[-1].error["exit_code"]) if failures else EXIT_FAILED
+
+
+def _show_cancelled(display: Display, stop: Stop, *, as_json: bool) -> int:
+    code = HEARD + (stop.signal_number or signal.SIGINT)
+    if as_json:
+        what = "The run was cancelled; what is finished is kept."
+        display(Failed({"type": "Cancelled", "what": what, "where": "", "fix": "", "exit_code": code}))
+    return code
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from understudy.app import doctor
+
+    checks = doctor.examine(_settings())
+    if arguments._json:
+        print(json.dumps({"checks": [check.as_dict() for check in checks]}, ensure_ascii=False))
+    else:
+        print("\n".join(str(check) for check in checks))
+    return EXIT_FAILED if any(check.status == "fail" for check in checks) else 0
+
+
+def _schema(arguments: argparse.Namespace) -> int:
+    from understudy.app import generate
+
+    print(generate.schema_text(), end="")
+    return 0
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from understudy.app import worker
+
+    settings = _settings()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    worker.serve(settings)
+    return 0
+
+
+def _settings() -> Settings:
+    settings = Settings.from_environment()
+    if settings.threads:
+        # The libraries read these when they are imported, which is later than this.
+        for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
+            os.environ.setdefault(name, str(settings.threads))
+    return settings
+
+
+def _read_document(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST_JOB_BYTES + 1)
+    except OSError as exc:
+        raise JobError(
+            f"The job document cannot be read: {exc.strerror}.", where=path, fix="check the path"
+        ) from exc
+    try:
+        if len(data) > LARGEST_JOB_BYTES:
+            raise ValueError("too large")
+        values = json.loads(data)
+    except (ValueError, RecursionError) as exc:
+        raise JobError("The job document is not JSON.", where=path, fix="see `understudy schema`") from exc
+    if not isinstance(values, dict):
+        raise JobError("The job document is no JSON object.", where=path, fix="see `understudy schema`")
+    return values
+
+
+def _system_error(error: OSError | MemoryError) -> UnderstudyError:
+    if isinstance(error, MemoryError):
+        return UnderstudyError("The machine ran out of memory.", fix="use smaller frames, size or batch")
+    what = f"{error.strerror or error}."
+    return UnderstudyError(what, where=error.filename or "", fix="check the path, its rights and the disk")
+
+
+def _show_error(error: dict[str, str | int], *, as_json: bool) -> int:
+    from understudy.app.console import JsonLines, text_of
+
+    event = Failed(error)
+    if as_json:
+        JsonLines()(event)
+    else:
+        print(text_of(event), file=sys.stderr)
+    return int(error["exit_code"])
+
+
+def _show_bug(error: Exception, *, as_json: bool) -> int:
+    traceback.print_exc()
+    what = f"{type(error).__name__}: {error}"
+    fix = "this is a bug in Understudy: send us the lines above with the command"
+    values: dict[str, str | int] = {"type": "InternalError", "what": what, "where": "", "fix": fix}
+    return _show_error({**values, "exit_code": EXIT_BUG}, as_json=as_json)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

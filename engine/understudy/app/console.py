@@ -1,0 +1,178 @@
+"""Shows a run's events: bars with the time left for a person, one JSON object a line for a program.
+
+Bars, warnings and errors go to stderr; results go to stdout, so that they can be piped.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+from understudy.core.progress import Event, Failed, Finished, Progress, Warned, to_json_line
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Display(Protocol):
+    """Somewhere to show events; it is closed when the run ends, however it ends."""
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+
+
+class JsonLines:
+    """One JSON object a line on stdout, for a farm or a program."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+
+    def __call__(self, event: Event) -> None:
+        """Write one event and flush it."""
+        self._stream.write(to_json_line(event) + "\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Nothing to put back."""
+
+
+class Bars:
+    """Progress bars with the time left, for a terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._tasks: dict[str, TaskID] = {}
+        self._rich = RichProgress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+            console=console,
+        )
+        self._rich.start()
+
+    def __call__(self, event: Event) -> None:
+        """Move a bar, or print above the bars."""
+        if isinstance(event, Progress):
+            self._move(event)
+        elif isinstance(event, Finished):
+            self._rich.stop()
+            show_result(event.result)
+        else:
+            say(self._console, text_of(event))
+
+    def close(self) -> None:
+        """Stop drawing; the bars stay as they are."""
+        self._rich.stop()
+
+    def _move(self, event: Progress) -> None:
+        task = self._tasks.get(event.stage)
+        if task is None:
+            task = self._rich.add_task(event.stage, total=event.total or None, note=event.note)
+            self._tasks[event.stage] = task
+        self._rich.update(task, completed=event.done, total=event.total or None, note=event.note)
+
+
+class Lines:
+    """A line of each stage now and then, for a log file."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._begun: dict[str, tuple[float, int]] = {}
+        self._last_line: dict[str, float] = {}
+
+    def __call__(self, event: Event) -> None:
+        """Print the event unless the last line of progress is a moment ago."""
+        if isinstance(event, Progress):
+            self._step(event)
+        elif isinstance(event, Finished):
+            show_result(event.result)
+        else:
+            say(self._console, text_of(event))
+
+    def close(self) -> None:
+        """Nothing to put back."""
+
+    def _step(self, event: Progress) -> None:
+        now = time.monotonic()
+        begun, first = self._begun.setdefault(event.stage, (now, event.done))
+        ended = event.total > 0 and event.done >= event.total
+        if not ended and now - self._last_line.get(event.stage, -math.inf) < SECONDS_BETWEEN_LINES:
+            return
+        self._last_line[event.stage] = now
+        parts = [f"{event.stage} {event.done}/{event.total or '?'}"]
+        if not ended and event.done > first:
+            left = (now - begun) / (event.done - first) * (event.total - event.done)
+            parts.append(f"{left / 60:.1f} minutes left" if left >= 60 else f"{left:.0f} seconds left")
+        say(self._console, ", ".join([*parts, event.note] if event.note else parts))
+
+
+def open_display(*, as_json: bool) -> Display:
+    """The display that fits who listens: a program, a terminal or a log."""
+    if as_json:
+        return JsonLines()
+    console = Console(stderr=True, highlight=False)
+    return Bars(console) if console.is_terminal else Lines(console)
+
+
+def say(console: Console, text: str) -> None:
+    """Print text as it is: no markup, no wrapping."""
+    console.print(text, markup=False, soft_wrap=True)
+
+
+def text_of(event: Event) -> str:
+    """A warning or an error as a person reads it."""
+    if isinstance(event, Warned):
+        place = "" if event.frame is None else f" at frame {event.frame}"
+        return f"warning{place}: {event.message}"
+    if isinstance(event, Failed):
+        error = event.error
+        lines = [f"{error.get('type', 'Error')}: {error.get('what', '')}"]
+        lines += [
+            f"  {word}: {error[key]}" for key, word in (("where", "at"), ("fix", "try")) if error.get(key)
+        ]
+        return "\n".join(lines)
+    return to_json_line(event)
+
+
+def show_result(result: Mapping[str, Any]) -> None:
+    """Print a result to stdout, a line a value, a row an item."""
+    for line in result_lines(result):
+        sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def result_lines(result: Mapping[str, Any]) -> list[str]:
+    """A result's values as lines; a list of records becomes rows."""
+    lines = []
+    for name, value in result.items():
+        title = name.replace("_", " ")
+        if isinstance(value, list) and value and isinstance(value[0], Mapping):
+            lines.append(f"{title}:")
+            lines += _rows([[str(cell) for cell in row.values()] for row in value])
+        elif isinstance(value, list | tuple):
+            lines.append(f"{title}: {', '.join(str(item) for item in value) or 'none'}")
+        elif isinstance(value, Mapping):
+            lines.append(f"{title}: {', '.join(f'{key} {item}' for key, item in value.items())}")
+        else:
+            lines.append(f"{title}: {value}")
+    return lines
+
+
+def _rows(rows: list[list[str]]) -> list[str]:
+    """Cells in columns; the last column may be as long as it likes."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=False)]
+    return [
+        ("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False))).rstrip()
+        for row in rows
+    ]

@@ -1,0 +1,108 @@
+"""Writes what is generated from the job table: `python -m understudy.app.generate`, with --check to compare.
+
+The files lie in the repository, so this runs in a checkout; an installed engine gives the same schema by
+`understudy schema`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from understudy.app.options import Option, describe
+from understudy.core import atomic
+from understudy.jobs.table import JOBS
+
+ROOT = Path(__file__).resolve().parents[3]
+SCHEMA_VERSION = 1
+
+_HEADER = """# The jobs
+
+<!-- Written by `make generate` from engine/understudy/jobs/table.py; edit the table there. -->
+
+Every option below is a flag of `understudy VERB`, a field of a job document (`--job FILE.json`) and a
+parameter of the worker. Flags lie on top of the document.
+"""
+
+
+def schema_document() -> dict[str, Any]:
+    """The JSON schema of every verb's job, under the verb's name."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "jobs": {verb: job.model_json_schema() for verb, job in JOBS.items()},
+    }
+
+
+def schema_text() -> str:
+    """The schema as the file holds it."""
+    return json.dumps(schema_document(), indent=2, ensure_ascii=False) + "\n"
+
+
+def page_text() -> str:
+    """The page docs/jobs.md."""
+    return "\n".join([_HEADER, *(_section(verb) for verb in JOBS)])
+
+
+def generated_files() -> dict[Path, str]:
+    """What each generated file must hold, by its path in the repository."""
+    return {
+        Path("docs/jobs.md"): page_text(),
+        Path("plugin/understudy_host/job_schema.json"): schema_text(),
+    }
+
+
+def drifted(root: Path = ROOT) -> list[Path]:
+    """The generated files that are missing or differ from the job table."""
+    return [path for path, text in generated_files().items() if not _holds(root / path, text)]
+
+
+def write(root: Path = ROOT) -> list[Path]:
+    """Write the files that differ; returns them."""
+    changed = drifted(root)
+    for path in changed:
+        atomic.write_text(root / path, generated_files()[path])
+    return changed
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the generated files, or with --check say which differ; 1 where some do."""
+    parser = argparse.ArgumentParser(prog="python -m understudy.app.generate")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail where a file differs")
+    if not parser.parse_args(arguments).check:
+        for path in write():
+            print(f"wrote {path}")
+        return 0
+    stale = drifted()
+    for path in stale:
+        print(f"{path} differs from the job table: run `make generate`")
+    return 1 if stale else 0
+
+
+def _holds(path: Path, text: str) -> bool:
+    try:
+        return path.read_bytes() == text.encode()
+    except OSError:
+        return False
+
+
+def _section(verb: str) -> str:
+    job = JOBS[verb]
+    rows = [_row(option) for option in describe(job)]
+    head = ["| option | what it does | values | default |", "|---|---|---|---|"]
+    return "\n".join([f"## {verb}", "", f"{job.__doc__}", "", *head, *rows, ""])
+
+
+def _row(option: Option) -> str:
+    words = ", ".join(f"`{word}`" for word in option.choices) or option.kind
+    if option.count > 1:
+        words = f"{option.count} {words}"
+    values = ", ".join(part for part in (words, option.unit, option.limits) if part)
+    default = "needed" if option.required else f"`{option.default}`" if option.default else "–"
+    also = f" Also `{option.also}`." if option.also else ""
+    return f"| `{option.name}` | {option.sentence}{also} | {values} | {default} |"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

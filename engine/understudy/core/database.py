@@ -1,0 +1,92 @@
+"""SQLite files of ours: created, opened, and taken as hostile until they prove to be ours."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from understudy.core.errors import FaceError
+
+APPLICATION_ID = 0x55445354  # "UDST"
+
+
+@contextmanager
+def guarded(path: Path, kind: str) -> Iterator[None]:
+    """Turn SQLite's errors about a file into a `FaceError` that names it."""
+    try:
+        yield
+    except (sqlite3.Error, OSError, OverflowError) as exc:
+        raise FaceError(
+            f"The {kind} cannot be read or written: {exc}.",
+            where=path,
+            fix=f"check the disk, or make the {kind} again",
+        ) from exc
+
+
+def connect_new(path: Path, schema: str, version: int) -> sqlite3.Connection:
+    """A new database at a path where none is; `schema` holds its CREATE statements."""
+    connection = sqlite3.connect(path)
+    connection.executescript(
+        f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {version}; {schema}"
+    )
+    return connection
+
+
+def connect(path: Path, kind: str, tables: dict[str, tuple[str, ...]], version: int) -> sqlite3.Connection:
+    """Open a database that should be ours.
+
+    Args:
+        path: The file.
+        kind: `track` or `face set`, for messages.
+        tables: For each table the columns that it must have.
+        version: The newest schema version that we can read.
+
+    Raises:
+        FaceError: the file is missing, foreign, damaged, or from a newer version.
+    """
+    if not path.is_file():
+        raise FaceError(f"The {kind} does not exist.", where=path, fix=f"make the {kind} first")
+    with guarded(path, kind):
+        # Not `mode=ro`: a killed writer leaves a journal, which SQLite must be let roll back. A file that we
+        # may not write opens for reading all the same.
+        connection = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=rw", uri=True)
+    try:
+        with guarded(path, kind):
+            _check(connection, path, kind, tables, version)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check(
+    connection: sqlite3.Connection, path: Path, kind: str, tables: dict[str, tuple[str, ...]], version: int
+) -> None:
+    # Views, triggers and odd defaults of a crafted file may not call functions.
+    connection.execute("PRAGMA trusted_schema = OFF")
+    # Texts that are no UTF-8 come back with marks in place of an error from deep inside.
+    connection.text_factory = lambda data: data.decode("utf-8", "replace")
+    foreign = FaceError(
+        f"The file is not a {kind} of Understudy.", where=path, fix=f"choose a {kind}, or make it again"
+    )
+    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise foreign
+    found = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found > version:
+        raise FaceError(
+            f"The {kind} was written by a newer Understudy (schema {found}; this one reads {version}).",
+            where=path,
+            fix="update Understudy",
+        )
+    things = connection.execute(
+        "SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view', 'trigger')"
+    )
+    if found < 1 or {(name, "table") for name in tables} != set(things.fetchall()):
+        raise foreign
+    for table, columns in tables.items():
+        rows = connection.execute(f"PRAGMA table_xinfo({table})").fetchall()
+        if tuple((row[1], row[6]) for row in rows) != tuple((column, 0) for column in columns):
+            raise foreign

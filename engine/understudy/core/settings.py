@@ -1,0 +1,54 @@
+"""Settings of this machine, from UNDERSTUDY_* variables. Nothing about a shot belongs here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from understudy.core.errors import JobError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where this machine keeps things and what it may use.
+
+    Attributes:
+        models: Folder of downloaded detector and landmark models (UNDERSTUDY_MODELS).
+        device: `auto`, `cpu`, `cuda`, `mps` (UNDERSTUDY_DEVICE).
+        threads: Threads a process may use, 0 for all cores (UNDERSTUDY_THREADS).
+    """
+
+    models: Path
+    device: str = "auto"
+    threads: int = 0
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings.
+
+        Raises:
+            JobError: a variable holds a value that is not allowed.
+        """
+        values = os.environ if environment is None else environment
+        home = Path(values.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        device = values.get("UNDERSTUDY_DEVICE", "auto")
+        if device not in ("auto", "cpu", "cuda", "mps"):
+            raise JobError(
+                f"UNDERSTUDY_DEVICE is {device!r}.",
+                where="environment",
+                fix="set it to auto, cpu, cuda or mps",
+            )
+        text = values.get("UNDERSTUDY_THREADS", "0")
+        if not text.isdigit():
+            raise JobError(
+                f"UNDERSTUDY_THREADS is {text!r}.",
+                where="environment",
+                fix="set it to a whole number, 0 for all cores",
+            )
+        return cls(
+            models=Path(values.get("UNDERSTUDY_MODELS") or home / "understudy" / "models"),
+            device=device,
+            threads=int(text),
+        )

@@ -1,0 +1,277 @@
+"""A face set: the aligned faces of one performer on disk, with where each came from.
+
+`NAME.faceset/` holds `faces.sqlite`, the index, and `crops/`, one 16-bit RGB PNG a face in the encoded space.
+A crop is written before its row, under a name that no other crop has, and what it replaces is removed after
+the row's commit: a run that is killed leaves rows whose crops are all there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.core import atomic, database
+from understudy.core.errors import FaceError
+from understudy.face import align
+from understudy.face.faceset import crops, records
+from understudy.face.faceset.records import FaceRecord
+
+__all__ = ["SCHEMA_VERSION", "FaceRecord", "FaceSet"]
+
+SCHEMA_VERSION = 1
+_BATCH = 64
+_ABOUT = ("identity", "coverage", "crop_size", "release_digest", "detector")
+_TABLES = {"about": ("key", "value"), "faces": records.COLUMNS}
+_SCHEMA = """
+CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE faces (
+    origin TEXT NOT NULL, frame INTEGER NOT NULL, crop TEXT NOT NULL, crop_sha256 TEXT NOT NULL,
+    landmarks_aligned BLOB NOT NULL, plate_to_aligned BLOB NOT NULL,
+    confidence REAL NOT NULL, sharpness REAL NOT NULL, yaw REAL NOT NULL, pitch REAL NOT NULL,
+    PRIMARY KEY (origin, frame));
+"""
+_INSERT = f"INSERT OR REPLACE INTO faces VALUES ({', '.join('?' * len(records.COLUMNS))})"
+
+
+@dataclass
+class FaceSet:
+    """The faces of one performer. Close it, or use it in a `with` statement, so that all rows are kept.
+
+    Attributes:
+        path: The folder, NAME.faceset.
+        identity: The performer's name.
+        coverage: How much of the head a crop holds.
+        crop_size: A crop's edge in pixels.
+        release_digest: Digest of the performer's likeness release; empty without one.
+        detector: The back end whose landmarks these are; one set never mixes two.
+    """
+
+    path: Path
+    identity: str
+    coverage: str
+    crop_size: int
+    release_digest: str
+    detector: str
+    _connection: sqlite3.Connection = field(repr=False)
+    _replaced: list[str] = field(default_factory=list, repr=False)
+    _pending: int = field(default=0, repr=False)
+
+    @classmethod
+    def create(
+        cls,
+        path: Path,
+        *,
+        identity: str,
+        coverage: str,
+        crop_size: int,
+        release_digest: str = "",
+        detector: str = "",
+    ) -> FaceSet:
+        """Begin a face set, or go on with one that agrees in identity, coverage and all the rest.
+
+        Raises:
+            FaceError: a face set there disagrees or is damaged, or the folder cannot be written.
+        """
+        path = Path(path)
+        align.template(coverage)  # its error names the coverages there are
+        values = (identity, coverage, str(crop_size), release_digest, detector)
+        about = dict(zip(_ABOUT, values, strict=True))
+        index = path / "faces.sqlite"
+        if not index.exists():
+            with database.guarded(path, "face set"):
+                (path / "crops").mkdir(parents=True, exist_ok=True)
+                with atomic.replacing(index) as partial:
+                    _write_new(partial, about)
+            return cls.open(path)
+        faces = cls.open(path)
+        for key, wanted in about.items():
+            found = str(getattr(faces, key))
+            if found != wanted:
+                faces.close()
+                raise FaceError(
+                    f"The face set's {key.replace('_', ' ')} is {found!r}, not {wanted!r}.",
+                    where=path,
+                    fix="write to another face set, or use the same value",
+                )
+        return faces
+
+    @classmethod
+    def open(cls, path: Path) -> FaceSet:
+        """Open a face set; the rows are read later.
+
+        Raises:
+            FaceError: it is missing, foreign, damaged, or from a newer version.
+        """
+        path = Path(path)
+        connection = database.connect(path / "faces.sqlite", "face set", _TABLES, SCHEMA_VERSION)
+        try:
+            with database.guarded(path, "face set"):
+                about = dict(connection.execute("SELECT key, value FROM about").fetchall())
+            identity, coverage, digits, release, detector = (str(about[key]) for key in _ABOUT)
+            align.template(coverage)
+            size = int(digits)
+            if not 16 <= size <= 8192:
+                raise ValueError(size)
+            return cls(path, identity, coverage, size, release, detector, connection)
+        except (KeyError, ValueError, TypeError) as exc:
+            connection.close()
+            raise FaceError(
+                "The face set's description is damaged.", where=path, fix="extract the faces again"
+            ) from exc
+        except BaseException:
+            connection.close()
+            raise
+
+    @classmethod
+    def open_for_training(cls, path: Path) -> FaceSet:
+        """Open a face set of which every crop must be there.
+
+        Raises:
+            FaceError: as `open` says; or the set is empty, or crops are missing.
+        """
+        faces = cls.open(path)
+        try:
+            faces.require_crops()
+        except BaseException:
+            faces.close()
+            raise
+        return faces
+
+    def __len__(self) -> int:
+        with database.guarded(self.path, "face set"):
+            return int(self._connection.execute("SELECT COUNT(*) FROM faces").fetchone()[0])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def add(self, record: FaceRecord, crop: NDArray[np.floating[Any]]) -> FaceRecord:
+        """Write one face; the same frame of the same origin is replaced.
+
+        Args:
+            record: The face; its `crop` and `crop_sha256` are set here.
+            crop: (crop_size, crop_size, 3) encoded space; stored within 0..1, NaN as 0.
+
+        Returns:
+            The record as stored.
+
+        Raises:
+            FaceError: a shape is wrong, a number is not finite, or the disk is full.
+        """
+        face = records.checked(record, self.path)
+        data = crops.encode(crop, self.crop_size)
+        digest = hashlib.sha256(data).hexdigest()
+        origin = hashlib.sha256(face.origin.encode("utf-8", "replace")).hexdigest()[:8]
+        name = f"{origin}_{face.frame:08d}_{digest[:12]}.png"
+        stored = replace(face, crop=name, crop_sha256=digest)
+        with database.guarded(self.path, "face set"):
+            atomic.write_bytes(self.path / "crops" / name, data)
+            key = (face.origin, face.frame)
+            old = self._connection.execute(
+                "SELECT crop FROM faces WHERE origin = ? AND frame = ?", key
+            ).fetchone()
+            # A crop that comes back within a batch is no longer replaced.
+            self._replaced = [other for other in self._replaced if other != name]
+            if old and old[0] != name and crops.is_plain_name(str(old[0])):
+                self._replaced.append(str(old[0]))
+            self._connection.execute(_INSERT, records.to_row(stored))
+        self._pending += 1
+        if self._pending >= _BATCH:
+            self.commit()
+        return stored
+
+    def commit(self) -> None:
+        """Keep what was added, and remove the crops that it replaced."""
+        with database.guarded(self.path, "face set"):
+            self._connection.commit()
+            for name in self._replaced:
+                (self.path / "crops" / name).unlink(missing_ok=True)
+        self._replaced.clear()
+        self._pending = 0
+
+    def close(self) -> None:
+        """Keep what was added and let go of the file."""
+        try:
+            if self._pending:
+                self.commit()
+        finally:
+            self._connection.close()
+
+    def records(self) -> list[FaceRecord]:
+        """Every face, by origin and frame.
+
+        Raises:
+            FaceError: a row is damaged.
+        """
+        with database.guarded(self.path, "face set"):
+            rows = self._connection.execute("SELECT * FROM faces ORDER BY origin, frame").fetchall()
+        return records.from_rows(rows, self.path)
+
+    def read_crop(self, record: FaceRecord) -> NDArray[np.float32]:
+        """(crop_size, crop_size, 3) float32 of the encoded space.
+
+        Raises:
+            FaceError: the crop is missing or damaged.
+        """
+        return crops.read(self.path / "crops", record.crop, self.crop_size)
+
+    def check(self) -> list[str]:
+        """File names of the crops that are missing."""
+        with database.guarded(self.path, "face set"):
+            wanted = [str(row[0]) for row in self._connection.execute("SELECT crop FROM faces ORDER BY crop")]
+            folder = self.path / "crops"
+            there = {entry.name for entry in os.scandir(folder)} if folder.is_dir() else set()
+        return [name for name in wanted if name not in there]
+
+    def require_crops(self) -> None:
+        """Fail unless the set holds faces and all their crops are there.
+
+        Raises:
+            FaceError: it is empty, or crops are missing; the message has their count and the first names.
+        """
+        missing = self.check()
+        if missing:
+            names = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
+            raise FaceError(
+                f"{len(missing)} of the face set's {len(self)} crops are missing: {names}.",
+                where=self.path / "crops",
+                fix="put them back, or extract the faces again",
+            )
+        if not len(self):
+            raise FaceError(
+                "The face set is empty.",
+                where=self.path,
+                fix="extract a plate that shows the performer",
+            )
+
+    def digest(self) -> str:
+        """SHA-256 in hexadecimal over the description, the rows and the crops' digests."""
+        whole = hashlib.sha256()
+        for key in _ABOUT:
+            whole.update(f"{key}={getattr(self, key)}\0".encode())
+        with database.guarded(self.path, "face set"):
+            query = "SELECT origin, frame, crop_sha256, landmarks_aligned FROM faces ORDER BY origin, frame"
+            for row in self._connection.execute(query):
+                whole.update(repr(row).encode())
+        return whole.hexdigest()
+
+
+def _write_new(path: Path, about: dict[str, str]) -> None:
+    connection = database.connect_new(path, _SCHEMA, SCHEMA_VERSION)
+    try:
+        with connection:
+            connection.executemany("INSERT INTO about VALUES (?, ?)", about.items())
+    finally:
+        connection.close()

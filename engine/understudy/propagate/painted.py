@@ -1,0 +1,219 @@
+"""What a fix is made from, opened: the plate, what was painted on, the mattes and the painted keyframes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.core.cache import LruCache, Stamp, stamp_of
+from understudy.core.errors import JobError, PlateError
+from understudy.core.progress import Reporter, Warned
+from understudy.face.crop import encoded_within, finite, matte_within
+from understudy.face.track.store import Track
+from understudy.image import colour
+from understudy.image.frame import Box, FloatImage, Frame
+from understudy.image.plate import Plate
+from understudy.jobs.table import PropagateJob
+from understudy.patch.carry import bounds, grown
+from understudy.patch.paint import gain_of
+from understudy.patch.state import Key, Under
+from understudy.propagate.painting import read_painting
+
+# A painted pixel differs from what it was painted on by more than this of the encoded range: two levels of
+# 255, so that an 8-bit file's rounding is no paint.
+_PAINTED = 0.004
+_SOFT_EDGE_PX = 2
+# The next frame looks at this one again: room for six of 4K RGB.
+_FRAME_BYTES = 6 * 110 * 2**20
+_THUMBNAIL_PX, _THUMBNAIL_BYTES = 192, 2**21
+
+
+@dataclass
+class Painted:
+    """A job's inputs.
+
+    Attributes:
+        job: Its options.
+        plate: What was photographed.
+        swapped: What was painted on, None where that is the plate.
+        matte: What has to go, None where a change is carried.
+        fix: The painted keyframes.
+        track: The face's, if there is one.
+    """
+
+    job: PropagateJob
+    plate: Plate
+    swapped: Plate | None
+    matte: Plate | None
+    fix: Plate
+    track: Track | None
+    _kept: LruCache[Frame] = field(default_factory=lambda: LruCache(_FRAME_BYTES))
+    _thumbnails: LruCache[FloatImage] = field(default_factory=lambda: LruCache(_THUMBNAIL_BYTES))
+    _stamps: dict[tuple[str, int], Stamp] = field(default_factory=dict)
+
+    @property
+    def inputs(self) -> dict[str, Plate | None]:
+        """Everything that is read, by its name."""
+        return {"plate": self.plate, "matte": self.matte, "swapped frame": self.swapped, "keyframe": self.fix}
+
+    def base(self, number: int) -> Frame:
+        """The frame to fix."""
+        return self._read(self.plate if self.swapped is None else self.swapped, number)
+
+    def window(self, number: int) -> Box:
+        """The rectangle that both the plate and what was painted on have pixels in."""
+        window = self._read(self.plate, number).data_window
+        return window if self.swapped is None else window.intersect(self.base(number).data_window)
+
+    @cached_property
+    def extent_px(self) -> float:
+        """The plate's longer edge."""
+        display = self._read(self.plate, self.plate.frames.first).display_window
+        return float(max(display.width, display.height))
+
+    def matte_box(self, number: int) -> Box:
+        """The rectangle that the frame's matte covers; empty where it covers nothing."""
+        window = self.window(number)
+        matte = self._matte(number, window)
+        return bounds(np.zeros((1, 1), bool) if matte is None else matte > 0, window)
+
+    def thumbnail(self, number: int) -> FloatImage:
+        """All of the plate's frame, encoded, some hundred pixels wide."""
+        return self._thumbnails.get(number, lambda: self._reduced(number), lambda made: made.nbytes)
+
+    def _reduced(self, number: int) -> FloatImage:
+        frame = self._read(self.plate, number)
+        height, width = frame.pixels.shape[:2]
+        part = _THUMBNAIL_PX / max(height, width, _THUMBNAIL_PX)
+        size = (max(8, round(width * part)), max(8, round(height * part)))
+        small = cv2.resize(finite(frame.rgb()), size, interpolation=cv2.INTER_AREA)
+        return colour.encode(np.ascontiguousarray(small, np.float32), frame.colour_space)
+
+    def under(self, number: int, box: Box) -> Under:
+        """One frame's pixels within a box."""
+        plate = self._encoded(self.plate, number, box)
+        base = plate if self.swapped is None else self._encoded(self.swapped, number, box)
+        matte = self._matte(number, box)
+        if matte is None:
+            return Under(number, box, base, plate, None, np.zeros(plate.shape[:2], bool))
+        wide = grown(matte > 0, self.job.matte_grow_px)
+        return Under(number, box, base, plate, _softened(wide, self.job.matte_grow_px), wide)
+
+    def key(self, number: int, margin_px: int, report: Reporter) -> Key:
+        """One painted keyframe, with a margin round what was painted.
+
+        Raises:
+            PlateError: it cannot be read, or is of another size than the plate.
+            JobError: nothing is painted on it.
+        """
+        fix, base, window = self._read(self.fix, number), self.base(number), self.window(number)
+        if fix.display_window != base.display_window or fix.pixel_aspect != base.pixel_aspect:
+            raise PlateError(
+                f"The keyframe is {_size(fix)}, the frame it was painted on {_size(base)}.",
+                where=self.fix.where(number),
+                fix="write the keyframe in the size and format of the plate",
+            )
+        painting = read_painting(fix, base, window)
+        if painting.bad:
+            said = f"{painting.bad} pixels of the keyframe are no numbers: taken as unpainted."
+            report(Warned(said, number))
+        style, alpha = painting.encoded, painting.alpha
+        under = self.under(number, window)
+        cover = alpha if alpha is not None else _difference(style, under.base)
+        if not (cover > 0).any():
+            raise JobError(
+                "Nothing is painted on the keyframe: it is the same as the frame it was painted on.",
+                where=self.fix.where(number),
+                fix="paint on it, or give the frames it was painted on as swapped",
+            )
+        # A clean-up may need any part of the keyframe; a change only what lies round it.
+        box = window if self.matte else bounds(cover > 0, window).grow(2 * margin_px).intersect(window)
+        return _key(number, box, window, style, under, cover)
+
+    def stamps(self, plate: Plate | None, numbers: Iterable[int]) -> list[Stamp]:
+        """Name, size and time of a plate's files, looked at once."""
+        if plate is None:
+            return []
+        there = [number for number in numbers if number in plate.frames]
+        for number in there:
+            place = (plate.name, number)
+            if place not in self._stamps:
+                self._stamps[place] = stamp_of(plate.file(number))
+        return [self._stamps[plate.name, number] for number in there]
+
+    def _matte(self, number: int, box: Box) -> FloatImage | None:
+        """The frame's matte within a box; None where the job has none, zeros where the frame has none."""
+        if self.matte is None:
+            return None
+        covered = np.zeros((box.height, box.width), np.float32)
+        if number not in self.matte.frames:
+            return covered
+        frame = self._read(self.matte, number)
+        inside = frame.data_window.intersect(box)
+        if not inside.empty:
+            covered[inside.slices(box)] = matte_within(frame, inside)
+        return covered
+
+    def _encoded(self, plate: Plate, number: int, box: Box) -> FloatImage:
+        frame = self._read(plate, number)
+        return encoded_within(frame, *box.slices(frame.data_window))
+
+    def _read(self, plate: Plate, number: int) -> Frame:
+        """A frame, kept for a few turns."""
+        place = (plate.name, number)
+        return self._kept.get(place, lambda: plate.read(number), lambda frame: frame.pixels.nbytes)
+
+
+def keyframes(fix: Plate, plate: Plate) -> tuple[int, ...]:
+    """The frames that are painted, of those that the plate has.
+
+    Raises:
+        JobError: none.
+    """
+    found = tuple(number for number in fix.frames if number in plate.frames)
+    if not found:
+        raise JobError(
+            f"No keyframe is of a frame of the plate: {fix.frames} painted, {plate.frames} in the plate.",
+            where=fix.name,
+            fix="name the keyframe by its frame, such as fix.1017.exr",
+        )
+    return found
+
+
+def _key(number: int, box: Box, window: Box, style: FloatImage, under: Under, cover: FloatImage) -> Key:
+    rows, columns = box.slices(window)
+    painted, base = (np.ascontiguousarray(one[rows, columns]) for one in (style, under.base))
+    same = under.base is under.plate
+    plate = base if same else np.ascontiguousarray(under.plate[rows, columns])
+    if under.matte is not None:
+        # Nothing under a clean-up's paint is followed; round it the painting is the plate.
+        base = plate = painted
+    part = np.ascontiguousarray(cover[rows, columns])
+    return Key(number, box, painted, base, plate, part, gain_of(painted, base))
+
+
+def _difference(style: FloatImage, base: FloatImage) -> FloatImage:
+    """Where a painting differs from what it was painted on, with a soft edge outside."""
+    painted: NDArray[np.bool_] = np.abs(style - base).max(axis=2) > _PAINTED
+    wide = grown(painted, 2 * _SOFT_EDGE_PX).astype(np.float32)
+    return np.asarray(np.maximum(painted, cv2.blur(wide, (2 * _SOFT_EDGE_PX + 1,) * 2)), np.float32)
+
+
+def _softened(hidden: NDArray[np.bool_], border_px: int) -> FloatImage:
+    """A clean-up's cover: whole over the matte, falling off within its border."""
+    if border_px == 0:
+        return hidden.astype(np.float32)
+    edge = 2 * (border_px // 2) + 1
+    inner = cv2.erode(hidden.astype(np.float32), np.ones((edge, edge), np.uint8))
+    return np.asarray(cv2.blur(inner, (edge, edge)), np.float32)
+
+
+def _size(frame: Frame) -> str:
+    window = frame.display_window
+    aspect = "" if frame.pixel_aspect == 1 else f" with pixels {frame.pixel_aspect:g} wide"
+    return f"{window.width}×{window.height}{aspect}"

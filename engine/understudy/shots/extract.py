@@ -1,0 +1,94 @@
+"""`understudy extract`: one performer's faces, aligned, as a face set to train on."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from understudy.core.errors import PlateError
+from understudy.core.progress import Failed, Finished, Progress, Reporter
+from understudy.core.settings import Settings
+from understudy.face import align
+from understudy.face.crop import cut
+from understudy.face.curate import sharpness
+from understudy.face.faceset.store import FaceRecord, FaceSet
+from understudy.face.pose import pose
+from understudy.face.track.store import TrackedFace
+from understudy.image.plate import Plate, chosen_frames, open_plate
+from understudy.jobs.table import ExtractJob
+from understudy.provenance import releases
+from understudy.shots.detect_and_track import find_performer
+
+
+def run(job: ExtractJob, *, report: Reporter, settings: Settings) -> dict[str, Any]:
+    """Write a face set; the same frames again replace what they wrote before.
+
+    The plate is read twice, to follow and to crop: the placement is smoothed over time, so no crop can be
+    cut before the frames after it are known, and thousands of frames do not fit in memory.
+
+    Raises:
+        PlateError: the plate cannot be opened.
+        FaceError: no face is in it, or the set holds another identity or coverage.
+        ReleaseError: the release is unreadable, or does not allow training today.
+    """
+    permission = _permission(job)
+    with closing(open_plate(job.plate, colour_space=job.colour_space)) as plate:
+        frames = chosen_frames(plate, job.frames)
+        found = find_performer(job, plate, frames, report=report, settings=settings)
+        faceset = FaceSet.create(
+            job.faceset,
+            identity=job.identity,
+            coverage=job.coverage,
+            crop_size=job.crop_size,
+            release_digest=permission,
+            detector=found.detector,
+        )
+        failed = list(found.failed_frames)
+        with faceset:
+            for done, (number, face) in enumerate(found.faces.items()):
+                report(Progress("write faces", done, len(found.faces), f"frame {number}"))
+                try:
+                    add_face(faceset, plate, number, face)
+                except PlateError as exc:
+                    report(Failed(exc.as_dict(), number))
+                    failed.append(number)
+    result = {
+        "faceset": str(job.faceset),
+        "identity": job.identity,
+        "frames": len(frames),
+        "faces": len(found.faces),
+        "detector": found.detector,
+        "failed_frames": failed,
+    }
+    report(Finished(result))
+    return result
+
+
+def add_face(faceset: FaceSet, plate: Plate, number: int, face: TrackedFace) -> None:
+    """Cut one frame's face and add it to the set."""
+    matrix = align.plate_to_aligned(face.landmarks, coverage=faceset.coverage, size=faceset.crop_size)
+    crop = cut(plate.read(number), matrix, faceset.crop_size)
+    yaw, pitch, _ = pose(face.landmarks)
+    record = FaceRecord(
+        frame=number,
+        origin=plate.name,
+        landmarks_aligned=align.transform(face.landmarks, matrix).astype(np.float32),
+        plate_to_aligned=matrix,
+        confidence=face.confidence,
+        sharpness=sharpness(crop),
+        yaw=yaw,
+        pitch=pitch,
+    )
+    faceset.add(record, crop)
+
+
+def _permission(job: ExtractJob) -> str:
+    """Digest of the performer's release, none without one; a face set is there to be trained on."""
+    if job.release is None:
+        return ""
+    granted = releases.load(job.release)
+    granted.require("train", date.today())
+    return granted.digest

@@ -1,0 +1,232 @@
+"""`understudy points`: a track's faces as one document for a host, and corrections by hand back into it.
+
+Convention: pixels of the plate, x right, y down, pixel centres at integers, counted from the display window's
+top left pixel, as in the track. A host that counts otherwise converts on its own side.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from understudy.comp.mattes import matte
+from understudy.core import atomic
+from understudy.core.errors import FaceError, JobError, UnderstudyError
+from understudy.core.progress import Finished, Progress, Reporter, Warned
+from understudy.core.settings import Settings
+from understudy.face import align
+from understudy.face.detect.protocol import Points
+from understudy.face.template import BASE, WEIGHTS
+from understudy.face.track.correct import follow_moved
+from understudy.face.track.smooth import moved_box
+from understudy.face.track.store import Track, TrackedFace
+from understudy.image.sequence import FrameRange
+from understudy.jobs.table import PointsJob
+
+SCHEMA_VERSION = 1
+COVERAGE = "full"
+"""The coverage whose aligned square a face's four corners are of."""
+LARGEST_BYTES = 256_000_000
+LARGEST_PX = 1e6
+# Finer than the documents of other programs write a pixel: a smaller difference is no correction.
+_SAME_PX = 1e-4
+
+_Number = Annotated[float, Field(strict=True, ge=-LARGEST_PX, le=LARGEST_PX, allow_inf_nan=False)]
+_Point = tuple[_Number, _Number]
+_FrameText = Annotated[str, Field(pattern=r"^(0|-?[1-9][0-9]{0,8})$")]
+_IndexText = Annotated[str, Field(pattern=r"^([0-9]|[1-5][0-9]|6[0-7])$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Face(_Part):
+    """One frame's face; what only the host reads is let through."""
+
+    by_hand: Annotated[bool, Field(strict=True)] = False
+    landmarks: Annotated[tuple[_Point, ...], Field(min_length=68, max_length=68)] | None = None
+    moved: dict[_IndexText, _Point] = {}
+    confidence: Any = None
+    hull: Any = None
+    placement: Any = None
+    corners: Any = None
+
+
+class _Document(_Part):
+    schema_version: Literal[1]
+    track: str = ""
+    plate: str = ""
+    detector: str = ""
+    faces: dict[_FrameText, _Face]
+
+
+def run(job: PointsJob, *, report: Reporter, settings: Settings) -> dict[str, Any]:
+    """Write a track's faces as a document, or put a document's corrections into the track, marked by hand.
+
+    Raises:
+        FaceError: the track cannot be read, has no face in the frames, or a correction is no face.
+        JobError: the document's name does not end in .json, or it is no document of this version.
+    """
+    track = Track.open(job.track)
+    frames = None if job.frames is None else FrameRange.parse(job.frames)
+    act = read if job.action == "read" else correct
+    result = {"track": str(job.track), "document": str(job.document)}
+    result |= act(track, job.document, frames=frames, report=report)
+    report(Finished(result))
+    return result
+
+
+def read(track: Track, path: Path, *, frames: FrameRange | None, report: Reporter) -> dict[str, Any]:
+    """Write the document of a track's faces, atomically.
+
+    Raises:
+        FaceError: the track has no face in these frames.
+        JobError: the path does not end in .json.
+    """
+    if path.suffix.lower() != ".json":
+        raise JobError("A document of points is a .json file.", where=path, fix="name it face.json, say")
+    chosen = {number: face for number, face in track.faces.items() if frames is None or number in frames}
+    if not chosen:
+        there = f"choose among {FrameRange(tuple(track.faces))}" if track.faces else "track the shot again"
+        asked = "" if frames is None else f" in the frames {frames}"
+        raise FaceError(f"The track has no face{asked}.", where=track.path, fix=there)
+    faces: dict[str, Any] = {}
+    for done, (number, face) in enumerate(chosen.items()):
+        report(Progress("read points", done, len(chosen), f"frame {number}"))
+        faces[str(number)] = _written(face)
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "track": str(track.path),
+        "plate": track.plate,
+        "detector": track.detector,
+        "faces": faces,
+    }
+    atomic.write_text(path, json.dumps(document, allow_nan=False, ensure_ascii=False) + "\n")
+    report(Progress("read points", len(chosen), len(chosen)))
+    return {"faces": len(faces), "by_hand": sum(face.by_hand for face in chosen.values())}
+
+
+def correct(track: Track, path: Path, *, frames: FrameRange | None, report: Reporter) -> dict[str, Any]:
+    """Put the faces that a document marks as set by hand into the track; all of them or none are written.
+
+    A face that equals the track's is left alone. Where a face names only some landmarks as `moved`, the
+    others follow as `face.correct.follow_moved` says.
+
+    Raises:
+        FaceError: a face is no face, or its frame is not in the track.
+        JobError: the document cannot be read, or is none of this version.
+    """
+    document = _read(path)
+    if document.plate and document.plate != track.plate:
+        names = f"the document is of {document.plate}, the track of {track.plate}"
+        report(Warned(f"The document names another plate than the track: {names}."))
+    by_hand = {int(text): face for text, face in document.faces.items() if face.by_hand}
+    chosen = {number: by_hand[number] for number in sorted(by_hand) if frames is None or number in frames}
+    corrected: list[TrackedFace] = []
+    for done, (number, face) in enumerate(chosen.items()):
+        report(Progress("correct points", done, len(chosen), f"frame {number}"))
+        before = _face_of(track, number, path)
+        after = _landmarks(face, before, path)
+        if np.abs(after - before.landmarks).max() > _SAME_PX:
+            box = moved_box(before, after)
+            corrected.append(TrackedFace(number, after, before.confidence, True, box))
+    if corrected:
+        track.with_faces(corrected)
+    else:
+        report(Warned("No face of the document is marked as set by hand and differs from the track."))
+    report(Progress("correct points", len(chosen), len(chosen)))
+    return {"corrected": len(corrected), "frames": [face.frame for face in corrected]}
+
+
+def _written(face: TrackedFace) -> dict[str, Any]:
+    size = 256  # any: the corners are the square's, not its pixels'
+    to_plate = align.invert(align.plate_to_aligned(face.landmarks, coverage=COVERAGE, size=size))
+    low, high = -0.5, size - 0.5
+    corners = align.transform([[low, low], [high, low], [high, high], [low, high]], to_plate)
+    return {
+        # The shortest decimals that are this float32 again: an unchanged document changes nothing.
+        "landmarks": [[float(str(x)), float(str(y))] for x, y in face.landmarks],
+        "confidence": face.confidence,
+        "by_hand": face.by_hand,
+        "hull": _rounded(matte.outline(face.landmarks)),
+        "placement": align.similarity(BASE, face.landmarks, WEIGHTS).tolist(),
+        "corners": _rounded(corners),
+    }
+
+
+def _rounded(points: NDArray[np.float64]) -> list[list[float]]:
+    rows: list[list[float]] = points.round(4).tolist()
+    return rows
+
+
+def _read(path: Path) -> _Document:
+    fix = "take the document that `understudy points --action read` writes, and change its faces"
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST_BYTES + 1)
+    except OSError as exc:
+        what = f"The document of points cannot be read: {exc.strerror}."
+        raise JobError(what, where=path, fix="check the path") from exc
+    try:
+        if len(data) > LARGEST_BYTES:
+            raise ValueError("too large")
+        values = json.loads(data)
+    except (ValueError, RecursionError) as exc:
+        raise JobError("The document of points is not JSON.", where=path, fix=fix) from exc
+    if isinstance(values, dict) and values.get("schema_version") != SCHEMA_VERSION:
+        found = str(values.get("schema_version"))[:20]
+        what = f"The document of points has version {found}; this Understudy reads {SCHEMA_VERSION}."
+        raise JobError(what, where=path, fix=fix)
+    try:
+        return _Document.model_validate(values)
+    except ValidationError as exc:
+        raise _refused(exc, path, fix) from exc
+
+
+def _refused(exc: ValidationError, path: Path, fix: str) -> UnderstudyError:
+    first = exc.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part)[:20] for part in first["loc"])
+    kind = FaceError if first["loc"][:1] == ("faces",) else JobError
+    return kind(
+        f"The document of points is not as it should be: {first['msg']}.", where=f"{path}: {place}", fix=fix
+    )
+
+
+def _face_of(track: Track, number: int, path: Path) -> TrackedFace:
+    if number not in track.faces:
+        raise FaceError(
+            f"The document corrects frame {number}, in which the track has no face.",
+            where=path,
+            fix="take the frame out of the document, or track it first",
+        )
+    return track.faces[number]
+
+
+def _landmarks(face: _Face, before: TrackedFace, path: Path) -> Points:
+    """A document's face in full."""
+    base = before.landmarks if face.landmarks is None else np.array(face.landmarks, np.float32)
+    moved: Mapping[int, tuple[float, float]] = {int(text): place for text, place in face.moved.items()}
+    return _checked(follow_moved(_checked(base, before.frame, path), moved), before.frame, path)
+
+
+def _checked(landmarks: Points, number: int, path: Path) -> Points:
+    """The landmarks, where a face can be placed by them."""
+    try:
+        matrix = align.plate_to_aligned(landmarks, coverage=COVERAGE, size=256)
+        placeable = bool(np.isfinite(matrix).all()) and align.magnification(matrix) > 0
+    except FaceError:
+        placeable = False
+    if not placeable:
+        raise FaceError(
+            f"The landmarks of frame {number} are no face: they cannot be turned and scaled onto one.",
+            where=path,
+            fix="give the 68 landmarks in their order, or move single ones",
+        )
+    return landmarks

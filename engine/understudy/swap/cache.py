@@ -1,0 +1,73 @@
+"""What a process that runs many jobs keeps between them: the open model, the last frames, the last faces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from understudy.core.cache import LruCache, Stamp, stamp_of
+from understudy.image.frame import Frame
+from understudy.image.plate import Plate
+from understudy.inference.model import Model
+from understudy.jobs.table import SwapJob
+from understudy.swap.colour_statistics import Evidence
+from understudy.swap.frame_data import Drawn, Shape
+
+# Some twenty frames of 4K RGB, or eighty of HD, and some hundred faces of 512 pixels: a knob is turned on one
+# frame, or on a few.
+FRAME_BYTES = 2 * 2**30
+DRAWN_BYTES = 2**30
+EVIDENCE_BYTES = 2**27
+
+
+class Warm:
+    """One open model, the last frames, what the network last drew, and what was last measured on it.
+
+    A changed file is read again: everything is kept under its file's size and time. Kept frames cannot be
+    written to, as every later run sees them.
+    """
+
+    def __init__(self, frame_bytes: int = FRAME_BYTES, drawn_bytes: int = DRAWN_BYTES) -> None:
+        self._model: tuple[Stamp, str, Model] | None = None
+        self.frames: LruCache[Frame] = LruCache(frame_bytes)
+        self.drawn: LruCache[Drawn | None] = LruCache(drawn_bytes)
+        self.shapes: LruCache[Shape] = LruCache(drawn_bytes)
+        self.evidence: LruCache[Evidence | None] = LruCache(EVIDENCE_BYTES)
+
+    @classmethod
+    def for_one_run(cls, job: SwapJob) -> Warm:
+        """What a run keeps that nobody comes after: nothing, but for frames that look at their neighbours."""
+        if job.temporal_window == 0:
+            return cls(frame_bytes=0, drawn_bytes=0)
+        return cls(frame_bytes=FRAME_BYTES // 2, drawn_bytes=DRAWN_BYTES // 2)
+
+    def model(self, path: Path, device: str, threads: int) -> Model:
+        """The model of an .onnx file, opened where it is not open yet.
+
+        Raises:
+            ModelError: it cannot be opened.
+        """
+        stamp = stamp_of(path)
+        if self._model is not None and self._model[:2] == (stamp, device):
+            return self._model[2]
+        self._model = None  # models are large: the old one goes before the new one comes
+        opened = Model.open(path, device=device, threads=threads)
+        self._model = (stamp, device, opened)
+        return opened
+
+    def frame(self, plate: Plate, number: int, colour_space: str | None) -> Frame:
+        """A plate's frame, read where it is not kept.
+
+        Args:
+            colour_space: What the plate was opened with.
+
+        Raises:
+            PlateError: it cannot be read.
+        """
+
+        def read() -> Frame:
+            frame = plate.read(number)
+            frame.pixels.flags.writeable = False
+            return frame
+
+        key = (stamp_of(plate.file(number)), number, colour_space)
+        return self.frames.get(key, read, lambda frame: frame.pixels.nbytes)

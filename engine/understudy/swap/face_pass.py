@@ -1,0 +1,116 @@
+"""The face pass: the new face in the plate's rectangle with its mattes and maps, to finish in the host."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from understudy.comp.colour.illumination import Light
+from understudy.comp.colour.matrix import ColourMatch, Matrix, numbers
+from understudy.comp.detail import grain
+from understudy.face import align
+from understudy.face.crop import encoded_within, shifted
+from understudy.image import colour
+from understudy.image.frame import Box, FloatImage, Frame, MetadataValue
+from understudy.swap.colour_statistics import Colour
+from understudy.swap.frame_data import NewFace
+from understudy.swap.recipe import resize
+
+_ALWAYS = ("R", "G", "B", "A", "matte_final.A", "matte_learned.A", "matte_hull.A", "uv.R", "uv.G")
+
+
+def layers(frame: Frame, made: NewFace) -> Frame:
+    """The face before its colours change, what changes them, and its mattes, opacity left out.
+
+    `light` and `face_light`, in encoded units, and `matte_occlusion` are there where they were asked for.
+    """
+    box = made.box(frame.data_window)
+    inside = made.warp_matte(np.ones((made.size, made.size), np.float32), box)
+    rgb, colours = _left_to_the_host(made)
+    face = colour.decode(made.warp_colours(rgb, box), frame.colour_space) * inside[..., None]
+    planes = {
+        **_named("", face),
+        "A": inside,
+        "matte_final.A": made.warp_matte(made.shape.final, box),
+        "matte_learned.A": made.warp_matte(made.shape.single["learned"], box),
+        "matte_hull.A": made.warp_matte(made.shape.single["hull"], box),
+        **_uv(shifted(made.plate_to_aligned, box.x0, box.y0), box, made.size),
+    }
+    if "occlusion" in made.shape.single:
+        planes["matte_occlusion.A"] = made.warp_matte(made.shape.single["occlusion"], box)
+    if colours.light is not None:
+        for name, small in (("light", colours.light.plate), ("face_light", colours.light.face)):
+            planes |= _named(f"{name}.", made.warp_colours(resize(small, made.size), box))
+    return Frame(
+        np.ascontiguousarray(np.stack(list(planes.values()), axis=-1), np.float32),
+        tuple(planes),
+        box,
+        frame.display_window,
+        frame.colour_space,
+        premultiplied=True,
+        pixel_aspect=frame.pixel_aspect,
+        metadata=_metadata(frame, made, colours) | _grain(frame, box, planes["matte_final.A"]),
+        storage="float",
+    )
+
+
+def _left_to_the_host(made: NewFace) -> tuple[FloatImage, Colour]:
+    """A matrix is left to the host; a table, which its nodes cannot read, is baked."""
+    colours = made.colour
+    if colours.match.table is None:
+        return made.rgb, colours
+    solved, light = colours.match.at_strength(colours.strength), colours.light
+    baked = None if light is None else Light(solved.apply(light.face), light.plate)
+    return solved.apply(made.rgb), replace(colours, match=ColourMatch.identity(), light=baked)
+
+
+def _named(beginning: str, picture: FloatImage) -> dict[str, FloatImage]:
+    return {f"{beginning}{name}": picture[..., index] for index, name in enumerate("RGB")}
+
+
+def _metadata(frame: Frame, made: NewFace, colours: Colour) -> dict[str, MetadataValue]:
+    """Numbers as text: hosts differ in what they make of arrays in a header."""
+    found = colour.linear_to_encoded(frame.colour_space)
+    return {
+        "understudy:colour_match": colours.match.as_text(),
+        "understudy:colour_strength": float(colours.strength),
+        "understudy:light_strength": float(colours.light_strength if colours.light is not None else 0),
+        "understudy:grade": numbers(colours.grade),
+        "understudy:opacity": float(made.opacity),
+        "understudy:plate_to_aligned": numbers(made.plate_to_aligned),
+        "understudy:aligned_size": made.size,
+        "understudy:encoding": colour.ENCODED,
+        **({} if found is None else _curves_apart(found)),
+    }
+
+
+def _grain(frame: Frame, box: Box, covered: FloatImage) -> dict[str, MetadataValue]:
+    """The plate's grain under the matte, mean deviation by channel, for a host that adds it by itself."""
+    rows, columns = box.slices(frame.data_window)
+    plate = encoded_within(frame, rows, columns)
+    return {"understudy:grain": numbers(grain.measure(plate, covered).mean)}
+
+
+def _curves_apart(matrix: Matrix) -> dict[str, MetadataValue]:
+    """What stands before and after the encoded space's curve, for a host that has nodes for both."""
+    return {
+        "understudy:linear_to_encoded": numbers(matrix),
+        "understudy:encoded_to_linear": numbers(np.asarray(np.linalg.inv(matrix), np.float64)),
+    }
+
+
+def empty(frame: Frame) -> Frame:
+    """A face pass without a face: one transparent pixel, so that the sequence has no gap."""
+    left, top = frame.display_window.x0, frame.display_window.y0
+    nothing = np.zeros((1, 1, len(_ALWAYS)), np.float32)
+    corner = Box(left, top, left + 1, top + 1)
+    return Frame(nothing, _ALWAYS, corner, frame.display_window, frame.colour_space, storage="float")
+
+
+def _uv(to_box: np.ndarray, box: Box, size: int) -> dict[str, FloatImage]:
+    """Where each of the box's pixels lies on the aligned face: 0..1, x right, y up as STMap wants it."""
+    x, y = np.meshgrid(np.arange(box.width, dtype=np.float64), np.arange(box.height, dtype=np.float64))
+    aligned = align.transform(np.stack([x.ravel(), y.ravel()], axis=1), to_box)
+    share = ((aligned + 0.5) / size).reshape(box.height, box.width, 2).astype(np.float32)
+    return {"uv.R": share[..., 0], "uv.G": 1.0 - share[..., 1]}

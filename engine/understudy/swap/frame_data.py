@@ -1,0 +1,164 @@
+"""One frame's face on its way: what the network drew, its mattes, the recipe's result and its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from understudy.comp.merge import paste
+from understudy.face import align
+from understudy.face.track.store import TrackedFace
+from understudy.image.frame import Box, FloatImage, Frame
+from understudy.swap.colour_statistics import Colour, Evidence
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What the network made of one frame: all that compositing needs of it, at the network's size S.
+
+    Attributes:
+        face: (S, S, 3) the new face, encoded; beyond its matte its own colours go on.
+        learned: (S, S) the matte of the new face, a little longer at the chin and over the brows' ends.
+        destination: (S, S) the matte of the plate's own.
+        plate: (S, S, 3) the plate's own face, encoded.
+        known: (S, S, 3) the plate's own face as the model draws it, encoded.
+        landmarks: (68, 2) pixels of the plate.
+        drawn_at: (68, 2) pixels of the new face, where its features lie.
+        plate_to_aligned: (2, 3) matrix at S.
+    """
+
+    face: FloatImage
+    learned: FloatImage
+    destination: FloatImage
+    plate: FloatImage
+    known: FloatImage
+    landmarks: FloatImage
+    drawn_at: FloatImage
+    plate_to_aligned: np.ndarray
+
+    @property
+    def size(self) -> int:
+        """S."""
+        return int(self.face.shape[0])
+
+    @property
+    def aligned(self) -> FloatImage:
+        """(68, 2) pixels of the plate's own face."""
+        return align.transform(self.landmarks, self.plate_to_aligned).astype(np.float32)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes it holds."""
+        pictures = (self.face, self.learned, self.destination, self.plate, self.known)
+        return sum(one.nbytes for one in pictures)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The mattes of one frame, aligned, at the working size W.
+
+    Attributes:
+        single: (W, W) every matte by its name, as it came.
+        final: (W, W) the chosen ones as one, without the opacity.
+        plate_to_aligned: (2, 3) matrix at W, as tracked.
+    """
+
+    single: Mapping[str, FloatImage]
+    final: FloatImage
+    plate_to_aligned: np.ndarray
+
+    @property
+    def size(self) -> int:
+        """W."""
+        return int(self.final.shape[0])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes it holds."""
+        return self.final.nbytes + sum(one.nbytes for one in self.single.values())
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What one frame is made from.
+
+    Attributes:
+        number: The frame's number.
+        frame: The plate's frame.
+        near: The track's face on the frame before, on this one, and on the one after.
+        drawn: What the network made of it; None without a face in the frame.
+        shape: Its mattes; None like `drawn`.
+        evidence: What this frame and its neighbours say about colour; None where there is nothing to measure.
+    """
+
+    number: int
+    frame: Frame
+    near: tuple[TrackedFace | None, ...]
+    drawn: Drawn | None
+    shape: Shape | None
+    evidence: Evidence | None
+
+
+@dataclass(frozen=True)
+class NewFace:
+    """A new face, aligned, at its working size W.
+
+    Attributes:
+        rgb: (W, W, 3) encoded, before its colours change.
+        colour: How they change.
+        shape: Its mattes.
+        opacity: 0..1.
+        plate_to_aligned: (2, 3) matrix at W, the artist's own move included.
+        path: The same at even steps while the shutter is open; empty where it does not blur.
+    """
+
+    rgb: FloatImage
+    colour: Colour
+    shape: Shape
+    opacity: float
+    plate_to_aligned: np.ndarray
+    path: tuple[np.ndarray, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """W."""
+        return int(self.rgb.shape[0])
+
+    def finished(self) -> FloatImage:
+        """(W, W, 3) encoded, matched, lit and graded."""
+        return self.colour.apply(self.rgb)
+
+    def box(self, window: Box, *, covered_only: bool = False) -> Box:
+        """The rectangle of the plate within `window` that the face, or what its matte covers, can reach."""
+        area = Box(0, 0, self.size, self.size)
+        places = self._to_plate()
+        if covered_only:
+            area = paste.covered(self.shape.final, margin=paste.reach_px(places[0], self.size))
+        boxes = [paste.paste_box(to_plate, area, window) for to_plate in places]
+        present = [box for box in boxes if not box.empty] or boxes[:1]
+        return Box(
+            min(box.x0 for box in present),
+            min(box.y0 for box in present),
+            max(box.x1 for box in present),
+            max(box.y1 for box in present),
+        )
+
+    def warp_colours(self, encoded: FloatImage, box: Box) -> FloatImage:
+        """An aligned picture warped into the rectangle."""
+        return self._warp(encoded, box, "cubic")
+
+    def warp_matte(self, aligned: FloatImage, box: Box) -> FloatImage:
+        """An aligned matte warped into the rectangle."""
+        return self._warp(aligned, box, "linear")
+
+    def _to_plate(self) -> list[np.ndarray]:
+        return [align.invert(matrix) for matrix in self.path or (self.plate_to_aligned,)]
+
+    def _warp(self, aligned: FloatImage, box: Box, interpolation: str) -> FloatImage:
+        places = self._to_plate()
+        total = paste.warp_to_box(aligned, places[0], box, interpolation)
+        for to_plate in places[1:]:
+            total += paste.warp_to_box(aligned, to_plate, box, interpolation)
+        return np.asarray(total / np.float32(len(places)), np.float32)

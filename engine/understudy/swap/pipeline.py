@@ -1,0 +1,98 @@
+"""`understudy swap`: frames are read, made and written here, one by one. Where each part of it lives.
+
+    footage   plate frame ── cut ──> aligned face ── network ──> new face, its mattes
+    recipe                                             │ mattes: chosen, combined, eroded, feathered
+                                                       │ colour: a matrix in the encoded space; light
+                                                       │ detail: sharpness
+                                                       │ mouth: the plate's own, where asked for
+    merging   finished frame <── merge, under the matte only ── warp into the rectangle it covers
+
+Convention:
+    Everything between the two lines of the plate is in the encoded space.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+from typing import Any
+
+from understudy.core.errors import UnderstudyError
+from understudy.core.progress import Failed, Finished, Progress, Reporter, Warned
+from understudy.core.settings import Settings
+from understudy.face.track.store import Track
+from understudy.image.exr import write_image
+from understudy.image.frame import Frame
+from understudy.image.plate import chosen_frames, open_plate, refuse_overwriting
+from understudy.image.sequence import Pattern
+from understudy.jobs.summary import outcome
+from understudy.jobs.table import SwapJob
+from understudy.provenance.stamp import is_done
+from understudy.swap import face_pass, merging, recipe
+from understudy.swap.cache import Warm
+from understudy.swap.context import Footage
+from understudy.swap.frame_data import Moment
+from understudy.swap.output import digest, stamped
+
+
+def run(job: SwapJob, *, report: Reporter, settings: Settings, warm: Warm | None = None) -> dict[str, Any]:
+    """Swap the job's frames; one bad frame never loses the others, and finished ones are not done again.
+
+    Args:
+        warm: Keeps the model and the frames between runs in one process.
+
+    Raises:
+        PlateError: the plate cannot be opened.
+        FaceError: the track cannot be read.
+        ModelError: the model cannot be opened.
+        JobError: the output would overwrite the plate.
+    """
+    kept_warm = Warm.for_one_run(job) if warm is None else warm
+    model = kept_warm.model(
+        job.model, settings.device if job.device == "auto" else job.device, settings.threads
+    )
+    track, output = Track.open(job.track), Pattern.parse(job.output)
+    if model.card.landmarks not in ("", track.detector):
+        report(
+            Warned(
+                f"The track's landmarks are of {track.detector!r}, the model's of {model.card.landmarks!r}: "
+                "features will lie elsewhere. Track the shot with the model's detector."
+            )
+        )
+    written: list[int] = []
+    kept: list[int] = []
+    failed: dict[int, UnderstudyError] = {}
+    with ExitStack() as opened:
+        plate = opened.enter_context(closing(open_plate(job.plate, colour_space=job.colour_space)))
+        roto = opened.enter_context(closing(open_plate(job.matte_external))) if job.matte_external else None
+        footage = Footage(job, plate, track, model, roto, kept_warm)
+        frames = chosen_frames(plate, job.frames)
+        for done, number in enumerate(frames):
+            report(Progress("swap", done, len(frames), f"frame {number}"))
+            path = output.path(number)
+            try:
+                wanted = digest(footage, number)
+                if is_done(path, wanted):
+                    kept.append(number)
+                    continue
+                refuse_overwriting(path, {"plate": plate, "matte": roto}, number)
+                frame = process(job.at(number), footage.moment(number), report=report)
+                write_image(path, stamped(frame, job, model.card, wanted), compression=job.exr_compression)
+                written.append(number)
+            except UnderstudyError as exc:
+                failed[number] = exc
+                report(Failed(exc.as_dict(), number))
+        report(Progress("swap", len(frames), len(frames)))
+    result = {**outcome(job.output, written, kept, failed), "provider": model.session.provider}
+    report(Finished(result))
+    return result
+
+
+def process(job: SwapJob, moment: Moment, *, report: Reporter) -> Frame:
+    """One frame in memory: the finished frame or the face pass, the plate itself where there is no face."""
+    frame = moment.frame
+    if moment.drawn is not None and moment.shape is not None:
+        made = recipe.composite(job, moment, moment.drawn, moment.shape)
+        return merging.finish(job, moment, made) if job.write == "frame" else face_pass.layers(frame, made)
+    what = "The track has no face here" if moment.near[1] is None else "The face lies outside the frame"
+    report(Warned(f"{what}; the plate goes through unchanged.", moment.number))
+    return frame if job.write == "frame" else face_pass.empty(frame)
