@@ -14,16 +14,20 @@ from understudy.face.crop import encoded_within, shifted
 from understudy.image import colour
 from understudy.image.frame import Box, FloatImage, Frame, MetadataValue
 from understudy.swap.colour_statistics import Colour
-from understudy.swap.frame_data import NewFace
+from understudy.swap.frame_data import NewFace, Shape
 from understudy.swap.recipe import resize
 
-_ALWAYS = ("R", "G", "B", "A", "matte_final.A", "matte_learned.A", "matte_hull.A", "uv.R", "uv.G")
+_ALWAYS = (
+    "R", "G", "B", "A", "uv.R", "uv.G",
+    "matte_final.A", "matte_combined.A", "matte_learned.A", "matte_hull.A",
+)  # fmt: skip
 
 
 def layers(frame: Frame, made: NewFace) -> Frame:
     """The face before its colours change, what changes them, and its mattes, opacity left out.
 
-    `light` and `face_light`, in encoded units, and `matte_occlusion` are there where they were asked for.
+    `light` and `face_light`, in encoded units, and the mattes of the destination, the occlusion, the box and
+    the roto are there where they were asked for.
     """
     box = made.box(frame.data_window)
     inside = made.warp_matte(np.ones((made.size, made.size), np.float32), box)
@@ -33,12 +37,10 @@ def layers(frame: Frame, made: NewFace) -> Frame:
         **_named("", face),
         "A": inside,
         "matte_final.A": made.warp_matte(made.shape.final, box),
-        "matte_learned.A": made.warp_matte(made.shape.single["learned"], box),
-        "matte_hull.A": made.warp_matte(made.shape.single["hull"], box),
+        "matte_combined.A": made.warp_matte(made.shape.combined, box),
+        **{f"matte_{name}.A": made.warp_matte(one, box) for name, one in _within(made.shape).items()},
         **_uv(shifted(made.plate_to_aligned, box.x0, box.y0), box, made.size),
     }
-    if "occlusion" in made.shape.single:
-        planes["matte_occlusion.A"] = made.warp_matte(made.shape.single["occlusion"], box)
     if colours.light is not None:
         for name, small in (("light", colours.light.plate), ("face_light", colours.light.face)):
             planes |= _named(f"{name}.", made.warp_colours(resize(small, made.size), box))
@@ -65,6 +67,17 @@ def _left_to_the_host(made: NewFace) -> tuple[FloatImage, Colour]:
     return solved.apply(made.rgb), replace(colours, match=ColourMatch.identity(), light=baked)
 
 
+def _within(mattes: Shape) -> dict[str, FloatImage]:
+    """The single mattes, 0 on the square's outermost pixels as the final one is; the roto is left alone."""
+    found = {}
+    for name, one in mattes.single.items():
+        found[name] = one
+        if name != "roto":
+            found[name] = one.copy()
+            found[name][[0, -1], :] = found[name][:, [0, -1]] = 0
+    return found
+
+
 def _named(beginning: str, picture: FloatImage) -> dict[str, FloatImage]:
     return {f"{beginning}{name}": picture[..., index] for index, name in enumerate("RGB")}
 
@@ -81,6 +94,11 @@ def _metadata(frame: Frame, made: NewFace, colours: Colour) -> dict[str, Metadat
         "understudy:plate_to_aligned": numbers(made.plate_to_aligned),
         "understudy:aligned_size": made.size,
         "understudy:encoding": colour.ENCODED,
+        "understudy:mattes": " ".join(
+            (*made.shape.chosen, *(["roto"] if "roto" in made.shape.single else []))
+        ),
+        "understudy:matte_combine": made.shape.mode,
+        "understudy:plate_alpha": int(frame.premultiplied and "A" in frame.channels),
         **({} if found is None else _curves_apart(found)),
     }
 

@@ -60,14 +60,20 @@ class Shape:
     """The mattes of one frame, aligned, at the working size W.
 
     Attributes:
-        single: (W, W) every matte by its name, as it came.
+        single: (W, W) every matte by its name, as it came; `roto` is the artist's.
         final: (W, W) the chosen ones as one, without the opacity.
         plate_to_aligned: (2, 3) matrix at W, as tracked.
+        combined: (W, W) the chosen ones with the edges of single sides, before erode, feather and roto.
+        chosen: Names of the mattes that are combined, without the roto.
+        mode: How they are combined.
     """
 
     single: Mapping[str, FloatImage]
     final: FloatImage
     plate_to_aligned: np.ndarray
+    combined: FloatImage
+    chosen: tuple[str, ...]
+    mode: str
 
     @property
     def size(self) -> int:
@@ -77,7 +83,7 @@ class Shape:
     @property
     def nbytes(self) -> int:
         """Bytes it holds."""
-        return self.final.nbytes + sum(one.nbytes for one in self.single.values())
+        return self.final.nbytes + self.combined.nbytes + sum(one.nbytes for one in self.single.values())
 
 
 @dataclass(frozen=True)

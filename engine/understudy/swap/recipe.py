@@ -48,13 +48,18 @@ def shape(job: SwapJob, drawn: Drawn, roto: Frame | None) -> Shape:
     working = working_size(drawn.plate_to_aligned, drawn.size)
     to_working = align.rescale(drawn.plate_to_aligned, drawn.size, working)
     single = _mattes(job, drawn, to_working, working)
-    own = [] if roto is None else [cut_matte(roto, to_working, working)]
-    chosen = [single[name] for name in single if getattr(job, f"matte_{name}")]
-    final = matte.combine(job.matte_combine, chosen or own)
+    chosen = tuple(name for name in single if getattr(job, f"matte_{name}"))
+    if roto is not None:
+        single["roto"] = cut_matte(roto, to_working, working)
+    artists = [single["roto"]] if "roto" in single else []
+    combined = matte.combine(job.matte_combine, [single[name] for name in chosen] or artists)
+    final = combined
     if chosen:
         unit = working / 100 if job.matte_unit == "percent" else _per_plate_px(to_working)
-        final = matte.combine(job.matte_combine, [_edged(job, final, unit), *own])
-    return Shape(single, final, to_working)
+        edged = _edged(job, combined, unit)
+        final = matte.combine(job.matte_combine, [edged, *artists])
+        combined = _edged(job.model_copy(update={"erode": 0.0, "feather": 0.0}), combined, unit)
+    return Shape(single, final, to_working, combined, chosen, job.matte_combine)
 
 
 def _mattes(job: SwapJob, drawn: Drawn, to_working: np.ndarray, working: int) -> dict[str, FloatImage]:
