@@ -14,7 +14,7 @@ from understudy.face.crop import encoded_within, shifted
 from understudy.image import colour
 from understudy.image.frame import Box, FloatImage, Frame, MetadataValue
 from understudy.swap.colour_statistics import Colour
-from understudy.swap.frame_data import NewFace, Shape
+from understudy.swap.frame_data import NewFace
 from understudy.swap.recipe import resize
 
 _ALWAYS = (
@@ -38,7 +38,7 @@ def layers(frame: Frame, made: NewFace) -> Frame:
         "A": inside,
         "matte_final.A": made.warp_matte(made.shape.final, box),
         "matte_combined.A": made.warp_matte(made.shape.combined, box),
-        **{f"matte_{name}.A": made.warp_matte(one, box) for name, one in _within(made.shape).items()},
+        **{f"matte_{name}.A": made.warp_matte(one, box) for name, one in made.shape.single.items()},
         **_uv(shifted(made.plate_to_aligned, box.x0, box.y0), box, made.size),
     }
     if colours.light is not None:
@@ -65,17 +65,6 @@ def _left_to_the_host(made: NewFace) -> tuple[FloatImage, Colour]:
     solved, light = colours.match.at_strength(colours.strength), colours.light
     baked = None if light is None else Light(solved.apply(light.face), light.plate)
     return solved.apply(made.rgb), replace(colours, match=ColourMatch.identity(), light=baked)
-
-
-def _within(mattes: Shape) -> dict[str, FloatImage]:
-    """The single mattes, 0 on the square's outermost pixels as the final one is; the roto is left alone."""
-    found = {}
-    for name, one in mattes.single.items():
-        found[name] = one
-        if name != "roto":
-            found[name] = one.copy()
-            found[name][[0, -1], :] = found[name][:, [0, -1]] = 0
-    return found
 
 
 def _named(beginning: str, picture: FloatImage) -> dict[str, FloatImage]:
