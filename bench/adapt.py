@@ -29,7 +29,11 @@ from understudy.face.faceset.store import FaceSet
 from understudy.image import colour
 from understudy.image.plate import write_png
 from understudy.jobs.table import AdaptJob
-from understudy.train import adapt, export, iteration, joining, losses, nets, samples
+from understudy.train import adapt, step
+from understudy.train.data import samples
+from understudy.train.export import onnx
+from understudy.train.losses import terms
+from understudy.train.networks import autoencoder, joining
 
 EDITED, SHOWN = "edited", 6
 
@@ -77,12 +81,12 @@ def edit(faceset: FaceSet, path: Path, chosen: np.ndarray) -> None:
 @torch.no_grad()
 def drawn(model: Path, bank: samples.Bank, chosen: torch.Tensor, of: str, by: str) -> torch.Tensor:
     """Faces of a bank (N, 3, S, S), encoded, as a model draws them by an identity."""
-    description, network, _ = export.load(model)
+    description, network, _ = onnx.load(model)
     names = description.architecture.identities
     batch = samples.still_batch(bank, chosen, size=network.edge)
-    code = network.describe(nets.normalise(batch.truth), names.index(of))
+    code = network.describe(autoencoder.normalise(batch.truth), names.index(of))
     ((faces, _),) = network.draw(code, batch.points, [names.index(by)])
-    return nets.denormalise(faces)
+    return autoencoder.denormalise(faces)
 
 
 def main() -> None:
@@ -98,7 +102,7 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     settings = Settings.from_environment()
-    _, network, _ = export.load(options.model)
+    _, network, _ = onnx.load(options.model)
     with FaceSet.open_for_training(options.faceset) as faceset:
         name, order = faceset.identity, np.argsort(openness(faceset))
         edit(faceset, options.out / "edited.faceset", order[: options.faces])
@@ -112,20 +116,20 @@ def main() -> None:
     rows = [batch.truth, truth]
 
     def score(way: str, faces: torch.Tensor) -> None:
-        pair = nets.normalise(faces), nets.normalise(truth)
-        similar = 1.0 - float(losses.structural(*pair, batch.matte, scales=1))
+        pair = autoencoder.normalise(faces), autoencoder.normalise(truth)
+        similar = 1.0 - float(terms.structural(*pair, batch.matte, scales=1))
         mouth = (batch.weight - 1.0).clamp(min=0)
         row = {"way": way, "ssim": round(similar, 4)}
-        row["mouth_and_eyes_ssim"] = round(1.0 - float(losses.structural(*pair, mouth, scales=1)), 4)
-        row["l1"] = round(float(losses.weighted_absolute(faces, truth, batch.matte)), 5)
+        row["mouth_and_eyes_ssim"] = round(1.0 - float(terms.structural(*pair, mouth, scales=1)), 4)
+        row["l1"] = round(float(terms.weighted_absolute(faces, truth, batch.matte)), 5)
         print(json.dumps(row), flush=True)
         rows.append(faces)
 
     score("before", drawn(options.model, bank, open_ones, name, name))
     plain = [
         mock.patch.object(joining, "STILL_LEVELS", 0),
-        mock.patch.object(iteration, "TOGETHER", 0.0),
-        mock.patch.object(losses, "REHEARSAL", losses.Term(0.0, "")),
+        mock.patch.object(step, "TOGETHER", 0.0),
+        mock.patch.object(terms, "REHEARSAL", terms.Term(0.0, "")),
     ]
     for way, changes in (("plain", plain), ("adapt", [])):
         model = options.out / f"{way}.model"

@@ -6,7 +6,7 @@
 Renders digital performers, each in its own performance and light, extracts their faces as footage's are, and
 trains one network on all of them at once. An hour on two quiet cores: half of it renders, the other half
 trains. What is there already is not done again, so that a run that was stopped goes on where it was. Writes
-engine/understudy/train/base.safetensors.
+engine/understudy/train/checkpoints/base.safetensors.
 """
 
 from __future__ import annotations
@@ -31,9 +31,14 @@ from understudy.image.exr import write_image
 from understudy.image.frame import Frame
 from understudy.jobs.table import ExtractJob
 from understudy.shots import extract
-from understudy.train import base, checkpoint, gradients, iteration, keep, losses, nets, samples
-from understudy.train.augment import Augmentation
-from understudy.train.study import adam, on_device
+from understudy.train import gradients
+from understudy.train import step as iteration
+from understudy.train.checkpoints import base_weights, retention, store
+from understudy.train.data import samples
+from understudy.train.data.augmentation import Augmentation
+from understudy.train.losses import terms
+from understudy.train.networks import autoencoder
+from understudy.train.state import adam, on_device
 
 PERFORMERS, FRAMES_EACH = 2000, 3
 # Nothing else in the project draws performers from seeds this high: no test or benchmark meets one of these.
@@ -127,8 +132,8 @@ def faces(work: Path, settings: Settings) -> FaceSet:
 class Course:
     """One network in training for all performers, and its slow average."""
 
-    network: nets.Comb
-    average: nets.Comb
+    network: autoencoder.Comb
+    average: autoencoder.Comb
     optimiser: torch.optim.Optimizer
     done: int = 0
 
@@ -136,19 +141,21 @@ class Course:
     def begun(cls, folder: Path) -> Self:
         """As it was left, or from random weights."""
         torch.manual_seed(1)
-        network, average = (nets.Comb(nets.Architecture(SIZE, WIDTH, ("base",))) for _ in range(2))
+        network, average = (
+            autoencoder.Comb(autoencoder.Architecture(SIZE, WIDTH, ("base",))) for _ in range(2)
+        )
         average.load_state_dict(network.state_dict())
         average.requires_grad_(False)
         on_device(network, torch.device("cpu"))
         optimiser = adam(network, LEARNING_RATE)
         course = cls(network, average, optimiser)
-        for found in checkpoint.find(folder)[-1:]:
-            course.done = checkpoint.load(found, network=network, average=average, optimiser=optimiser)
+        for found in store.find(folder)[-1:]:
+            course.done = store.load(found, network=network, average=average, optimiser=optimiser)
         return course
 
     def save(self, folder: Path) -> None:
         """Keep what was learned, and no checkpoint before it."""
-        checkpoint.save(
+        store.save(
             folder,
             iteration=self.done,
             network=self.network,
@@ -156,10 +163,10 @@ class Course:
             optimiser=self.optimiser,
             facts={"saved_at": time.time()},
         )
-        keep.thin(folder, newest=1)
+        retention.thin(folder, newest=1)
 
 
-def train(bank: samples.Bank, folder: Path) -> nets.Comb:
+def train(bank: samples.Bank, folder: Path) -> autoencoder.Comb:
     """One network for all of them; its slow average."""
     course = Course.begun(folder)
     while course.done < ITERATIONS:
@@ -179,13 +186,13 @@ def train(bank: samples.Bank, folder: Path) -> nets.Comb:
     return course.average
 
 
-def step(network: nets.Comb, bank: samples.Bank, done: int) -> torch.Tensor:
+def step(network: autoencoder.Comb, bank: samples.Bank, done: int) -> torch.Tensor:
     """The loss of one batch."""
     generator = torch.Generator().manual_seed(1_000_003 + done * 16)
     batch = samples.draw_batch(bank, count=BATCH, size=SIZE, generator=generator, augmentation=AUGMENTATION)
-    weights = losses.weights_at(done)
+    weights = terms.weights_at(done)
     with torch.autocast("cpu", torch.bfloat16):
-        seen = nets.normalise(batch.distorted).contiguous(memory_format=torch.channels_last)
+        seen = autoencoder.normalise(batch.distorted).contiguous(memory_format=torch.channels_last)
         raw = network.encoder(seen)
         network.normaliser.learn(raw, 0, share=max(gradients.CODE_SHARE, 1 / (done + 1)))
         drawn = network.draw(network.normaliser(raw, 0), batch.points, [0])
@@ -199,12 +206,12 @@ def main() -> None:
     )
     parser.add_argument("--work", type=Path, default=Path("bench-out/base"))
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--output", type=Path, default=base.FILE)
+    parser.add_argument("--output", type=Path, default=base_weights.FILE)
     options = parser.parse_args()
     draw_all(options.work, options.processes)
     found = faces(options.work, Settings.from_environment())
     trained = train(samples.load_bank(found, size=SIZE), options.work / "checkpoints")
-    base.save(trained, options.output, performers=PERFORMERS, faces=len(found), iterations=ITERATIONS)
+    base_weights.save(trained, options.output, performers=PERFORMERS, faces=len(found), iterations=ITERATIONS)
     print(options.output)
 
 

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from understudy.train.samples import Bank
+from understudy.train.data.samples import Bank
 
 ENCODER_CHANNELS = (128, 256, 512, 1024)
 DENSE = 1024

@@ -25,8 +25,8 @@ from understudy.core.settings import Settings
 from understudy.face.faceset.store import FaceSet
 from understudy.image import colour
 from understudy.inference.model import ModelCard, write_card
-from understudy.train.export import OPSET, write_graph
-from understudy.train.samples import Bank, load_bank
+from understudy.train.data.samples import Bank, load_bank
+from understudy.train.export.onnx import OPSET, write_graph
 
 LEARNING_RATE = 5e-5
 BETAS = (0.5, 0.999)

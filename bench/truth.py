@@ -39,7 +39,8 @@ from understudy.jobs.table import ExportJob, ExtractJob, RefineJob, SwapJob, Tra
 from understudy.shots import extract, track
 from understudy.shots import score as review
 from understudy.swap import pipeline
-from understudy.train import export, loop, refine
+from understudy.train import refine, run
+from understudy.train.export import onnx
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 SHEET_FRAMES = (1, 21, 41, 61, 81, 100)
@@ -117,8 +118,8 @@ def train_ours(options: argparse.Namespace, settings: Settings, slice_minutes: f
         minutes=slice_minutes,
         preview_iterations=1000,
     )
-    trained = loop.run(job, report=tell, settings=settings)
-    exported = export.run(ExportJob(model=model), report=tell, settings=settings)
+    trained = run.run(job, report=tell, settings=settings)
+    exported = onnx.run(ExportJob(model=model), report=tell, settings=settings)
     return trained, Path(exported["model"])
 
 
@@ -128,7 +129,7 @@ def refine_ours(options: argparse.Namespace, settings: Settings) -> tuple[Row, P
     faceset = options.out / "trainB.faceset"
     job = RefineJob(model=model, faceset=faceset, minutes=options.refine_minutes)
     refined = refine.run(job, report=tell, settings=settings)
-    exported = export.run(ExportJob(model=model, refine=True), report=tell, settings=settings)
+    exported = onnx.run(ExportJob(model=model, refine=True), report=tell, settings=settings)
     return refined, Path(exported["model"])
 
 

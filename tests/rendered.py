@@ -14,7 +14,8 @@ from understudy.image.exr import read_image
 from understudy.image.frame import Frame
 from understudy.jobs.table import ExportJob, ExtractJob, SwapJob, TrackJob, TrainJob
 from understudy.shots import extract, track
-from understudy.train import export, loop
+from understudy.train import run
+from understudy.train.export import onnx
 
 SETTINGS = Settings(models=Path("unused"), device="cpu", threads=1)
 FRAMES = 3
@@ -87,6 +88,6 @@ def render(root: Path, *, shot_frames: int = FRAMES) -> Shot:
         batch=2,
         iterations=10,
     )
-    loop.run(train_job, report=silent, settings=SETTINGS)
-    exported = export.run(ExportJob(model=root / "m.model"), report=silent, settings=SETTINGS)
+    run.run(train_job, report=silent, settings=SETTINGS)
+    exported = onnx.run(ExportJob(model=root / "m.model"), report=silent, settings=SETTINGS)
     return Shot(root, Path(exported["model"]))

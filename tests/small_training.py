@@ -12,7 +12,8 @@ from understudy.core.settings import Settings
 from understudy.face import align
 from understudy.face.faceset.store import FaceRecord, FaceSet
 from understudy.jobs.table import TrainJob
-from understudy.train import cast, study
+from understudy.train import state
+from understudy.train.data import facesets
 
 SIZE = 32
 SETTINGS = Settings(models=Path("unused"), device="cpu", threads=1)
@@ -21,8 +22,8 @@ import sys
 from small_training import SETTINGS
 from understudy.jobs.table import TrainJob
 from understudy.core.progress import silent
-from understudy.train import loop
-loop.run(TrainJob.model_validate_json(sys.argv[1]), report=silent, settings=SETTINGS)
+from understudy.train import run
+run.run(TrainJob.model_validate_json(sys.argv[1]), report=silent, settings=SETTINGS)
 """
 
 
@@ -73,7 +74,7 @@ def job(model: Path, sets: tuple[Path, Path], **changes: object) -> TrainJob:
     return TrainJob.model_validate(values | changes)
 
 
-def resume(train_job: TrainJob, report: Reporter) -> study.Study:
+def resume(train_job: TrainJob, report: Reporter) -> state.Study:
     """What a run of the job would begin with."""
-    with cast.opened_facesets(train_job) as sets:
-        return study.prepare(train_job, sets, report=report, settings=SETTINGS)
+    with facesets.opened_facesets(train_job) as sets:
+        return state.prepare(train_job, sets, report=report, settings=SETTINGS)

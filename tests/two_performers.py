@@ -13,9 +13,9 @@ from torch import Tensor
 from understudy.comp.mattes.matte import hull
 from understudy.face import align
 from understudy.face.landmarks import LIDS, LIPS
-from understudy.train import nets
-from understudy.train.samples import HELD_OUT_EVERY, HELD_OUT_RUN, Bank
-from understudy.train.study import Study
+from understudy.train.data.samples import HELD_OUT_EVERY, HELD_OUT_RUN, Bank
+from understudy.train.networks import autoencoder
+from understudy.train.state import Study
 
 EDGE = 64
 NAMES = ("anna", "bert")
@@ -111,7 +111,7 @@ class Painter:
         if identities == [self._described]:
             return [(code, code[:, :1])]
         first, self._next = self._next, (self._next + len(code)) % len(self.swaps)
-        return [(nets.normalise(self.swaps[first : first + len(code)]), code[:, :1])]
+        return [(autoencoder.normalise(self.swaps[first : first + len(code)]), code[:, :1])]
 
 
 def study(banks: list[Bank], swaps: Tensor) -> Study:

@@ -22,7 +22,7 @@ from understudy.provenance import releases
 from understudy.shots import extract, track
 from understudy.swap import context, pipeline, recipe
 from understudy.swap.cache import Warm
-from understudy.train import loop
+from understudy.train import run as loop
 
 
 @pytest.fixture(scope="module")

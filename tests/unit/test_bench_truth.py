@@ -20,7 +20,7 @@ from understudy.core.progress import silent
 from understudy.face.faceset.store import FaceSet
 from understudy.inference.model import LANDMARK_COUNT, Model
 from understudy.jobs.table import SwapJob
-from understudy.train.samples import load_bank
+from understudy.train.data.samples import load_bank
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,10 @@ from understudy.image.exr import read_image, write_image
 from understudy.image.frame import Frame
 from understudy.inference.model import Model, card_path, read_card
 from understudy.jobs.table import ExportJob
-from understudy.train import checkpoint, export, folder, nets, torchscript
+from understudy.train.checkpoints import model_folder, store
+from understudy.train.export import onnx as export
+from understudy.train.export import torchscript
+from understudy.train.networks import autoencoder
 
 SETTINGS = Settings(models=Path("unused"), device="cpu", threads=1)
 RELEASES = {"anna": "a" * 64, "bert": "b" * 64}
@@ -45,18 +48,18 @@ open(sys.argv[3], "wb").write(bytes(drawn.contiguous().untyped_storage()))
 def make_model(path: Path, *, size: int, releases: dict[str, str] | None = None) -> Path:
     """A model folder with a network of random weights, whose two performers differ in shape."""
     torch.manual_seed(size)
-    architecture = nets.Architecture(size, 8, ("anna", "bert"))
-    network = nets.Comb(architecture)
+    architecture = autoencoder.Architecture(size, 8, ("anna", "bert"))
+    network = autoencoder.Comb(architecture)
     network.shapes[1] = torch.randn(68, 2) * 0.02
     network.normaliser.mean[0] = torch.randn(architecture.code)
     known = RELEASES if releases is None else releases
     path.mkdir()
-    folder.write(path, folder.Description("m", architecture, "full", {}, known, "yunet"))
+    model_folder.write(path, model_folder.Description("m", architecture, "full", {}, known, "yunet"))
     optimiser = torch.optim.Adam(network.parameters())
     sum(weight.sum() for weight in network.parameters()).backward()
     optimiser.step()
-    checkpoint.save(
-        folder.checkpoints(path),
+    store.save(
+        model_folder.checkpoints(path),
         iteration=7,
         network=network,
         average=network,

@@ -20,8 +20,13 @@ from understudy.face.faceset.store import FaceSet
 from understudy.face.landmarks import MIRROR
 from understudy.inference.model import Model, read_card
 from understudy.jobs.table import ExportJob
-from understudy.train import checkpoint, export, folder, iteration, loop, losses, nets, samples
-from understudy.train.augment import Augmentation
+from understudy.train import run, step
+from understudy.train.checkpoints import model_folder, store
+from understudy.train.data import samples
+from understudy.train.data.augmentation import Augmentation
+from understudy.train.export import onnx
+from understudy.train.losses import terms
+from understudy.train.networks import autoencoder
 
 
 @pytest.fixture(scope="module")
@@ -35,16 +40,16 @@ def settings() -> Settings:
 
 
 def weights(model: Path) -> dict[str, bytes]:
-    newest = checkpoint.find(folder.checkpoints(model))[-1]
+    newest = store.find(model_folder.checkpoints(model))[-1]
     return {path.name: path.read_bytes() for path in sorted(newest.path.glob("*.safetensors"))}
 
 
 def test_a_run_of_2n_iterations_equals_n_then_a_resume_and_n_more_bit_for_bit(
     tmp_path: Path, sets: tuple[Path, Path], settings: Settings
 ) -> None:
-    loop.run(job(tmp_path / "once.model", sets, iterations=8), report=silent, settings=settings)
-    loop.run(job(tmp_path / "twice.model", sets, iterations=4), report=silent, settings=settings)
-    loop.run(job(tmp_path / "twice.model", sets, iterations=8), report=silent, settings=settings)
+    run.run(job(tmp_path / "once.model", sets, iterations=8), report=silent, settings=settings)
+    run.run(job(tmp_path / "twice.model", sets, iterations=4), report=silent, settings=settings)
+    run.run(job(tmp_path / "twice.model", sets, iterations=8), report=silent, settings=settings)
     once, twice = weights(tmp_path / "once.model"), weights(tmp_path / "twice.model")
     assert once.keys() == twice.keys()
     assert all(once[name] == twice[name] for name in once)
@@ -54,8 +59,8 @@ def test_training_lowers_the_loss_and_leaves_history_and_a_preview(
     tmp_path: Path, sets: tuple[Path, Path], settings: Settings
 ) -> None:
     model = tmp_path / "m.model"
-    before = loop.run(job(model, sets, iterations=1), report=silent, settings=settings)
-    after = loop.run(job(model, sets, iterations=120), report=silent, settings=settings)
+    before = run.run(job(model, sets, iterations=1), report=silent, settings=settings)
+    after = run.run(job(model, sets, iterations=120), report=silent, settings=settings)
     assert after["held_out/absolute"] < 0.8 * before["held_out/absolute"]
     assert (model / "history.sqlite").is_file()
     sheet = cv2.imread(str(model / "previews" / "00000120.png"))
@@ -68,17 +73,17 @@ def test_cancelling_saves_first(tmp_path: Path, sets: tuple[Path, Path], setting
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        loop.run(job(tmp_path / "m.model", sets, iterations=500), report=cancel, settings=settings)
-    assert [c.iteration for c in checkpoint.find(tmp_path / "m.model" / "checkpoints")] == [20]
+        run.run(job(tmp_path / "m.model", sets, iterations=500), report=cancel, settings=settings)
+    assert [c.iteration for c in store.find(tmp_path / "m.model" / "checkpoints")] == [20]
 
 
 def test_a_damaged_checkpoint_gives_way_to_the_one_before_it(
     tmp_path: Path, sets: tuple[Path, Path], settings: Settings
 ) -> None:
     model = tmp_path / "m.model"
-    loop.run(job(model, sets, iterations=2), report=silent, settings=settings)
-    loop.run(job(model, sets, iterations=4), report=silent, settings=settings)
-    damaged = checkpoint.find(model / "checkpoints")[-1].path / "weights.safetensors"
+    run.run(job(model, sets, iterations=2), report=silent, settings=settings)
+    run.run(job(model, sets, iterations=4), report=silent, settings=settings)
+    damaged = store.find(model / "checkpoints")[-1].path / "weights.safetensors"
     data = bytearray(damaged.read_bytes())
     data[len(data) // 2] ^= 1
     damaged.write_bytes(bytes(data))
@@ -96,18 +101,18 @@ def test_a_model_description_from_a_later_version_is_refused(
     tmp_path: Path, sets: tuple[Path, Path], settings: Settings
 ) -> None:
     model = tmp_path / "m.model"
-    loop.run(job(model, sets, iterations=1), report=silent, settings=settings)
+    run.run(job(model, sets, iterations=1), report=silent, settings=settings)
     path = model / "model.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"schema_version": 99}))
     with pytest.raises(TrainingError, match="later version"):
-        loop.run(job(model, sets, iterations=2), report=silent, settings=settings)
+        run.run(job(model, sets, iterations=2), report=silent, settings=settings)
 
 
 def test_one_identity_on_both_sides_is_refused(
     tmp_path: Path, sets: tuple[Path, Path], settings: Settings
 ) -> None:
     with pytest.raises(JobError, match="Both face sets"):
-        loop.run(job(tmp_path / "m.model", (sets[0], sets[0])), report=silent, settings=settings)
+        run.run(job(tmp_path / "m.model", (sets[0], sets[0])), report=silent, settings=settings)
 
 
 def test_landmarks_of_two_kinds_are_refused(
@@ -115,7 +120,7 @@ def test_landmarks_of_two_kinds_are_refused(
 ) -> None:
     make_faceset(tmp_path / "carl.faceset", "carl", seed=3, detector="fan").close()
     with pytest.raises(JobError, match="two kinds: 'yunet' and 'fan'"):
-        loop.run(
+        run.run(
             job(tmp_path / "m.model", (sets[0], tmp_path / "carl.faceset")), report=silent, settings=settings
         )
 
@@ -123,10 +128,10 @@ def test_landmarks_of_two_kinds_are_refused(
 def test_another_shape_does_not_touch_the_model_that_is_there(
     tmp_path: Path, sets: tuple[Path, Path], settings: Settings
 ) -> None:
-    loop.run(job(tmp_path / "m.model", sets, iterations=1), report=silent, settings=settings)
+    run.run(job(tmp_path / "m.model", sets, iterations=1), report=silent, settings=settings)
     before = weights(tmp_path / "m.model")
     with pytest.raises(JobError, match="another shape"):
-        loop.run(job(tmp_path / "m.model", sets, size=48), report=silent, settings=settings)
+        run.run(job(tmp_path / "m.model", sets, size=48), report=silent, settings=settings)
     assert weights(tmp_path / "m.model") == before
 
 
@@ -135,15 +140,15 @@ def test_an_export_agrees_with_the_network_for_any_batch(
     tmp_path: Path, sets: tuple[Path, Path], settings: Settings, precision: str
 ) -> None:
     model = tmp_path / "m.model"
-    loop.run(job(model, sets, iterations=2), report=silent, settings=settings)
-    result = export.run(
+    run.run(job(model, sets, iterations=2), report=silent, settings=settings)
+    result = onnx.run(
         ExportJob.model_validate({"model": model, "precision": precision}), report=silent, settings=settings
     )
     opened = Model.open(Path(result["model"]), device="cpu")
     faces = np.random.default_rng(0).uniform(0.1, 0.5, (5, SIZE, SIZE, 3)).astype(np.float32)
     points = np.random.default_rng(1).uniform(0, SIZE, (5, 68, 2)).astype(np.float32)
     drawn, matte, own, *_ = opened.swap(faces, points, source="bert")
-    network = export.load(model)[1]
+    network = onnx.load(model)[1]
     with torch.no_grad():
         expected = network(
             torch.from_numpy(faces).permute(0, 3, 1, 2), torch.from_numpy((points + 0.5) / SIZE)
@@ -159,22 +164,22 @@ def test_structural_loss_is_zero_for_equal_faces_and_agrees_with_pooling() -> No
     random = torch.Generator().manual_seed(0)
     a, b = (torch.randn((2, 3, 24, 24), generator=random) for _ in range(2))
     weight = torch.rand((2, 1, 24, 24), generator=random)
-    assert float(losses.structural(a, a, weight)) == pytest.approx(0.0, abs=1e-5)
+    assert float(terms.structural(a, a, weight)) == pytest.approx(0.0, abs=1e-5)
 
     def pool(value: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.avg_pool2d(value, 7, stride=1)
 
     ma, mb = pool(a), pool(b)
     variance = pool(a * a) + pool(b * b) - ma**2 - mb**2
-    similarity = ((2 * ma * mb + losses._C1) * (2 * (pool(a * b) - ma * mb) + losses._C2)) / (
-        (ma**2 + mb**2 + losses._C1) * (variance + losses._C2)
+    similarity = ((2 * ma * mb + terms._C1) * (2 * (pool(a * b) - ma * mb) + terms._C2)) / (
+        (ma**2 + mb**2 + terms._C1) * (variance + terms._C2)
     )
     expected = ((1 - similarity) * pool(weight)).sum() / (3 * pool(weight).sum())
-    assert float(losses.structural(a, b, weight, scales=1)) == pytest.approx(float(expected), rel=1e-3)
+    assert float(terms.structural(a, b, weight, scales=1)) == pytest.approx(float(expected), rel=1e-3)
 
 
 def test_gradients_reach_every_weight() -> None:
-    network = nets.Comb(nets.Architecture(SIZE, 8, ("a", "b")))
+    network = autoencoder.Comb(autoencoder.Architecture(SIZE, 8, ("a", "b")))
     outputs = network(torch.rand(2, 3, SIZE, SIZE), torch.rand(2, 68, 2))
     sum(output.sum() for output in outputs).backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
@@ -182,7 +187,7 @@ def test_gradients_reach_every_weight() -> None:
 
 def test_a_dot_is_brightest_at_its_landmark() -> None:
     points = torch.rand((2, 68, 2), generator=torch.Generator().manual_seed(0))
-    drawn = nets.dots(points, 24)
+    drawn = autoencoder.dots(points, 24)
     brightest = drawn.flatten(2).argmax(2)
     assert torch.equal(brightest % 24, (points[..., 0] * 24).long())
     assert torch.equal(brightest // 24, (points[..., 1] * 24).long())
@@ -190,7 +195,7 @@ def test_a_dot_is_brightest_at_its_landmark() -> None:
 
 
 def test_several_decoders_at_once_draw_what_each_draws_alone() -> None:
-    network = nets.Comb(nets.Architecture(SIZE, 8, ("a", "b"))).eval()
+    network = autoencoder.Comb(autoencoder.Architecture(SIZE, 8, ("a", "b"))).eval()
     code, points = torch.randn(4, network.architecture.code), torch.rand(4, 68, 2)
     with torch.no_grad():
         together = network.draw(code, points, [0, 1])
@@ -202,9 +207,9 @@ def test_several_decoders_at_once_draw_what_each_draws_alone() -> None:
 
 
 def test_decoders_are_drawn_together_by_a_share_and_their_mean_stays() -> None:
-    decoders = nets.Comb(nets.Architecture(SIZE, 8, ("a", "b", "c"))).decoders
+    decoders = autoencoder.Comb(autoencoder.Architecture(SIZE, 8, ("a", "b", "c"))).decoders
     before = [[value.detach().clone() for value in decoder.parameters()] for decoder in decoders]
-    iteration.draw_together(decoders, share=0.25, moved=range(3))
+    step.draw_together(decoders, share=0.25, moved=range(3))
     for index, decoder in enumerate(decoders):
         for now, own, *others in zip(decoder.parameters(), before[index], *before, strict=True):
             middle = torch.stack(others).mean(0)
@@ -216,7 +221,7 @@ def test_decoders_begin_alike_become_different_and_stay_nearer_for_being_drawn_t
 ) -> None:
     def apart(name: str) -> float:
         train_job = job(tmp_path / name, sets, iterations=20)
-        loop.run(train_job, report=silent, settings=settings)
+        run.run(train_job, report=silent, settings=settings)
         first, second = (list(d.parameters()) for d in resume(train_job, silent).network.decoders)
         return sum(float((a - b).detach().abs().sum()) for a, b in zip(first, second, strict=True))
 
@@ -224,7 +229,7 @@ def test_decoders_begin_alike_become_different_and_stay_nearer_for_being_drawn_t
     pairs = zip(begun[0].parameters(), begun[1].parameters(), strict=True)
     assert all(torch.equal(first, second) for first, second in pairs)
     together = apart("together.model")
-    monkeypatch.setattr(iteration, "TOGETHER", 0.0)
+    monkeypatch.setattr(step, "TOGETHER", 0.0)
     assert 0.0 < together < apart("apart.model")
 
 

@@ -13,7 +13,11 @@ from understudy.core.progress import silent
 from understudy.face.faceset.store import FaceSet
 from understudy.inference.model import Model
 from understudy.jobs.table import AdaptJob, ExportJob, TrainJob
-from understudy.train import adapt, checkpoint, export, folder, loop, losses
+from understudy.train import adapt
+from understudy.train import run as loop
+from understudy.train.checkpoints import model_folder, store
+from understudy.train.export import onnx
+from understudy.train.losses import terms
 
 EDITED = "bert_aged"
 
@@ -63,7 +67,7 @@ def test_an_edit_is_a_performer_of_its_own_and_changes_nobody_else(
 ) -> None:
     before = table(model, sets)
     assert run(adaptation(model, sets))["iteration"] == 14
-    described = folder.read(model)
+    described = model_folder.read(model)
     assert described is not None and described.edited == {EDITED: "bert"}
     names = described.architecture.identities
     assert names == ("anna", "bert", EDITED)
@@ -93,7 +97,7 @@ def test_an_adaptation_in_parts_is_that_in_one(tmp_path: Path, model: Path, sets
 
 def test_an_edit_is_exported_beside_the_performer_it_is_of(model: Path, sets: tuple[Path, Path]) -> None:
     run(adaptation(model, sets))
-    exported = export.run(ExportJob(model=model), report=silent, settings=SETTINGS)
+    exported = onnx.run(ExportJob(model=model), report=silent, settings=SETTINGS)
     card = Model.open(Path(str(exported["model"]))).card
     assert (card.destination, card.source) == ("anna", EDITED) and "bert" in card.identities
 
@@ -108,15 +112,15 @@ def test_what_does_not_fit_is_refused(tmp_path: Path, model: Path, sets: tuple[P
         run(adaptation(model, sets, faceset=sets[0]))
     with pytest.raises(JobError, match="an identity of its own"):
         run(adaptation(model, sets, faceset=sets[1]))
-    assert len(checkpoint.find(folder.checkpoints(model))) == 1
+    assert len(store.find(model_folder.checkpoints(model))) == 1
 
 
 def test_acting_alike_sees_where_light_and_dark_lie_and_not_how_light_or_strong() -> None:
     torch.manual_seed(2)
     face, weight = torch.rand(2, 3, 48, 48) * 2, torch.ones(2, 1, 48, 48)
     face = torch.nn.functional.avg_pool2d(face, 5, stride=1, padding=2)
-    same = losses.acted_alike(face * 0.8 + 0.3, face, weight)
-    moved = losses.acted_alike(face.roll(6, 2), face, weight)
-    other = losses.acted_alike(face.flip(3), face, weight)
-    assert float(losses.acted_alike(face, face, weight)) < 0.01
+    same = terms.acted_alike(face * 0.8 + 0.3, face, weight)
+    moved = terms.acted_alike(face.roll(6, 2), face, weight)
+    other = terms.acted_alike(face.flip(3), face, weight)
+    assert float(terms.acted_alike(face, face, weight)) < 0.01
     assert float(same) < 0.1 < 0.5 * float(moved) and float(other) > 5 * float(same)

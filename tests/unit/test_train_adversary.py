@@ -11,9 +11,10 @@ from torch.nn import functional
 from small_training import SETTINGS, job, make_sets, resume
 from understudy.core.errors import TrainingError
 from understudy.core.progress import Event, Warned, silent
-from understudy.train import checkpoint, folder, keep, loop
-from understudy.train.adversary import Adversary
-from understudy.train.checkpoint import Checkpoint
+from understudy.train import run
+from understudy.train.checkpoints import model_folder, retention, store
+from understudy.train.checkpoints.store import Checkpoint
+from understudy.train.losses.patch_critic import Adversary
 
 ON = {"adversarial": 100.0, "adversarial_from": 2, "learning_rate": 1e-4}
 
@@ -24,8 +25,8 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def train(model: Path, sets: tuple[Path, Path], iterations: int, **changes: object) -> Checkpoint:
-    loop.run(job(model, sets, iterations=iterations, **changes), report=silent, settings=SETTINGS)
-    return checkpoint.find(folder.checkpoints(model))[-1]
+    run.run(job(model, sets, iterations=iterations, **changes), report=silent, settings=SETTINGS)
+    return store.find(model_folder.checkpoints(model))[-1]
 
 
 def tables(found: Checkpoint) -> dict[str, bytes]:
@@ -50,7 +51,7 @@ def test_it_is_off_unless_asked_for_and_can_be_turned_on_and_off(
     assert "adversary.safetensors" not in tables(train(model, sets, 4))
     assert "adversary.safetensors" in tables(train(model, sets, 6, **ON))
     assert "adversary.safetensors" not in tables(train(model, sets, 8))
-    assert len(keep.written_by_us(folder.checkpoints(model))) == 3
+    assert len(retention.written_by_us(model_folder.checkpoints(model))) == 3
 
 
 def test_it_changes_what_is_learned_once_it_begins(tmp_path: Path, sets: tuple[Path, Path]) -> None:
@@ -86,11 +87,11 @@ def test_a_critic_that_is_no_number_is_refused(tmp_path: Path) -> None:
     with torch.no_grad():
         adversary.network.layers[0].weight.fill_(torch.nan)  # type: ignore[operator, union-attr]
     both = {"network": network, "average": network, "optimiser": optimiser}
-    saved = checkpoint.save(tmp_path, iteration=1, facts={}, adversary=adversary, **both)  # type: ignore[arg-type]
+    saved = store.save(tmp_path, iteration=1, facts={}, adversary=adversary, **both)  # type: ignore[arg-type]
     adversary.reset()
     with pytest.raises(TrainingError, match="no numbers"):
-        checkpoint.load_adversary(saved, adversary)
-    assert checkpoint.is_finite(adversary.network)
+        store.load_adversary(saved, adversary)
+    assert store.is_finite(adversary.network)
 
 
 def test_it_learns_what_is_missing_and_asks_for_it() -> None:

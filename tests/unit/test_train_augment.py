@@ -14,9 +14,12 @@ import torch
 import two_performers
 from small_training import SETTINGS, job, make_sets
 from understudy.core.progress import silent
-from understudy.train import augment, checkpoint, folder, loop, samples
-from understudy.train.augment import Augmentation
-from understudy.train.samples import Bank, Batch
+from understudy.train import run
+from understudy.train.checkpoints import model_folder, store
+from understudy.train.data import augmentation as augment
+from understudy.train.data import samples
+from understudy.train.data.augmentation import Augmentation
+from understudy.train.data.samples import Bank, Batch
 
 SIZE = 48
 ON_THE_INPUT = ("warp", "jitter", "hue", "other_colour", "grain", "blur", "jpeg", "background")
@@ -84,9 +87,9 @@ def test_a_resumed_run_draws_the_same_with_everything_on(tmp_path: Path) -> None
     for name, ends in (("once.model", (6,)), ("twice.model", (3, 6))):
         for end in ends:
             train_job = job(tmp_path / name, sets, iterations=end, **EVERYTHING)
-            loop.run(train_job, report=silent, settings=SETTINGS)
+            run.run(train_job, report=silent, settings=SETTINGS)
     once, twice = (
-        checkpoint.find(folder.checkpoints(tmp_path / name))[-1].path / "weights.safetensors"
+        store.find(model_folder.checkpoints(tmp_path / name))[-1].path / "weights.safetensors"
         for name in ("once.model", "twice.model")
     )
     assert once.read_bytes() == twice.read_bytes()

@@ -17,14 +17,15 @@ from understudy.demo import Identity, Performance, render
 from understudy.demo.shot import CAMERA, COLOUR_SPACE
 from understudy.face import align
 from understudy.image import colour
-from understudy.train import base, nets
+from understudy.train.checkpoints import base_weights
+from understudy.train.networks import autoencoder
 
 OWN = ("shapes", "normaliser.")
 
 
-def network(size: int = 96, width: int = 24, names: tuple[str, ...] = ("anna", "bert")) -> nets.Comb:
+def network(size: int = 96, width: int = 24, names: tuple[str, ...] = ("anna", "bert")) -> autoencoder.Comb:
     torch.manual_seed(3)
-    return nets.Comb(nets.Architecture(size, width, names))
+    return autoencoder.Comb(autoencoder.Architecture(size, width, names))
 
 
 @pytest.fixture(scope="module")
@@ -52,13 +53,13 @@ def aligned(moments: list[tuple[np.ndarray, np.ndarray]], size: int) -> tuple[to
 
 def test_a_network_begins_as_the_base_and_keeps_what_is_its_performers(tmp_path: Path) -> None:
     torch.manual_seed(1)
-    first = nets.Comb(nets.Architecture(96, 24, ("base",)))
-    base.save(first, tmp_path / "base.safetensors", iterations=7)
+    first = autoencoder.Comb(autoencoder.Architecture(96, 24, ("base",)))
+    base_weights.save(first, tmp_path / "base.safetensors", iterations=7)
     begun = network()
     begun.shapes.fill_(0.25)
     begun.normaliser.mean.fill_(0.5)
     before = {name: value.clone() for name, value in begun.state_dict().items()}
-    assert base.give(begun, tmp_path / "base.safetensors")
+    assert base_weights.give(begun, tmp_path / "base.safetensors")
     given = first.state_dict()
     for name, value in begun.state_dict().items():
         if name.startswith(OWN):
@@ -73,10 +74,10 @@ def test_a_network_begins_as_the_base_and_keeps_what_is_its_performers(tmp_path:
 
 
 def test_the_shipped_base_is_small_finite_and_says_how_it_was_made() -> None:
-    assert base.FILE.stat().st_size <= 8_000_000
-    with safetensors.safe_open(str(base.FILE), "pt") as file:
+    assert base_weights.FILE.stat().st_size <= 8_000_000
+    with safetensors.safe_open(str(base_weights.FILE), "pt") as file:
         assert {"architecture", "performers", "faces", "iterations"} <= set(file.metadata())
-        for name, tensor in load_file(str(base.FILE)).items():
+        for name, tensor in load_file(str(base_weights.FILE)).items():
             assert tensor.dtype == torch.float16 and torch.isfinite(tensor).all()
             assert not name.startswith(OWN)
 
@@ -92,9 +93,9 @@ def test_the_shipped_base_draws_a_stranger_at_any_size(
     for give in (True, False):
         drawn = network(size, names=("anna",)).eval()
         if give:
-            assert base.give(drawn)
+            assert base_weights.give(drawn)
         # As training does from its first batch on.
-        drawn.normaliser.learn(drawn.encoder(nets.normalise(faces)), 0, share=1.0)
+        drawn.normaliser.learn(drawn.encoder(autoencoder.normalise(faces)), 0, share=1.0)
         seen, _, _ = drawn(faces, landmarks)
         # Colours are learned by each model anew; what counts is the drawing.
         ours, theirs = (one[inside] - one[inside].mean(dim=(2, 3), keepdim=True) for one in (seen, faces))
@@ -105,7 +106,7 @@ def test_the_shipped_base_draws_a_stranger_at_any_size(
 def test_a_network_of_another_width_is_left_as_it_was() -> None:
     other = network(width=8)
     before = {name: value.clone() for name, value in other.state_dict().items()}
-    assert not base.give(other)
+    assert not base_weights.give(other)
     assert all(torch.equal(value, before[name]) for name, value in other.state_dict().items())
 
 
@@ -115,4 +116,4 @@ def test_a_missing_or_damaged_base_is_an_error(tmp_path: Path, content: bytes | 
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(TrainingError, match="missing or damaged"):
-        base.give(network(), path)
+        base_weights.give(network(), path)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from understudy.train.forecast import Forecast, forecast
+from understudy.train.validation.forecast import Forecast, forecast
 
 FLOORS, FALLS, POWERS = st.floats(0.0, 0.1), st.floats(0.05, 0.5), st.floats(0.3, 1.2)
 SEEDS = st.integers(0, 2**16)

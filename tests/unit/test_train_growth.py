@@ -16,8 +16,10 @@ from understudy.core.errors import JobError
 from understudy.core.progress import silent
 from understudy.inference.model import Model
 from understudy.jobs.table import ExportJob
-from understudy.train import export, growth, loop, nets
-from understudy.train.history import read
+from understudy.train import run
+from understudy.train.export import onnx
+from understudy.train.networks import autoencoder, growth
+from understudy.train.validation.history import read
 
 
 @given(
@@ -44,14 +46,14 @@ def test_without_stages_all_levels_draw_from_the_beginning() -> None:
     ("size", "core", "coarsest"), [(64, 64, 4), (96, 96, 6), (128, 128, 8), (256, 128, 8), (1024, 128, 8)]
 )
 def test_a_large_face_has_the_core_of_a_small_one(size: int, core: int, coarsest: int) -> None:
-    architecture = nets.Architecture(size, 8, ("a", "b"))
+    architecture = autoencoder.Architecture(size, 8, ("a", "b"))
     assert (architecture.core, architecture.coarsest) == (core, coarsest) and architecture.fits
     assert core << architecture.growths == size
 
 
 def test_a_level_that_joins_changes_nothing_at_first_and_then_as_much_as_it_has_faded_in() -> None:
     torch.manual_seed(3)
-    network = nets.Comb(nets.Architecture(256, 8, ("a", "b"))).eval()
+    network = autoencoder.Comb(autoencoder.Architecture(256, 8, ("a", "b"))).eval()
     code, points = torch.randn(2, 160), torch.rand(2, 68, 2)
 
     def drawn(grown: float) -> torch.Tensor:
@@ -70,7 +72,7 @@ def test_a_level_that_joins_changes_nothing_at_first_and_then_as_much_as_it_has_
 
 @pytest.mark.parametrize("growths", [0, 1, 2])
 def test_the_encoder_sees_the_small_face(growths: int) -> None:
-    network = nets.Comb(nets.Architecture(512, 8, ("a", "b"))).eval()
+    network = autoencoder.Comb(autoencoder.Architecture(512, 8, ("a", "b"))).eval()
     network.grown = float(growths)
     face = torch.rand(1, 3, 128, 128)
     large = face.repeat_interleave(1 << growths, 2).repeat_interleave(1 << growths, 3)
@@ -81,7 +83,7 @@ def test_the_encoder_sees_the_small_face(growths: int) -> None:
 @pytest.fixture
 def small_core(monkeypatch: pytest.MonkeyPatch) -> None:
     """Faces of 64 pixels grow from 32, which takes seconds."""
-    monkeypatch.setattr(nets, "CORE", 32)
+    monkeypatch.setattr(autoencoder, "CORE", 32)
 
 
 @pytest.mark.usefixtures("small_core")
@@ -89,9 +91,9 @@ def test_a_run_that_grows_is_the_same_whole_and_in_parts(tmp_path: Path) -> None
     sets = make_sets(tmp_path)
     options = {"size": 64, "grow_iterations": 4, "preview_iterations": 2, "save_minutes": 1e-9}
     whole, parts = tmp_path / "whole.model", tmp_path / "parts.model"
-    loop.run(job(whole, sets, iterations=8, **options), report=silent, settings=SETTINGS)
+    run.run(job(whole, sets, iterations=8, **options), report=silent, settings=SETTINGS)
     for iterations in (3, 4, 6, 8):
-        loop.run(job(parts, sets, iterations=iterations, **options), report=silent, settings=SETTINGS)
+        run.run(job(parts, sets, iterations=iterations, **options), report=silent, settings=SETTINGS)
     first, second = (resume(job(model, sets, **options), silent) for model in (whole, parts))
     assert first.iteration == second.iteration == 8 and first.size == 64
     for name, value in first.network.state_dict().items():
@@ -104,15 +106,15 @@ def test_a_run_that_grows_is_the_same_whole_and_in_parts(tmp_path: Path) -> None
 def test_a_model_that_has_not_grown_yet_is_exported_at_the_size_that_it_draws(tmp_path: Path) -> None:
     sets, model = make_sets(tmp_path), tmp_path / "m.model"
     options = {"size": 64, "grow_iterations": 4}
-    loop.run(job(model, sets, iterations=3, **options), report=silent, settings=SETTINGS)
-    early = export.run(ExportJob(model=model), report=silent, settings=SETTINGS)
+    run.run(job(model, sets, iterations=3, **options), report=silent, settings=SETTINGS)
+    early = onnx.run(ExportJob(model=model), report=silent, settings=SETTINGS)
     assert Model.open(Path(early["model"])).card.size == 32
-    loop.run(job(model, sets, iterations=5, **options), report=silent, settings=SETTINGS)
-    exported = export.run(ExportJob(model=model), report=silent, settings=SETTINGS)
+    run.run(job(model, sets, iterations=5, **options), report=silent, settings=SETTINGS)
+    exported = onnx.run(ExportJob(model=model), report=silent, settings=SETTINGS)
     opened = Model.open(Path(exported["model"]))
     swapped = opened.swap(np.full((1, 64, 64, 3), 0.4, np.float32), np.full((1, 68, 2), 30.0, np.float32))
     assert swapped.face.shape == (1, 64, 64, 3)
-    script = export.run(
+    script = onnx.run(
         ExportJob(model=model, format="torchscript", output=tmp_path / "a.pt"),
         report=silent,
         settings=SETTINGS,
@@ -124,7 +126,7 @@ def test_a_model_that_has_not_grown_yet_is_exported_at_the_size_that_it_draws(tm
 def test_only_validations_of_one_size_are_compared(tmp_path: Path) -> None:
     sets, model = make_sets(tmp_path), tmp_path / "m.model"
     options = {"size": 64, "grow_iterations": 4, "preview_iterations": 2}
-    loop.run(job(model, sets, iterations=8, **options), report=silent, settings=SETTINGS)
+    run.run(job(model, sets, iterations=8, **options), report=silent, settings=SETTINGS)
     assert list(read(model)["held_out/error"].iterations) == [2, 4, 6, 8]
     study = resume(job(model, sets, **options), silent)
     assert study.era == 4

@@ -11,9 +11,11 @@ import pytest
 from small_training import SETTINGS, job, make_sets
 from understudy.core.errors import TrainingError
 from understudy.core.progress import silent
-from understudy.train import checkpoint, history, keep, loop, pick
-from understudy.train.history import History
-from understudy.train.verdict import ERROR
+from understudy.train import run
+from understudy.train.checkpoints import retention, selection, store
+from understudy.train.validation import history
+from understudy.train.validation.early_stopping import ERROR
+from understudy.train.validation.history import History
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,7 @@ def test_a_history_of_the_first_version_is_read_and_goes_on(tmp_path: Path, sets
     )
     connection.close()
     assert history.read(model) == {}
-    loop.run(job(model, sets, iterations=2), report=silent, settings=SETTINGS)
+    run.run(job(model, sets, iterations=2), report=silent, settings=SETTINGS)
     curves = history.read(model)
     assert curves["held_out/absolute"].iterations.tolist() == [2], "the older one has no time"
     connection = sqlite3.connect(model / "history.sqlite")
@@ -84,15 +86,15 @@ def test_the_newest_is_exported_unless_an_older_one_is_clearly_better(
         path.mkdir()
         state = {"schema_version": 1, "iteration": iteration, "digests": {}, "sound": True}
         (path / "state.json").write_text(json.dumps(state | {"held_out_error": error}))
-    assert pick.choose(checkpoint.find(tmp_path)).iteration == chosen
+    assert selection.choose(store.find(tmp_path)).iteration == chosen
 
 
 def test_thinning_keeps_the_best_checkpoint() -> None:
     saved = [
-        keep.Saved(Path(str(number)), number, number * 60.0, True, error)
+        retention.Saved(Path(str(number)), number, number * 60.0, True, error)
         for number, error in enumerate([0.3, 0.1, 0.2, 0.2, 0.2])
     ]
-    kept = keep.choose(saved, newest=1, now=300.0)
+    kept = retention.choose(saved, newest=1, now=300.0)
     assert [found.iteration for found in kept] == [1, 4]
-    unknown = [keep.Saved(one.path, one.iteration, one.saved_at, True) for one in saved]
-    assert [found.iteration for found in keep.choose(unknown, newest=1, now=300.0)] == [4]
+    unknown = [retention.Saved(one.path, one.iteration, one.saved_at, True) for one in saved]
+    assert [found.iteration for found in retention.choose(unknown, newest=1, now=300.0)] == [4]

@@ -19,7 +19,10 @@ from understudy.core.errors import FaceError, TrainingError
 from understudy.core.progress import Event, Progress, Warned, silent
 from understudy.face.faceset.store import FaceSet
 from understudy.jobs.table import TrainJob
-from understudy.train import checkpoint, history, loop, study
+from understudy.train import run
+from understudy.train import state as study
+from understudy.train.checkpoints import store
+from understudy.train.validation import history
 
 Table = dict[str, torch.Tensor]
 
@@ -34,7 +37,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, sets: tuple[Path, Path]) -
     """A model with checkpoints of iterations 2 and 4."""
     model = tmp_path_factory.mktemp("trained") / "m.model"
     for iterations in (2, 4):
-        loop.run(job(model, sets, iterations=iterations), report=silent, settings=SETTINGS)
+        run.run(job(model, sets, iterations=iterations), report=silent, settings=SETTINGS)
     return model
 
 
@@ -49,7 +52,7 @@ def job(model: Path, sets: tuple[Path, Path], **changes: object) -> TrainJob:
 
 
 def newest(model: Path) -> Path:
-    return checkpoint.find(model / "checkpoints")[-1].path
+    return store.find(model / "checkpoints")[-1].path
 
 
 def heard(into: list[str]) -> Callable[[Event], None]:
@@ -109,16 +112,16 @@ def test_a_foreign_file_gives_way_to_the_checkpoint_before_and_leaves_no_trace(
     found = resume(job(model, sets), heard(told))
     assert found.iteration == 2
     assert len(told) == 1 and said in told[0] and "The checkpoint before it is tried" in told[0]
-    expected = load_file(checkpoint.find(model / "checkpoints")[0].path / "weights.safetensors")
+    expected = load_file(store.find(model / "checkpoints")[0].path / "weights.safetensors")
     assert all(torch.equal(value, expected[key]) for key, value in found.network.state_dict().items())
 
 
 def test_when_no_checkpoint_can_be_read_nothing_is_begun_anew(model: Path, sets: tuple[Path, Path]) -> None:
-    for found in checkpoint.find(model / "checkpoints"):
+    for found in store.find(model / "checkpoints"):
         (found.path / "weights.safetensors").unlink()
     before = sorted(model.rglob("*"))
     with pytest.raises(TrainingError, match="None of the model's 2 checkpoints can be read") as caught:
-        loop.run(job(model, sets), report=silent, settings=SETTINGS)
+        run.run(job(model, sets), report=silent, settings=SETTINGS)
     assert "move them away to begin anew" in caught.value.fix
     assert [path for path in before if not path.exists() and "history" not in path.name] == []
 
@@ -130,7 +133,7 @@ def test_a_checkpoint_of_a_later_version_is_refused(
     path = newest(model) / "state.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"schema_version": 2} | more))
     with pytest.raises(TrainingError, match="later version of Understudy"):
-        loop.run(job(model, sets), report=silent, settings=SETTINGS)
+        run.run(job(model, sets), report=silent, settings=SETTINGS)
 
 
 def test_a_checkpoint_from_before_the_first_step_brings_no_moments(
@@ -138,7 +141,7 @@ def test_a_checkpoint_from_before_the_first_step_brings_no_moments(
 ) -> None:
     young, found = resume(job(tmp_path / "young.model", sets), silent), resume(job(model, sets), silent)
     tables = {"network": young.network, "average": young.average, "optimiser": young.optimiser}
-    saved = checkpoint.save(model / "checkpoints", iteration=0, facts={}, **tables)
+    saved = store.save(model / "checkpoints", iteration=0, facts={}, **tables)
     assert found.optimiser.state
     study.load_checkpoint(found, saved)
     assert found.iteration == 0 and not found.optimiser.state
@@ -163,7 +166,7 @@ def test_a_history_of_a_later_version_is_refused_and_left_alone(model: Path, set
     connection.close()
     before = (model / "history.sqlite").read_bytes()
     with pytest.raises(TrainingError, match="history was written by a later version"):
-        loop.run(job(model, sets), report=silent, settings=SETTINGS)
+        run.run(job(model, sets), report=silent, settings=SETTINGS)
     assert (model / "history.sqlite").read_bytes() == before
 
 
@@ -172,7 +175,7 @@ def test_a_history_that_is_none_is_an_error(model: Path, sets: tuple[Path, Path]
         path.unlink()
     (model / "history.sqlite").write_bytes(b"no database" * 1000)
     with pytest.raises(TrainingError, match="The history cannot be used: file is not a database") as caught:
-        loop.run(job(model, sets), report=silent, settings=SETTINGS)
+        run.run(job(model, sets), report=silent, settings=SETTINGS)
     assert "move the file away" in caught.value.fix
 
 
@@ -188,8 +191,8 @@ def test_a_history_that_breaks_during_a_run_costs_its_figures_alone(
             connection.execute("DROP TABLE figures")
             connection.close()
 
-    loop.run(job(model, sets, iterations=80), report=break_it, settings=SETTINGS)
-    assert checkpoint.find(model / "checkpoints")[-1].iteration == 80
+    run.run(job(model, sets, iterations=80), report=break_it, settings=SETTINGS)
+    assert store.find(model / "checkpoints")[-1].iteration == 80
     assert len(told) == 1 and "no such table" in told[0]
 
 
@@ -256,7 +259,7 @@ def test_faces_that_vanish_during_a_run_do_not_concern_it_but_the_next(
         if isinstance(event, Progress) and event.stage == "train":
             shutil.rmtree(mine[0] / "crops", ignore_errors=True)
 
-    loop.run(job(model, mine, iterations=40), report=remove, settings=SETTINGS)
+    run.run(job(model, mine, iterations=40), report=remove, settings=SETTINGS)
     assert not (mine[0] / "crops").exists()
     with pytest.raises(FaceError, match="12 of the face set's 12 crops are missing"):
-        loop.run(job(model, mine, iterations=80), report=silent, settings=SETTINGS)
+        run.run(job(model, mine, iterations=80), report=silent, settings=SETTINGS)

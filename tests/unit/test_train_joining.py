@@ -13,8 +13,11 @@ from understudy.core.errors import JobError, TrainingError
 from understudy.core.progress import Event, Warned, silent
 from understudy.inference.model import Model
 from understudy.jobs.table import ExportJob, TrainJob
-from understudy.train import checkpoint, export, folder, joining, loop
-from understudy.train.history import Curve
+from understudy.train import run as loop
+from understudy.train.checkpoints import model_folder, store
+from understudy.train.export import onnx
+from understudy.train.networks import joining
+from understudy.train.validation.history import Curve
 
 Table = dict[str, torch.Tensor]
 
@@ -58,7 +61,7 @@ def test_who_joins_learns_alone_and_what_the_others_are_drawn_with_stays(
     run = with_carl(model, sets, variant=variant, iterations=12, alone_iterations=100)
     loop.run(run, report=silent, settings=SETTINGS)
     after = weights(run)
-    assert folder.read(model).architecture.identities == ("anna", "bert", "carl")  # type: ignore[union-attr]
+    assert model_folder.read(model).architecture.identities == ("anna", "bert", "carl")  # type: ignore[union-attr]
     for name, value in before.items():
         found = after[name][: len(value)] if name in ("shapes",) or "normaliser" in name else after[name]
         assert torch.equal(found, value), name
@@ -135,11 +138,11 @@ def test_any_two_who_are_known_can_be_exported_and_swapped(tmp_path: Path, sets:
     model = tmp_path / "show.model"
     trained(model, sets)
     loop.run(with_carl(model, sets, iterations=8), report=silent, settings=SETTINGS)
-    newest = export.run(ExportJob(model=model), report=silent, settings=SETTINGS)
+    newest = onnx.run(ExportJob(model=model), report=silent, settings=SETTINGS)
     card = Model.open(Path(newest["model"])).card
     assert (card.destination, card.source, card.identities) == ("carl", "bert", ["anna", "bert", "carl"])
     chosen = ExportJob(model=model, destination="bert", source="carl", output=tmp_path / "b.onnx")
-    export.run(chosen, report=silent, settings=SETTINGS)
+    onnx.run(chosen, report=silent, settings=SETTINGS)
     opened = Model.open(tmp_path / "b.onnx")
     faces = np.full((1, 32, 32, 3), 0.4, np.float32)
     marks = np.full((1, 68, 2), 15.0, np.float32)
@@ -151,9 +154,9 @@ def test_any_two_who_are_known_can_be_exported_and_swapped(tmp_path: Path, sets:
     script = ExportJob(
         model=model, destination="bert", source="carl", format="torchscript", output=tmp_path / "c.pt"
     )
-    assert export.run(script, report=silent, settings=SETTINGS)["parity"] < 1e-3
+    assert onnx.run(script, report=silent, settings=SETTINGS)["parity"] < 1e-3
     with pytest.raises(JobError, match="does not know 'dora'"):
-        export.run(ExportJob(model=model, source="dora"), report=silent, settings=SETTINGS)
+        onnx.run(ExportJob(model=model, source="dora"), report=silent, settings=SETTINGS)
 
 
 def test_who_joined_but_is_in_no_checkpoint_yet_cannot_be_exported(
@@ -163,17 +166,17 @@ def test_who_joined_but_is_in_no_checkpoint_yet_cannot_be_exported(
     trained(model, sets)
     resume(with_carl(model, sets), silent)
     with pytest.raises(TrainingError, match="joined the model last"):
-        export.run(ExportJob(model=model), report=silent, settings=SETTINGS)
+        onnx.run(ExportJob(model=model), report=silent, settings=SETTINGS)
     known = ExportJob(model=model, destination="anna", source="bert")
-    assert export.run(known, report=silent, settings=SETTINGS)["iteration"] == 6
+    assert onnx.run(known, report=silent, settings=SETTINGS)["iteration"] == 6
 
 
 def test_the_average_of_who_joins_an_old_model_is_young(tmp_path: Path, sets: tuple[Path, Path]) -> None:
     """Or an export would have a face that hardly anything was learned of."""
     model = tmp_path / "show.model"
     trained(model, sets)
-    (found,) = checkpoint.find(folder.checkpoints(model))
-    checkpoint.amend(found, {"iteration": 20_000})
+    (found,) = store.find(model_folder.checkpoints(model))
+    store.amend(found, {"iteration": 20_000})
     found.path.rename(found.path.with_name("00020000"))
     run = with_carl(model, sets, iterations=20_100, alone_iterations=1000)
     begun = resume(run, silent).network.decoders[2].output.weight.detach().clone()
@@ -210,9 +213,9 @@ def test_what_joining_saved_is_what_others_had_been_trained_for() -> None:
 def test_a_checkpoint_tells_whom_it_holds(tmp_path: Path, sets: tuple[Path, Path]) -> None:
     model = tmp_path / "m.model"
     trained(model, sets)
-    (found,) = checkpoint.find(folder.checkpoints(model))
+    (found,) = store.find(model_folder.checkpoints(model))
     assert joining.known_identities(found, ("anna", "bert", "carl")) == ("anna", "bert")
-    checkpoint.amend(found, {"identities": ["somebody", "else"]})
+    store.amend(found, {"identities": ["somebody", "else"]})
     assert joining.known_identities(found, ("anna", "bert", "carl")) == ("anna", "bert", "carl")
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from small_training import job, make_sets, resume
 from understudy.core.progress import Event, Warned
-from understudy.train import checkpoint
+from understudy.train.checkpoints import store
 
 # Tells the iteration it has reached and the time, so that what a kill cost can be said.
 SCRIPT = """
@@ -22,16 +22,16 @@ import sys, time
 from small_training import SETTINGS
 from understudy.jobs.table import TrainJob
 from understudy.core.progress import silent
-from understudy.train import loop
+from understudy.train import run
 
-learn = loop.learn
+learn = run.learn
 def learn_and_tell(study, warn):
     figures = learn(study, warn)
     print(study.iteration, time.time(), flush=True)
     return figures
-loop.learn = learn_and_tell
+run.learn = learn_and_tell
 print("ready", flush=True)
-loop.run(TrainJob.model_validate_json(sys.argv[1]), report=silent, settings=SETTINGS)
+run.run(TrainJob.model_validate_json(sys.argv[1]), report=silent, settings=SETTINGS)
 """
 SAVE_SECONDS = 0.3
 # What a save and an iteration may take more on a busy machine.
@@ -66,7 +66,7 @@ def kill_again_and_again(root: Path, times: int) -> None:
 
 def check_after_a_kill(model: Path, told: list[str]) -> int:
     """The iteration of the newest checkpoint, which is whole and not too old."""
-    found = checkpoint.find(model / "checkpoints")
+    found = store.find(model / "checkpoints")
     newest = found[-1].iteration if found else 0
     times = {int(line.split()[0]): float(line.split()[1]) for line in told if line.count(" ") == 1}
     died = max(times.values())

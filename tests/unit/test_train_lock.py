@@ -15,13 +15,15 @@ from small_training import SETTINGS, job, make_sets
 from understudy.core.errors import JobError, TrainingError
 from understudy.core.progress import Event, Progress, silent
 from understudy.jobs.table import ExportJob
-from understudy.train import export, lock, loop
+from understudy.train import run
+from understudy.train.checkpoints import lock
+from understudy.train.export import onnx
 
 HOLDER = """
 import sys, time
 from pathlib import Path
 from understudy.core.progress import silent
-from understudy.train import lock
+from understudy.train.checkpoints import lock
 with lock.hold(Path(sys.argv[1]), report=silent):
     print("held", flush=True)
     time.sleep(120)
@@ -40,7 +42,7 @@ def test_a_second_run_is_refused_and_told_who_trains(tmp_path: Path) -> None:
     with hold_elsewhere(tmp_path / "m.model") as holder:
         try:
             with pytest.raises(TrainingError, match=f"Another run .* process {holder.pid} on"):
-                loop.run(job(tmp_path / "m.model", sets), report=silent, settings=SETTINGS)
+                run.run(job(tmp_path / "m.model", sets), report=silent, settings=SETTINGS)
         finally:
             holder.kill()
     assert not (tmp_path / "m.model" / "model.json").exists()
@@ -82,14 +84,14 @@ def test_a_model_in_training_can_be_exported(tmp_path: Path) -> None:
     def listen(event: Event) -> None:
         if isinstance(event, Progress) and event.stage == "train" and event.done == 20:
             export_job = ExportJob(model=train_job.model, format="torchscript")
-            exported.append(export.run(export_job, report=silent, settings=SETTINGS)["iteration"])
+            exported.append(onnx.run(export_job, report=silent, settings=SETTINGS)["iteration"])
 
-    loop.run(train_job, report=listen, settings=SETTINGS)
+    run.run(train_job, report=listen, settings=SETTINGS)
     assert exported == [19]
 
 
 def test_a_refused_job_makes_no_model_folder(tmp_path: Path) -> None:
     sets = make_sets(tmp_path)
     with pytest.raises(JobError, match="Both face sets"):
-        loop.run(job(tmp_path / "m.model", (sets[0], sets[0])), report=silent, settings=SETTINGS)
+        run.run(job(tmp_path / "m.model", (sets[0], sets[0])), report=silent, settings=SETTINGS)
     assert not (tmp_path / "m.model").exists()

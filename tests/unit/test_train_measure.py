@@ -16,10 +16,12 @@ from small_training import SETTINGS, job, make_faceset, make_sets
 from understudy.core.progress import silent
 from understudy.face import align
 from understudy.face.faceset.store import FaceSet
-from understudy.train import acting, augment, flicker, loop, measure, samples
-from understudy.train.history import read
-from understudy.train.measure import Yardsticks
-from understudy.train.samples import Bank
+from understudy.train import run
+from understudy.train.data import augmentation, samples
+from understudy.train.data.samples import Bank
+from understudy.train.validation import flicker, measurement, openness
+from understudy.train.validation.history import read
+from understudy.train.validation.measurement import Yardsticks
 
 LOOKS = [performers.texture(seed) for seed in (1, 2)]
 ACTING = {"seed": 11}  # the destination's performance, which a true swap repeats
@@ -35,7 +37,7 @@ def banks() -> list[Bank]:
 
 @pytest.fixture(scope="module")
 def yardsticks(banks: list[Bank]) -> Yardsticks:
-    return measure.make_yardsticks(performers.study(banks, banks[0].faces))
+    return measurement.make_yardsticks(performers.study(banks, banks[0].faces))
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +51,14 @@ def true_swap(banks: list[Bank]) -> torch.Tensor:
 
 
 def figures(banks: list[Bank], yardsticks: Yardsticks, swaps: torch.Tensor) -> dict[str, float]:
-    return measure.measure(performers.study(banks, swaps), yardsticks)
+    return measurement.measure(performers.study(banks, swaps), yardsticks)
 
 
 def test_a_true_swap_shows_the_acting_and_is_the_source(
     banks: list[Bank], yardsticks: Yardsticks, true_swap: torch.Tensor
 ) -> None:
     found = figures(banks, yardsticks, true_swap)
-    for part in acting.PARTS:
+    for part in openness.PARTS:
         assert found[f"expression/{part}"] < 2.0 * found[f"expression/{part}_readable"] + 0.5
     assert found["identity/leak"] < 0.1
     assert found["identity/to_source"] < 1.5 < found["identity/to_destination"]
@@ -92,7 +94,7 @@ def test_a_face_that_lies_elsewhere_is_cut_out_as_it_would_be_placed(
     affine = torch.tensor([[[scale, 0.0, 2 * across], [0.0, scale, 2 * down]]])
     grid = torch.nn.functional.affine_grid(affine, [1, 3, size, size], align_corners=False)
     elsewhere = torch.nn.functional.grid_sample(still, grid, align_corners=False, padding_mode="border")
-    back = measure.placed(elsewhere, augment.moved(points, affine), "full")
+    back = measurement.placed(elsewhere, augmentation.moved(points, affine), "full")
     inside = (..., slice(8, -8), slice(8, -8))
     assert float((back - still)[inside].abs().max()) < 0.004
     if scale != 1.0:
@@ -112,7 +114,7 @@ def test_a_mouth_that_stays_shut_is_expression_drift(banks: list[Bank], yardstic
     mute = performers.bank("anna", look=LOOKS[1], talks=False, **ACTING).faces[banks[0].held_out]
     found = figures(banks, yardsticks, mute)
     distance = yardsticks.distance
-    asked = acting.openness(banks[0].landmarks[banks[0].held_out], distance)[:, 1]
+    asked = openness.openness(banks[0].landmarks[banks[0].held_out], distance)[:, 1]
     assert found["expression/mouth"] == pytest.approx(float(asked.mean()), rel=0.25)
     assert found["expression/eyes"] < 1.0
 
@@ -122,7 +124,7 @@ def test_mouths_that_never_move_are_not_read() -> None:
         performers.bank(name, look=look, seed=seed, talks=False)
         for name, look, seed in zip(performers.NAMES, LOOKS, (11, 12), strict=True)
     ]
-    made = measure.make_yardsticks(performers.study(silent_banks, silent_banks[0].faces))
+    made = measurement.make_yardsticks(performers.study(silent_banks, silent_banks[0].faces))
     eyes, mouth = made.readers
     assert mouth is None and eyes is not None
 
@@ -131,12 +133,12 @@ def test_openness_that_the_pixels_do_not_show_is_not_read() -> None:
     random = np.random.default_rng(0)
     seen, unseen = random.normal(size=(80, 50)), random.normal(size=(20, 50))
     truth, unseen_truth = random.normal(10.0, 3.0, 80), random.normal(10.0, 3.0, 20)
-    assert acting.fit_reader(seen, truth, unseen=unseen, unseen_truth=unseen_truth) is None
+    assert openness.fit_reader(seen, truth, unseen=unseen, unseen_truth=unseen_truth) is None
 
 
 def test_two_performers_who_look_alike_are_not_told_apart() -> None:
     alike = [performers.bank(name, look=LOOKS[0], seed=seed) for name, seed in (("anna", 1), ("bert", 2))]
-    made = measure.make_yardsticks(performers.study(alike, alike[0].faces))
+    made = measurement.make_yardsticks(performers.study(alike, alike[0].faces))
     assert made.likeness is None
     found = figures(alike, made, alike[0].faces[alike[0].held_out])
     assert not any(name.startswith("identity/") for name in found)
@@ -170,7 +172,7 @@ def test_another_face_that_holds_still_does_not_flicker(
 
 def test_faces_of_other_frames_make_no_clip(banks: list[Bank]) -> None:
     cut = [replace(banks[0], follows=torch.zeros_like(banks[0].follows)), banks[1]]
-    made = measure.make_yardsticks(performers.study(cut, cut[0].faces))
+    made = measurement.make_yardsticks(performers.study(cut, cut[0].faces))
     assert made.flow is None
     found = figures(cut, made, cut[0].faces[cut[0].held_out])
     assert "flicker/stops" not in found and "identity/leak" in found
@@ -196,16 +198,16 @@ def test_a_set_of_every_third_frame_has_clips_too(tmp_path: Path) -> None:
 
 def test_many_faces_are_measured_by_whole_clips(banks: list[Bank]) -> None:
     many = replace(banks[0], held_out=torch.arange(6 * 40))
-    chosen = measure._clips(many, 64)
-    assert len(chosen) == measure.MOST_FACES
+    chosen = measurement._clips(many, 64)
+    assert len(chosen) == measurement.MOST_FACES
     assert all(clip.tolist() == list(range(clip[0], clip[0] + 6)) for clip in chosen.split(6))
-    assert len(measure._clips(many, 1024)) == 12
+    assert len(measurement._clips(many, 1024)) == 12
 
 
 def test_a_run_on_few_faces_measures_what_it_can_and_records_it(tmp_path: Path) -> None:
     """Twelve random pictures a performer allow nothing but reconstruction, and a flicker of nonsense."""
     sets = make_sets(tmp_path)
-    result = loop.run(
+    result = run.run(
         job(tmp_path / "m.model", sets, iterations=4, preview_iterations=2), report=silent, settings=SETTINGS
     )
     curves = read(tmp_path / "m.model")

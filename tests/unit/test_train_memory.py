@@ -14,15 +14,18 @@ import torch
 from small_training import SETTINGS, job, make_sets, resume
 from understudy.core.errors import TrainingError
 from understudy.core.progress import Event, Warned, silent
-from understudy.train import examiner, gradients, iteration, loop, memory, nets, preview
-from understudy.train.study import Study
+from understudy.train import gradients, run, step
+from understudy.train.hardware import memory
+from understudy.train.networks import autoencoder
+from understudy.train.state import Study
+from understudy.train.validation import preview, validator
 
 TIGHT = """
 import resource, sys
 from small_training import SETTINGS
 from understudy.jobs.table import TrainJob
 from understudy.core.progress import Warned
-from understudy.train import loop
+from understudy.train import run
 
 def tell(event):
     if isinstance(event, Warned):
@@ -32,13 +35,13 @@ def data_bytes():
     return int(open("/proc/self/statm").read().split()[5]) * resource.getpagesize()
 
 train_job = TrainJob.model_validate_json(sys.argv[1])
-prepare = loop.prepare
+prepare = run.prepare
 def prepare_then_limit(*arguments, **named):
     prepared = prepare(*arguments, **named)
     resource.setrlimit(resource.RLIMIT_DATA, (data_bytes() + int(sys.argv[2]) * 2**20,) * 2)
     return prepared
-loop.prepare = prepare_then_limit
-print(loop.run(train_job, report=tell, settings=SETTINGS)["iteration"])
+run.prepare = prepare_then_limit
+print(run.run(train_job, report=tell, settings=SETTINGS)["iteration"])
 """
 
 
@@ -53,7 +56,7 @@ def prepared(root: Path, sets: tuple[Path, Path], **changes: object) -> Study:
 
 def added_up(study: Study, parts: int) -> tuple[gradients.Figures, dict[str, torch.Tensor]]:
     study.parts = parts
-    batches = [iteration._batch(study, index) for index in range(2)]
+    batches = [step._batch(study, index) for index in range(2)]
     study.optimiser.zero_grad()
     figures = gradients.add_up(study, batches)
     return figures, {n: p.grad.clone() for n, p in study.network.named_parameters() if p.grad is not None}
@@ -66,7 +69,7 @@ def test_the_parts_gradients_add_up_to_the_whole_batchs(
     """Also where the parts are not alike: three parts of five faces are of two, two and one."""
     study = prepared(tmp_path, sets, batch=5)
     for _ in range(3):  # away from the first weights, where the averages of the codes count all
-        iteration.step(study)
+        step.step(study)
     before = {name: value.clone() for name, value in study.network.state_dict().items()}
     figures, expected = added_up(study, 1)
     averages = study.network.normaliser.mean.clone()
@@ -119,7 +122,7 @@ def test_a_run_whose_memory_does_not_suffice_goes_on_in_parts(
     assert lines[-1] == "2"
 
 
-def refuse(network: nets.Comb, most: int) -> None:
+def refuse(network: autoencoder.Comb, most: int) -> None:
     """Have memory run out for more than `most` faces at once, in the middle, as on a small device."""
 
     def check(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
@@ -133,11 +136,11 @@ def test_a_failed_attempt_leaves_no_trace(tmp_path: Path, sets: tuple[Path, Path
     told: list[str] = []
     roomy, tight = (prepared(tmp_path / name, sets) for name in ("a", "b"))
     for study in (roomy, tight):
-        iteration.learn(study, told.append)
+        step.learn(study, told.append)
     roomy.parts = 2
     refuse(tight.network, 4)
     for study in (roomy, tight):
-        iteration.learn(study, told.append)
+        step.learn(study, told.append)
     assert tight.parts == 2 and len(told) == 1
     for name, value in roomy.network.state_dict().items():
         assert torch.equal(value, tight.network.state_dict()[name]), name
@@ -148,11 +151,11 @@ def test_a_device_too_small_for_one_face_is_an_error(tmp_path: Path, sets: tuple
     study = prepared(tmp_path, sets)
     refuse(study.network, 1)
     with pytest.raises(TrainingError, match="Not even one face"):
-        iteration.learn(study, told.append)
+        step.learn(study, told.append)
     assert [message.partition(" parts")[0][-1] for message in told] == ["2", "4"]
 
 
-@pytest.mark.parametrize(("module", "function"), [(preview, "write_sheet"), (examiner, "measure")])
+@pytest.mark.parametrize(("module", "function"), [(preview, "write_sheet"), (validator, "measure")])
 def test_a_validation_that_does_not_fit_is_left_out(
     tmp_path: Path,
     sets: tuple[Path, Path],
@@ -171,5 +174,5 @@ def test_a_validation_that_does_not_fit_is_left_out(
 
     monkeypatch.setattr(module, function, fail)
     train_job = job(tmp_path / "m.model", sets, iterations=4, preview_iterations=1)
-    assert loop.run(train_job, report=listen, settings=SETTINGS)["iteration"] == 4
+    assert run.run(train_job, report=listen, settings=SETTINGS)["iteration"] == 4
     assert len(told) == 1, "told once, not for every preview"

@@ -11,9 +11,10 @@ import torch
 
 from small_training import SETTINGS, job, make_sets, resume
 from understudy.core.progress import Cancelled, Event, Progress, silent
-from understudy.train import iteration, loop, profile
-from understudy.train.profile import COMPUTED, PARTS, bottleneck
-from understudy.train.study import Study, no_lap
+from understudy.train import run, step
+from understudy.train.hardware import profile
+from understudy.train.hardware.profile import COMPUTED, PARTS, bottleneck
+from understudy.train.state import Study, no_lap
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def peak(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("iterations", [1, 2, 6])
 def test_a_run_of_any_length_is_profiled(tmp_path: Path, sets: tuple[Path, Path], iterations: int) -> None:
     train_job = job(tmp_path / "m.model", sets, iterations=iterations, profile=True)
-    found = loop.run(train_job, report=silent, settings=SETTINGS)["profile"]
+    found = run.run(train_job, report=silent, settings=SETTINGS)["profile"]
     assert sum(found[f"{part}_percent"] for part in PARTS) == pytest.approx(100.0, abs=0.5)
     assert found["images_a_second"] == pytest.approx(8 * found["iterations_a_second"], rel=0.01)
     assert found["percent_of_the_peak"] == pytest.approx(100 * found["teraflops"], rel=0.2, abs=0.1)
@@ -38,8 +39,8 @@ def test_a_run_of_any_length_is_profiled(tmp_path: Path, sets: tuple[Path, Path]
 
 def test_a_run_that_makes_no_iteration_says_so(tmp_path: Path, sets: tuple[Path, Path]) -> None:
     model = tmp_path / "m.model"
-    loop.run(job(model, sets, iterations=2), report=silent, settings=SETTINGS)
-    again = loop.run(job(model, sets, iterations=2, profile=True), report=silent, settings=SETTINGS)
+    run.run(job(model, sets, iterations=2), report=silent, settings=SETTINGS)
+    again = run.run(job(model, sets, iterations=2, profile=True), report=silent, settings=SETTINGS)
     assert again["profile"] == {"bottleneck": "No iteration was made, so that nothing is known."}
 
 
@@ -58,16 +59,16 @@ def test_time_goes_to_the_part_that_spends_it(
     tmp_path: Path, sets: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = profiled_study(tmp_path, sets, batch=1)
-    draw_batch = iteration.draw_batch
+    draw_batch = step.draw_batch
 
     def slow(*arguments: object, **named: object) -> object:
         time.sleep(0.2)
         return draw_batch(*arguments, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(iteration, "draw_batch", slow)
+    monkeypatch.setattr(step, "draw_batch", slow)
     with profile.profiled(study) as watched:
         for _ in range(3):
-            iteration.step(study)
+            step.step(study)
     assert watched is not None
     found = watched.report()
     assert found["data_ms"] == pytest.approx(400, rel=0.25)
@@ -77,7 +78,7 @@ def test_time_goes_to_the_part_that_spends_it(
 def test_a_short_run_says_what_a_long_one_would(tmp_path: Path, sets: tuple[Path, Path]) -> None:
     """Three iterations with a validation and a checkpoint behind them, each a hundred times as long."""
     train_job = job(tmp_path / "m.model", sets, iterations=3, preview_iterations=1000, profile=True)
-    found = loop.run(train_job, report=silent, settings=SETTINGS)["profile"]
+    found = run.run(train_job, report=silent, settings=SETTINGS)["profile"]
     assert found["validation_percent"] < 10
     alone = 1000 / sum(found[f"{part}_ms"] for part in COMPUTED)
     assert found["iterations_a_second"] == pytest.approx(alone, rel=0.3)
@@ -85,7 +86,7 @@ def test_a_short_run_says_what_a_long_one_would(tmp_path: Path, sets: tuple[Path
 
 def test_frequent_validations_are_what_holds_training_up(tmp_path: Path, sets: tuple[Path, Path]) -> None:
     train_job = job(tmp_path / "m.model", sets, iterations=3, preview_iterations=1, profile=True)
-    found = loop.run(train_job, report=silent, settings=SETTINGS)["profile"]
+    found = run.run(train_job, report=silent, settings=SETTINGS)["profile"]
     assert found["bottleneck"].startswith("Validations")
 
 
@@ -94,7 +95,7 @@ def operations(root: Path, sets: tuple[Path, Path], spoil: Callable[[Study], Non
     spoil(study)
     with profile.profiled(study) as watched:
         for _ in range(2):
-            iteration.learn(study, lambda message: None)
+            step.learn(study, lambda message: None)
     assert watched is not None and watched.report()["teraflops"] > 0
     return watched.operations
 
@@ -125,7 +126,7 @@ def test_a_cancelled_run_leaves_no_counting_behind(tmp_path: Path, sets: tuple[P
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        loop.run(job(tmp_path / "m.model", sets, profile=True), report=cancel, settings=SETTINGS)
+        run.run(job(tmp_path / "m.model", sets, profile=True), report=cancel, settings=SETTINGS)
     study = profiled_study(tmp_path, sets)
     with pytest.raises(RuntimeError, match="in the middle"), profile.profiled(study):
         study.lap("data")

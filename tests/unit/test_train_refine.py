@@ -19,8 +19,12 @@ from understudy.core.progress import Cancelled, Event, Progress, Warned, silent
 from understudy.face.faceset.store import FaceSet
 from understudy.inference.model import Model
 from understudy.jobs.table import ExportJob, RefineJob
-from understudy.train import checkpoint, export, lock, loop, nets, refine, refiners, refining
-from understudy.train.refiner import Refined, Refiner, double
+from understudy.train import refine, refining
+from understudy.train import run as loop
+from understudy.train.checkpoints import lock, refiners, store
+from understudy.train.export import onnx
+from understudy.train.networks import autoencoder
+from understudy.train.networks.refiner import Refined, Refiner, double
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +61,7 @@ def refuse(study: refining.Refining, most: int) -> None:
 
 
 def weights(model: Path) -> dict[str, bytes]:
-    newest = checkpoint.find(refiners.checkpoints(model, "bert"))[-1]
+    newest = store.find(refiners.checkpoints(model, "bert"))[-1]
     return {path.name: path.read_bytes() for path in sorted(newest.path.glob("*.safetensors"))}
 
 
@@ -71,7 +75,7 @@ def test_an_untrained_refiner_is_the_plain_doubling() -> None:
 
 def test_a_network_with_refiners_draws_as_without_them_at_twice_the_size() -> None:
     torch.manual_seed(2)
-    network = nets.Comb(nets.Architecture(32, 8, ("anna", "bert"))).eval()
+    network = autoencoder.Comb(autoencoder.Architecture(32, 8, ("anna", "bert"))).eval()
     network.shapes.normal_(std=0.02)
     network.destination = 1
     refined = Refined(network, {0: Refiner(8)})
@@ -89,7 +93,9 @@ def test_a_refiner_stays_with_its_identity_when_that_is_alone() -> None:
     torch.manual_seed(3)
     refiner = Refiner(8)
     torch.nn.init.normal_(refiner.output.weight)
-    refined = Refined(nets.Comb(nets.Architecture(32, 8, ("anna", "bert"))), {1: refiner}).eval()
+    refined = Refined(
+        autoencoder.Comb(autoencoder.Architecture(32, 8, ("anna", "bert"))), {1: refiner}
+    ).eval()
     code, points = torch.randn(1, 160), torch.rand(1, 68, 2)
     for identity in (0, 1):
         ((expected, _),), ((got, _),) = (
@@ -159,7 +165,7 @@ def test_a_cancel_saves_first(model: Path, sets: tuple[Path, Path]) -> None:
 
     with pytest.raises(Cancelled):
         refine.run(refine_job(model, sets, iterations=500), report=cancel, settings=SETTINGS)
-    assert [c.iteration for c in checkpoint.find(refiners.checkpoints(model, "bert"))] == [20]
+    assert [c.iteration for c in store.find(refiners.checkpoints(model, "bert"))] == [20]
 
 
 def test_a_run_says_what_it_measured_and_leaves_a_sheet(model: Path, sets: tuple[Path, Path]) -> None:
@@ -169,8 +175,8 @@ def test_a_run_says_what_it_measured_and_leaves_a_sheet(model: Path, sets: tuple
     assert len(words) == 1 and f"SSIM {result['held_out/ssim']:.3f}" in words[0]
     sheet = cv2.imread(str(model / "refiners" / "bert" / "previews" / "00000004.png"))
     assert sheet.shape == (6 * 2 * SIZE, 3 * 2 * SIZE, 3)
-    saved = checkpoint.find(refiners.checkpoints(model, "bert"))[-1]
-    state = checkpoint.read_state(saved)
+    saved = store.find(refiners.checkpoints(model, "bert"))[-1]
+    state = store.read_state(saved)
     assert (state["model_iteration"], state["edge"], state["width"]) == (6, SIZE, 8)
     assert state["held_out_error"] == pytest.approx(1.0 - result["held_out/ssim"])
 
@@ -182,7 +188,7 @@ def refined_model(model: Path, sets: tuple[Path, Path]) -> Path:
 
 
 def test_the_exported_file_draws_what_network_and_refiner_draw(refined_model: Path) -> None:
-    exported = export.run(ExportJob(model=refined_model, refine=True), report=silent, settings=SETTINGS)
+    exported = onnx.run(ExportJob(model=refined_model, refine=True), report=silent, settings=SETTINGS)
     assert Path(exported["model"]).name == "swap_refined_fp32.onnx"
     opened = Model.open(Path(exported["model"]))
     assert opened.card.size == 2 * SIZE and opened.card.training["refiners"] == {"bert": 30}
@@ -190,15 +196,15 @@ def test_the_exported_file_draws_what_network_and_refiner_draw(refined_model: Pa
     faces = random.uniform(0.2, 0.6, (2, 2 * SIZE, 2 * SIZE, 3)).astype(np.float32)
     marks = random.uniform(5, 50, (2, 68, 2)).astype(np.float32)
     swapped = opened.swap(faces, marks)
-    _, network, _ = export.load(refined_model)
+    _, network, _ = onnx.load(refined_model)
     refiner, _, _ = refiners.load(refined_model, "bert")
     seen = functional.avg_pool2d(torch.from_numpy(faces).permute(0, 3, 1, 2), 2)
     points = torch.from_numpy((marks + 0.5) / (2 * SIZE))
     asked = network.asked(points, of=0, to=1)
     with torch.no_grad():
-        code = network.describe(nets.normalise(seen), 0)
+        code = network.describe(autoencoder.normalise(seen), 0)
         (own,), (new,) = network.draw(code, points, [0]), network.draw(code, asked, [1])
-        expected = nets.denormalise(refiner(*new, asked)[0]), nets.denormalise(double(*own)[0])
+        expected = autoencoder.denormalise(refiner(*new, asked)[0]), autoencoder.denormalise(double(*own)[0])
     for got, face in zip((swapped.face, swapped.own_face), expected, strict=True):
         np.testing.assert_allclose(got, face.permute(0, 2, 3, 1).numpy(), atol=1e-4)
 
@@ -206,7 +212,7 @@ def test_the_exported_file_draws_what_network_and_refiner_draw(refined_model: Pa
 @pytest.mark.parametrize("changes", [{"precision": "fp16"}, {"format": "torchscript"}])
 def test_every_kind_of_file_takes_refiners(refined_model: Path, changes: dict[str, str]) -> None:
     wanted = ExportJob.model_validate({"model": refined_model, "refine": True} | changes)
-    exported = export.run(wanted, report=silent, settings=SETTINGS)
+    exported = onnx.run(wanted, report=silent, settings=SETTINGS)
     assert exported["parity"] < 1e-3 and Path(exported["model"]).stem.startswith("swap_refined")
 
 
@@ -217,7 +223,7 @@ def test_an_export_says_that_the_model_has_gone_on_since(
     wanted = ExportJob(model=refined_model, refine=True, format="torchscript")
     again = refine_job(refined_model, sets, iterations=31)
     told = []
-    for run in (partial(export.run, wanted), partial(refine.run, again), partial(export.run, wanted)):
+    for run in (partial(onnx.run, wanted), partial(refine.run, again), partial(onnx.run, wanted)):
         said: list[Event] = []
         run(report=said.append, settings=SETTINGS)
         told.append(any("iteration 6" in event.message for event in said if isinstance(event, Warned)))
@@ -226,7 +232,7 @@ def test_an_export_says_that_the_model_has_gone_on_since(
 
 def test_without_a_refiner_there_is_nothing_to_put_in(model: Path) -> None:
     with pytest.raises(TrainingError, match="no refiner"):
-        export.run(ExportJob(model=model, refine=True), report=silent, settings=SETTINGS)
+        onnx.run(ExportJob(model=model, refine=True), report=silent, settings=SETTINGS)
     assert not (model / "export").exists()
 
 
@@ -265,29 +271,29 @@ def test_another_width_is_refused(refined_model: Path, sets: tuple[Path, Path]) 
 def test_a_refiner_belongs_to_the_size_that_it_was_trained_on(
     tmp_path: Path, sets: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nets, "CORE", 32)
+    monkeypatch.setattr(autoencoder, "CORE", 32)
     model, options = tmp_path / "m.model", {"size": 64, "grow_iterations": 4}
     loop.run(job(model, sets, iterations=3, **options), report=silent, settings=SETTINGS)
     refine.run(refine_job(model, sets, iterations=2), report=silent, settings=SETTINGS)
     script = ExportJob(model=model, refine=True, format="torchscript")
-    export.run(script, report=silent, settings=SETTINGS)
+    onnx.run(script, report=silent, settings=SETTINGS)
     loop.run(job(model, sets, iterations=5, **options), report=silent, settings=SETTINGS)
     with pytest.raises(TrainingError, match="faces of 32 pixels, and the model now draws 64"):
-        export.run(script, report=silent, settings=SETTINGS)
+        onnx.run(script, report=silent, settings=SETTINGS)
     with pytest.raises(TrainingError, match="faces of 32 pixels, and the model now draws 64"):
         refine.run(refine_job(model, sets), report=silent, settings=SETTINGS)
     refiners.home(model, "bert").rename(tmp_path / "aside")
     said: list[Event] = []
     refine.run(refine_job(model, sets, iterations=1), report=said.append, settings=SETTINGS)
     assert any("no detail that fine" in event.message for event in said if isinstance(event, Warned))
-    assert export.run(script, report=silent, settings=SETTINGS)["parity"] < 1e-3
+    assert onnx.run(script, report=silent, settings=SETTINGS)["parity"] < 1e-3
 
 
 def test_a_damaged_checkpoint_gives_way_to_the_one_before_it(
     refined_model: Path, sets: tuple[Path, Path]
 ) -> None:
     refine.run(refine_job(refined_model, sets, iterations=31), report=silent, settings=SETTINGS)
-    newest = checkpoint.find(refiners.checkpoints(refined_model, "bert"))[-1]
+    newest = store.find(refiners.checkpoints(refined_model, "bert"))[-1]
     (newest.path / "weights.safetensors").write_bytes(b"nothing")
     said: list[Event] = []
     refine.run(refine_job(refined_model, sets, iterations=32), report=said.append, settings=SETTINGS)
@@ -302,7 +308,7 @@ def test_a_refiner_that_is_no_number_any_more_is_not_saved(
     monkeypatch.setattr(refining, "WEIGHTS", {"absolute": float("nan")})
     with pytest.raises(TrainingError, match="no number any more, at iteration 31"):
         refine.run(refine_job(refined_model, sets, iterations=31), report=silent, settings=SETTINGS)
-    assert [c.iteration for c in checkpoint.find(refiners.checkpoints(refined_model, "bert"))] == [30]
+    assert [c.iteration for c in store.find(refiners.checkpoints(refined_model, "bert"))] == [30]
 
 
 @given(st.text(min_size=1, max_size=20), st.text(min_size=1, max_size=20))

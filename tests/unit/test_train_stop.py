@@ -14,10 +14,13 @@ from small_training import SETTINGS, make_sets, resume
 from understudy.core.errors import JobError, TrainingError
 from understudy.core.progress import Cancelled, Event, Progress, Warned, silent
 from understudy.jobs.table import TrainJob
-from understudy.train import base, checkpoint, examiner, export, history, loop, verdict
-from understudy.train.history import Curve
-from understudy.train.study import Study
-from understudy.train.verdict import ERROR, LEAK, TRAINING_ERROR, judge
+from understudy.train import run
+from understudy.train.checkpoints import base_weights, store
+from understudy.train.export import onnx
+from understudy.train.state import Study
+from understudy.train.validation import early_stopping, history, validator
+from understudy.train.validation.early_stopping import ERROR, LEAK, TRAINING_ERROR, judge
+from understudy.train.validation.history import Curve
 
 Figures = dict[str, float]
 
@@ -41,7 +44,7 @@ def falling(count: int, *, floor: float = 0.05, power: float = 0.8) -> np.ndarra
     return floor + 0.1 * np.arange(1.0, count + 1) ** -power
 
 
-def judged(curves: Mapping[str, Curve], percent: float = 2.0) -> verdict.Verdict:
+def judged(curves: Mapping[str, Curve], percent: float = 2.0) -> early_stopping.Verdict:
     return judge(curves, plateau_percent=percent)
 
 
@@ -82,8 +85,8 @@ def test_before_an_hour_was_trained_nothing_is_said_of_another() -> None:
 def test_the_speed_is_the_latest_ones_and_pauses_do_not_count() -> None:
     seconds = np.array([10.0, 20.0, 30.0, 32.0, 34.0, 36.0, 38.0, 40.0])
     found = Curve(np.arange(1, 9) * 100, seconds, np.ones(8))
-    assert verdict.iterations_an_hour(found) == pytest.approx(100 / 2 * 3600)
-    assert verdict.iterations_an_hour(found.until(1)) == 0.0
+    assert early_stopping.iterations_an_hour(found) == pytest.approx(100 / 2 * 3600)
+    assert early_stopping.iterations_an_hour(found.until(1)) == 0.0
 
 
 def test_overfitting_is_told_once_and_names_the_best_iteration() -> None:
@@ -100,7 +103,7 @@ def test_overfitting_is_told_once_and_names_the_best_iteration() -> None:
 
 def test_an_error_that_rises_for_all_faces_is_no_overfitting() -> None:
     curves = overfitted() | {TRAINING_ERROR: overfitted()[ERROR]}
-    assert verdict.overfitted_since(curves) is None
+    assert early_stopping.overfitted_since(curves) is None
 
 
 def test_scatter_is_hardly_ever_overfitting() -> None:
@@ -109,7 +112,7 @@ def test_scatter_is_hardly_ever_overfitting() -> None:
         scattered = 0.1 * (1 + 0.004 * np.random.default_rng(seed).normal(size=60))
         curves = {ERROR: curve(scattered), TRAINING_ERROR: curve(falling(60))}
         alarms += any(
-            verdict.overfitted_since({name: whole.until(count) for name, whole in curves.items()})
+            early_stopping.overfitted_since({name: whole.until(count) for name, whole in curves.items()})
             for count in range(1, 61)
         )
     assert alarms <= 1
@@ -123,7 +126,7 @@ def test_the_overfitting_of_a_run_on_two_filmed_performers_is_found() -> None:
     """Its structural error on unseen faces; 123 and 168 faces a performer, every third frame."""
     trained = {TRAINING_ERROR: curve(falling(len(REAL)))}
     found = [
-        verdict.overfitted_since(
+        early_stopping.overfitted_since(
             {ERROR: curve(REAL[:count])} | {k: v.until(count) for k, v in trained.items()}
         )
         for count in range(1, len(REAL) + 1)
@@ -159,12 +162,12 @@ def test_performers_that_never_part_are_told_once_they_should_have() -> None:
 def test_the_line_names_every_figure_that_there_is() -> None:
     figures = {"held_out/ssim/anna": 0.9412, "held_out/error": 0.06, "flicker/stops": 0.0123, LEAK: 0.14}
     figures |= {"expression/mouth": 2.71, "expression/mouth_readable": 1.11}
-    assert verdict.summary(figures, verdict.Verdict()) == (
+    assert early_stopping.summary(figures, early_stopping.Verdict()) == (
         "unseen faces: SSIM anna 0.941; mouth 2.7% off (readable to 1.1%); "
         "14% of the way from source to destination; flicker 0.012 stops"
     )
     hour = judged({ERROR: curve(falling(400))}).hour
-    assert hour is not None and "another hour: " in verdict.hour_words(hour)
+    assert hour is not None and "another hour: " in early_stopping.hour_words(hour)
 
 
 @pytest.fixture
@@ -172,8 +175,8 @@ def dictate(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], Figure
     """Have validations measure what the test says, by iteration."""
 
     def install(figures: Callable[[int], Figures]) -> None:
-        monkeypatch.setattr(examiner, "make_yardsticks", lambda study: object())
-        monkeypatch.setattr(examiner, "measure", lambda study, yardsticks: figures(study.iteration))
+        monkeypatch.setattr(validator, "make_yardsticks", lambda study: object())
+        monkeypatch.setattr(validator, "measure", lambda study, yardsticks: figures(study.iteration))
 
     return install
 
@@ -183,7 +186,7 @@ def level(iteration: int) -> Figures:
 
 
 def hours(monkeypatch: pytest.MonkeyPatch, iterations: float = 6.0) -> None:
-    monkeypatch.setattr(verdict, "iterations_an_hour", lambda curve: iterations)
+    monkeypatch.setattr(early_stopping, "iterations_an_hour", lambda curve: iterations)
 
 
 def test_a_run_ends_at_a_plateau_says_why_and_a_resume_ends_at_once(
@@ -202,12 +205,12 @@ def test_a_run_ends_at_a_plateau_says_why_and_a_resume_ends_at_once(
 
     model = tmp_path / "m.model"
     plateau = job(model, sets, iterations=0, stop_when="plateau")
-    ended = loop.run(plateau, report=listen, settings=SETTINGS)
+    ended = run.run(plateau, report=listen, settings=SETTINGS)
     assert 16 <= ended["iteration"] < 60 and "another hour" in told[-1]
     assert ended["stopped"].startswith("Another hour would bring")
-    again = loop.run(plateau, report=silent, settings=SETTINGS)
+    again = run.run(plateau, report=silent, settings=SETTINGS)
     assert (again["iteration"], again["stopped"]) == (ended["iteration"], ended["stopped"])
-    on = loop.run(job(model, sets, iterations=ended["iteration"] + 4), report=silent, settings=SETTINGS)
+    on = run.run(job(model, sets, iterations=ended["iteration"] + 4), report=silent, settings=SETTINGS)
     assert on["iteration"] == ended["iteration"] + 4 and "stopped" not in on
     connection = sqlite3.connect(model / "history.sqlite")
     notes = [
@@ -219,7 +222,7 @@ def test_a_run_ends_at_a_plateau_says_why_and_a_resume_ends_at_once(
 
 def test_a_run_without_any_end_is_refused(tmp_path: Path, sets: tuple[Path, Path]) -> None:
     with pytest.raises(JobError, match="neither how long") as caught:
-        loop.run(job(tmp_path / "m.model", sets, iterations=0), report=silent, settings=SETTINGS)
+        run.run(job(tmp_path / "m.model", sets, iterations=0), report=silent, settings=SETTINGS)
     assert "stop_when" in caught.value.fix
 
 
@@ -228,16 +231,16 @@ def test_a_checkpoint_keeps_its_error_when_a_resumed_run_is_cancelled_at_once(
 ) -> None:
     dictate(lambda iteration: {ERROR: 0.1})
     model = tmp_path / "m.model"
-    loop.run(job(model, sets, iterations=2), report=silent, settings=SETTINGS)
+    run.run(job(model, sets, iterations=2), report=silent, settings=SETTINGS)
 
     def learn(study: object, warn: object) -> None:
         raise Cancelled
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Cancelled):
-        patch.setattr(loop, "learn", learn)
-        loop.run(job(model, sets, iterations=4), report=silent, settings=SETTINGS)
-    (found,) = checkpoint.find(model / "checkpoints")
-    assert checkpoint.held_out_error(checkpoint.read_state(found)) == 0.1
+        patch.setattr(run, "learn", learn)
+        run.run(job(model, sets, iterations=4), report=silent, settings=SETTINGS)
+    (found,) = store.find(model / "checkpoints")
+    assert store.held_out_error(store.read_state(found)) == 0.1
 
 
 def test_a_run_in_two_parts_stops_where_one_run_does(
@@ -249,17 +252,15 @@ def test_a_run_in_two_parts_stops_where_one_run_does(
     dictate(level)
     hours(monkeypatch)
     once, twice = tmp_path / "once.model", tmp_path / "twice.model"
-    ended = loop.run(job(once, sets, iterations=200, stop_when="plateau"), report=silent, settings=SETTINGS)
-    loop.run(job(twice, sets, iterations=10), report=silent, settings=SETTINGS)
-    resumed = loop.run(
-        job(twice, sets, iterations=200, stop_when="plateau"), report=silent, settings=SETTINGS
-    )
+    ended = run.run(job(once, sets, iterations=200, stop_when="plateau"), report=silent, settings=SETTINGS)
+    run.run(job(twice, sets, iterations=10), report=silent, settings=SETTINGS)
+    resumed = run.run(job(twice, sets, iterations=200, stop_when="plateau"), report=silent, settings=SETTINGS)
     assert resumed["iteration"] == ended["iteration"] and resumed["stopped"] == ended["stopped"]
 
 
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verdict, "_LEAK_SETTLED_ITERATIONS", 0)
+    monkeypatch.setattr(early_stopping, "_LEAK_SETTLED_ITERATIONS", 0)
 
 
 @pytest.mark.usefixtures("settled")
@@ -269,7 +270,7 @@ def test_a_leak_sends_training_back_to_before_it_at_half_the_rate(
     told: list[str] = []
     model = tmp_path / "m.model"
     dictate(lambda iteration: {ERROR: 0.1, LEAK: 0.1})
-    loop.run(job(model, sets, iterations=8), report=silent, settings=SETTINGS)
+    run.run(job(model, sets, iterations=8), report=silent, settings=SETTINGS)
     leaky = {"now": True}
 
     def leak(iteration: int) -> Figures:
@@ -281,7 +282,7 @@ def test_a_leak_sends_training_back_to_before_it_at_half_the_rate(
             told.append(event.message)
 
     dictate(leak)
-    loop.run(job(model, sets, iterations=20), report=listen, settings=SETTINGS)
+    run.run(job(model, sets, iterations=20), report=listen, settings=SETTINGS)
     assert told == [
         "The source's decoder has begun to draw the destination, at iteration 14. Training goes back to "
         "iteration 8 and on with a learning rate of 0.0005."
@@ -296,9 +297,9 @@ def test_a_checkpoint_that_was_saved_while_it_leaked_is_doubtful(
 ) -> None:
     model = tmp_path / "m.model"
     dictate(lambda iteration: {ERROR: 0.1, LEAK: 0.1 if iteration < 6 else 0.9})
-    loop.run(job(model, sets, iterations=4), report=silent, settings=SETTINGS)
-    loop.run(job(model, sets, iterations=7), report=silent, settings=SETTINGS)
-    states = [checkpoint.read_state(found) for found in checkpoint.find(model / "checkpoints")]
+    run.run(job(model, sets, iterations=4), report=silent, settings=SETTINGS)
+    run.run(job(model, sets, iterations=7), report=silent, settings=SETTINGS)
+    states = [store.read_state(found) for found in store.find(model / "checkpoints")]
     assert [state["sound"] for state in states] == [True, False]
 
 
@@ -314,13 +315,15 @@ def test_a_model_that_learnt_by_heart_is_exported_as_it_was_before(
     model = tmp_path / "m.model"
     dictate(lambda iteration: {ERROR: {2: 0.2, 4: 0.1, 6: 0.112}[iteration]})
     for stop in (2, 4, 6):
-        loop.run(job(model, sets, iterations=stop), report=silent, settings=SETTINGS)
-    assert [
-        checkpoint.read_state(found)["held_out_error"] for found in checkpoint.find(model / "checkpoints")
-    ] == [0.2, 0.1, 0.112]
-    _, _, state = export.load(model)
+        run.run(job(model, sets, iterations=stop), report=silent, settings=SETTINGS)
+    assert [store.read_state(found)["held_out_error"] for found in store.find(model / "checkpoints")] == [
+        0.2,
+        0.1,
+        0.112,
+    ]
+    _, _, state = onnx.load(model)
     assert state["iteration"] == 4
-    export._say_if_older(model, state, listen)
+    onnx._say_if_older(model, state, listen)
     assert told == [
         "Iteration 4 is exported: the newest checkpoint, of iteration 6, draws unseen faces 12 percent worse."
     ]
@@ -329,8 +332,8 @@ def test_a_model_that_learnt_by_heart_is_exported_as_it_was_before(
 def test_training_time_adds_up_over_runs(tmp_path: Path, sets: tuple[Path, Path]) -> None:
     model, spent = tmp_path / "m.model", [0.0]
     for stop in (4, 8):
-        loop.run(job(model, sets, iterations=stop), report=silent, settings=SETTINGS)
-        state = checkpoint.read_state(checkpoint.find(model / "checkpoints")[-1])
+        run.run(job(model, sets, iterations=stop), report=silent, settings=SETTINGS)
+        state = store.read_state(store.find(model / "checkpoints")[-1])
         spent.append(state["trained_seconds"])
         assert resume(job(model, sets), silent).trained_seconds == spent[-1]
     assert 0.0 < spent[1] < spent[2]
@@ -341,12 +344,12 @@ def test_a_resume_needs_no_base(
     tmp_path: Path, sets: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = tmp_path / "m.model"
-    loop.run(job(model, sets, iterations=2), report=silent, settings=SETTINGS)
+    run.run(job(model, sets, iterations=2), report=silent, settings=SETTINGS)
 
     def missing(network: object) -> bool:
         raise TrainingError("The base model is missing or damaged.")
 
-    monkeypatch.setattr(base, "give", missing)
+    monkeypatch.setattr(base_weights, "give", missing)
     assert resume(job(model, sets), silent).iteration == 2
     with pytest.raises(TrainingError, match="base model is missing"):
         resume(job(tmp_path / "new.model", sets), silent)
@@ -361,14 +364,14 @@ def test_saving_every_moment_does_not_mean_measuring_every_moment(
         measured.append(study.iteration)
         return {ERROR: 0.1}
 
-    monkeypatch.setattr(examiner, "make_yardsticks", lambda study: object())
-    monkeypatch.setattr(examiner, "measure", measure)
+    monkeypatch.setattr(validator, "make_yardsticks", lambda study: object())
+    monkeypatch.setattr(validator, "measure", measure)
     often = job(tmp_path / "m.model", sets, iterations=12, save_minutes=1e-9, preview_iterations=1000)
-    monkeypatch.setattr(examiner, "_REST", 0.0)
-    loop.run(often, report=silent, settings=SETTINGS)
+    monkeypatch.setattr(validator, "_REST", 0.0)
+    run.run(often, report=silent, settings=SETTINGS)
     assert len(measured) == 12
     measured.clear()
-    monkeypatch.setattr(examiner, "_REST", 1e9)
+    monkeypatch.setattr(validator, "_REST", 1e9)
     again = job(tmp_path / "n.model", sets, iterations=12, save_minutes=1e-9, preview_iterations=1000)
-    loop.run(again, report=silent, settings=SETTINGS)
+    run.run(again, report=silent, settings=SETTINGS)
     assert measured == [1, 12], "the first save, and the end"

@@ -18,8 +18,10 @@ from small_training import SCRIPT, SETTINGS, job, make_sets, resume
 from understudy.core.errors import JobError
 from understudy.core.progress import silent
 from understudy.jobs.table import TrainJob
-from understudy.train import checkpoint, folder, loop, team
-from understudy.train.history import read
+from understudy.train import run as loop
+from understudy.train.checkpoints import model_folder, store
+from understudy.train.hardware import process_group
+from understudy.train.validation.history import read
 
 TESTS = Path(__file__).resolve().parents[1]
 PATIENCE = 120
@@ -85,20 +87,20 @@ def test_what_two_processes_began_one_goes_on_with_and_the_other_way_round(tmp_p
     assert loop.run(job(model, sets, iterations=6), report=silent, settings=SETTINGS)["iteration"] == 6
     for code, complaint in ended(started(job(model, sets, iterations=8))):
         assert code == 0, complaint
-    assert [found.iteration for found in checkpoint.find(folder.checkpoints(model))] == [4, 6, 8]
+    assert [found.iteration for found in store.find(model_folder.checkpoints(model))] == [4, 6, 8]
 
 
 GOES_WRONG = SCRIPT.replace(
-    "loop.run",
+    "run.run",
     """
-from understudy.train import watch
-looked = watch.Watch.look
+from understudy.train import divergence
+looked = divergence.Watch.look
 def look(self, iteration, loss, contrasts):
     if iteration == 40 and not self.setbacks:
         return "The loss is no number any more"
     return looked(self, iteration, loss, contrasts)
-watch.Watch.look = look
-loop.run""",
+divergence.Watch.look = look
+run.run""",
     1,
 )
 
@@ -117,12 +119,12 @@ def test_where_one_is_killed_the_other_ends_and_the_model_is_whole(tmp_path: Pat
     endless = job(model, sets, iterations=10**6, save_minutes=1e-9)
     processes = started(endless)
     deadline = time.monotonic() + PATIENCE
-    while not checkpoint.find(folder.checkpoints(model)) and time.monotonic() < deadline:
+    while not store.find(model_folder.checkpoints(model)) and time.monotonic() < deadline:
         time.sleep(0.05)
     processes[1].send_signal(signal.SIGKILL)
     (code, complaint), _ = ended(processes)
     assert code not in (0, -signal.SIGKILL) and "Another process of this training has ended" in complaint
-    before = checkpoint.find(folder.checkpoints(model))[-1].iteration
+    before = store.find(model_folder.checkpoints(model))[-1].iteration
     again = job(model, sets, iterations=before + 1)
     assert loop.run(again, report=silent, settings=SETTINGS)["iteration"] == before + 1
 
@@ -130,7 +132,7 @@ def test_where_one_is_killed_the_other_ends_and_the_model_is_whole(tmp_path: Pat
 def test_every_face_of_a_batch_is_one_processs() -> None:
     for size in range(1, 6):
         for count in range(size, 12):
-            shares = team.Team(0, size).shares(count)
+            shares = process_group.Team(0, size).shares(count)
             assert [face for share in shares for face in range(count)[share]] == list(range(count))
             lengths = [len(range(count)[share]) for share in shares]
             assert max(lengths) - min(lengths) <= 1 and max(lengths) == -(-count // size)
@@ -144,5 +146,5 @@ def test_fewer_faces_than_processes_are_refused(tmp_path: Path) -> None:
 
 def test_a_place_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "two")
-    with pytest.raises(JobError, match="WORLD_SIZE"), team.joined(torch.device("cpu")):
+    with pytest.raises(JobError, match="WORLD_SIZE"), process_group.joined(torch.device("cpu")):
         pass

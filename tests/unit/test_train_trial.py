@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from small_training import SETTINGS, job, make_sets, resume
 from understudy.core.errors import JobError, TrainingError
 from understudy.core.progress import silent
-from understudy.train import checkpoint, folder, iteration, loop, trial
-from understudy.train.study import Study
+from understudy.train import run as loop
+from understudy.train import step
+from understudy.train.checkpoints import model_folder, store
+from understudy.train.hardware import batch_finder
+from understudy.train.state import Study
 
 
 @pytest.fixture
@@ -31,8 +34,8 @@ def paced(monkeypatch: pytest.MonkeyPatch, *, start: float, each: float, most: i
         tried.append(study.batch)
         now[0] += start + each * study.batch
 
-    monkeypatch.setattr(trial, "attempt", attempt)
-    monkeypatch.setattr(trial, "synchronised", lambda device: now[0])
+    monkeypatch.setattr(batch_finder, "attempt", attempt)
+    monkeypatch.setattr(batch_finder, "synchronised", lambda device: now[0])
     return tried
 
 
@@ -57,7 +60,7 @@ def test_the_batch_found_is_the_smallest_that_keeps_the_device_busy(
 ) -> None:
     study = resume(job(tmp_path / "m.model", sets, batch=0), silent)
     tried = paced(monkeypatch, start=start, each=each, most=most)
-    assert trial.find(study) == study.batch == found
+    assert batch_finder.find(study) == study.batch == found
     assert max(tried) <= most
 
 
@@ -67,12 +70,12 @@ def test_where_not_one_face_fits_it_is_said(
     study = resume(job(tmp_path / "m.model", sets, batch=0), silent)
     paced(monkeypatch, start=0.1, each=0.1, most=0)
     with pytest.raises(TrainingError, match="Not even one face"):
-        trial.find(study)
+        batch_finder.find(study)
 
 
 @given(rates=st.dictionaries(st.sampled_from([1, 2, 4, 8, 16]), st.floats(0.1, 1e4), min_size=1))
 def test_what_is_chosen_is_nearly_the_fastest_and_nothing_smaller_is(rates: dict[int, float]) -> None:
-    chosen = trial.choose(rates)
+    chosen = batch_finder.choose(rates)
     assert rates[chosen] >= 0.85 * max(rates.values())
     assert all(rate < 0.85 * max(rates.values()) for batch, rate in rates.items() if batch < chosen)
 
@@ -80,7 +83,7 @@ def test_what_is_chosen_is_nearly_the_fastest_and_nothing_smaller_is(rates: dict
 def test_an_attempt_changes_nothing(tmp_path: Path, sets: tuple[Path, Path]) -> None:
     study = resume(job(tmp_path / "m.model", sets), silent)
     before = {name: value.clone() for name, value in study.network.state_dict().items()}
-    iteration.attempt(study)
+    step.attempt(study)
     assert all(torch.equal(value, before[name]) for name, value in study.network.state_dict().items())
     assert all(value.grad is None for value in study.network.parameters()) and study.iteration == 0
 
@@ -96,11 +99,11 @@ def test_what_was_found_is_kept_by_a_resume(
         study.first_batch = 3
         return 3
 
-    monkeypatch.setattr(trial, "find", find)
+    monkeypatch.setattr(batch_finder, "find", find)
     first = loop.run(job(model, sets, batch=0, iterations=3), report=silent, settings=SETTINGS)
     again = loop.run(job(model, sets, batch=0, iterations=5), report=silent, settings=SETTINGS)
     assert (first["batch"], again["batch"], tried) == (3, 3, [0])
-    assert checkpoint.read_state(checkpoint.find(folder.checkpoints(model))[-1])["batch"] == 3
+    assert store.read_state(store.find(model_folder.checkpoints(model))[-1])["batch"] == 3
     given_one = loop.run(job(model, sets, batch=2, iterations=6), report=silent, settings=SETTINGS)
     assert given_one["batch"] == 2
 
@@ -117,7 +120,7 @@ def test_a_batch_that_is_raised_is_doubled_twice_at_most(tmp_path: Path, sets: t
         raised[study.iteration] = study.batch
     assert raised == {0: 2, 9: 2, 10: 4, 19: 4, 20: 8, 1000: 8}
     study.iteration = 10
-    assert len(iteration._batch(study, 0).truth) == 4
+    assert len(step._batch(study, 0).truth) == 4
 
 
 def test_several_processes_need_a_batch_that_is_given(
@@ -125,7 +128,7 @@ def test_several_processes_need_a_batch_that_is_given(
 ) -> None:
     from contextlib import nullcontext
 
-    from understudy.train.team import Team
+    from understudy.train.hardware.process_group import Team
 
     monkeypatch.setattr(loop, "joined", lambda device: nullcontext(Team(0, 2)))
     with pytest.raises(JobError, match="A batch of 0 faces for 2 processes"):

@@ -15,9 +15,10 @@ from small_training import SETTINGS, make_sets, resume
 from understudy.core.errors import TrainingError
 from understudy.core.progress import Event, Warned, silent
 from understudy.jobs.table import TrainJob
-from understudy.train import checkpoint, gradients, iteration, loop, watch
-from understudy.train.study import Study
-from understudy.train.watch import Watch
+from understudy.train import divergence, gradients, run, step
+from understudy.train.checkpoints import store
+from understudy.train.divergence import Watch
+from understudy.train.state import Study
 
 Spoil = Callable[[Study], None]
 
@@ -33,11 +34,11 @@ def spoil(monkeypatch: pytest.MonkeyPatch) -> Callable[[Spoil], None]:
 
     def install(how: Spoil) -> None:
         def learn(study: Study, warn: Callable[[str], None]) -> gradients.Figures:
-            figures = iteration.learn(study, warn)
+            figures = step.learn(study, warn)
             how(study)
             return figures
 
-        monkeypatch.setattr(loop, "learn", learn)
+        monkeypatch.setattr(run, "learn", learn)
 
     return install
 
@@ -64,7 +65,7 @@ def heard(into: list[str]) -> Callable[[Event], None]:
 
 
 def weights(model: Path) -> list[bytes]:
-    newest = checkpoint.find(model / "checkpoints")[-1]
+    newest = store.find(model / "checkpoints")[-1]
     return [path.read_bytes() for path in sorted(newest.path.glob("*.safetensors"))]
 
 
@@ -77,7 +78,7 @@ def notes(model: Path) -> list[tuple[int, str]]:
 
 def look(seen: Watch, losses: list[float], contrast: float = 0.9, first: int = 20) -> list[str]:
     return [
-        seen.look(first + index * watch.CHECK_ITERATIONS, loss, {"anna": contrast})
+        seen.look(first + index * divergence.CHECK_ITERATIONS, loss, {"anna": contrast})
         for index, loss in enumerate(losses)
     ]
 
@@ -94,7 +95,7 @@ def test_a_contrast_that_is_no_number_is_noticed() -> None:
 def test_a_loss_far_above_its_recent_level_is_noticed_after_a_while_only() -> None:
     seen = Watch()
     assert not any(look(seen, [0.5] * 20))
-    told = look(seen, [1.6] * watch.PATIENCE_CHECKS)
+    told = look(seen, [1.6] * divergence.PATIENCE_CHECKS)
     assert not any(told[:-1]) and "3 times its recent level" in told[-1]
 
 
@@ -124,14 +125,14 @@ def test_faces_without_contrast_are_noticed_once_they_had_some() -> None:
     seen = Watch()
     assert not any(look(seen, [1.0] * 20, contrast=0.01)), "a young decoder draws flat faces"
     look(seen, [1.0], contrast=0.5)
-    told = look(seen, [1.0] * watch.CONTRAST_PATIENCE_CHECKS, contrast=0.01)
+    told = look(seen, [1.0] * divergence.CONTRAST_PATIENCE_CHECKS, contrast=0.01)
     assert not any(told[:-1]) and told[-1] == "The faces drawn of anna have collapsed to one flat colour"
 
 
 def test_faces_that_never_get_contrast_are_noticed_too() -> None:
     told = look(Watch(), [1.0] * 300, contrast=0.01)
     first = next(index for index, trouble in enumerate(told) if trouble)
-    assert first * watch.CHECK_ITERATIONS == pytest.approx(watch.CONTRAST_DUE_ITERATIONS, abs=100)
+    assert first * divergence.CHECK_ITERATIONS == pytest.approx(divergence.CONTRAST_DUE_ITERATIONS, abs=100)
 
 
 def test_a_watch_comes_back_from_its_values() -> None:
@@ -163,7 +164,7 @@ def test_a_rate_that_is_too_high_is_halved_until_training_holds(
     """A real explosion: a learning rate of 0.1 sends the loss of this network into the thousands."""
     told: list[str] = []
     model = tmp_path / "m.model"
-    loop.run(job(model, sets, iterations=90, learning_rate=0.1), report=heard(told), settings=SETTINGS)
+    run.run(job(model, sets, iterations=90, learning_rate=0.1), report=heard(told), settings=SETTINGS)
     assert "goes back to the beginning and on with a learning rate of 0.05" in told[0]
     assert [note for _, note in notes(model)] == told
 
@@ -175,21 +176,21 @@ def test_nan_goes_back_to_the_last_checkpoint_and_a_resume_keeps_the_lower_rate_
     for name, stops in (("once", (20, 60)), ("twice", (20, 44, 60))):
         spoil(nan_at(25))
         for stop in stops:
-            loop.run(job(tmp_path / name, sets, iterations=stop), report=heard(told), settings=SETTINGS)
+            run.run(job(tmp_path / name, sets, iterations=stop), report=heard(told), settings=SETTINGS)
     assert told == 2 * [
         "The loss is no number any more, at iteration 40. Training goes back to iteration 20 and on with a "
         "learning rate of 0.0005."
     ]
     assert weights(tmp_path / "once") == weights(tmp_path / "twice")
     assert resume(job(tmp_path / "twice", sets), silent).watch.rate_share == 0.5
-    assert [iteration for iteration, _ in notes(tmp_path / "once")] == [20]
+    assert [step for step, _ in notes(tmp_path / "once")] == [20]
 
 
 def test_the_lower_rate_is_known_to_a_run_that_was_killed_right_after_going_back(
     tmp_path: Path, sets: tuple[Path, Path], spoil: Callable[[Spoil], None]
 ) -> None:
     model = tmp_path / "m.model"
-    loop.run(job(model, sets, iterations=20), report=silent, settings=SETTINGS)
+    run.run(job(model, sets, iterations=20), report=silent, settings=SETTINGS)
     spoil(nan_at(25))
 
     def die(event: Event) -> None:
@@ -197,17 +198,17 @@ def test_the_lower_rate_is_known_to_a_run_that_was_killed_right_after_going_back
             raise OSError("as if the process were gone")
 
     with pytest.raises(OSError, match="as if"):
-        loop.run(job(model, sets, iterations=60), report=die, settings=SETTINGS)
+        run.run(job(model, sets, iterations=60), report=die, settings=SETTINGS)
     resumed = resume(job(model, sets), silent)
     assert (resumed.iteration, resumed.watch.setbacks) == (20, 1)
 
 
 def test_after_a_setback_other_faces_are_drawn(tmp_path: Path, sets: tuple[Path, Path]) -> None:
     study = resume(job(tmp_path / "m.model", sets), silent)
-    before, again = (iteration._batch(study, 0).distorted for _ in range(2))
+    before, again = (step._batch(study, 0).distorted for _ in range(2))
     study.watch.setbacks = 1
     assert torch.equal(before, again)
-    assert not torch.equal(before, iteration._batch(study, 0).distorted)
+    assert not torch.equal(before, step._batch(study, 0).distorted)
 
 
 def test_another_learning_rate_begins_with_all_of_it(
@@ -215,7 +216,7 @@ def test_another_learning_rate_begins_with_all_of_it(
 ) -> None:
     model = tmp_path / "m.model"
     spoil(nan_at(5))
-    loop.run(job(model, sets, iterations=24), report=silent, settings=SETTINGS)
+    run.run(job(model, sets, iterations=24), report=silent, settings=SETTINGS)
     assert resume(job(model, sets), silent).watch.setbacks == 1
     assert resume(job(model, sets, learning_rate=2e-4), silent).watch.setbacks == 0
 
@@ -227,7 +228,7 @@ def test_weights_that_are_no_numbers_are_never_saved(
     told: list[str] = []
     model = tmp_path / "m.model"
     spoil(nan_at(27))
-    result = loop.run(job(model, sets, iterations=27), report=heard(told), settings=SETTINGS)
+    result = run.run(job(model, sets, iterations=27), report=heard(told), settings=SETTINGS)
     assert result["iteration"] == 27 and "The weights are no numbers" in told[0]
     assert all(math.isfinite(value) for name, value in result.items() if name.startswith("held_out/"))
     assert resume(job(model, sets), silent).iteration == 27
@@ -238,13 +239,13 @@ def test_training_that_goes_wrong_again_and_again_ends_with_its_last_good_checkp
 ) -> None:
     told: list[str] = []
     model = tmp_path / "m.model"
-    loop.run(job(model, sets, iterations=10), report=silent, settings=SETTINGS)
+    run.run(job(model, sets, iterations=10), report=silent, settings=SETTINGS)
     before = weights(model)
     spoil(nan_at(15, setbacks=99))
     with pytest.raises(TrainingError, match="lower learning rate 4 times did not help") as caught:
-        loop.run(job(model, sets, iterations=60), report=heard(told), settings=SETTINGS)
+        run.run(job(model, sets, iterations=60), report=heard(told), settings=SETTINGS)
     assert "learning rate below 6e-05" in caught.value.fix
-    assert len(told) == watch.MOST_SETBACKS
+    assert len(told) == divergence.MOST_SETBACKS
     assert weights(model) == before
 
 
@@ -253,16 +254,16 @@ def test_collapsed_faces_send_training_back(
 ) -> None:
     told: list[str] = []
     model = tmp_path / "m.model"
-    loop.run(job(model, sets, iterations=20), report=silent, settings=SETTINGS)
+    run.run(job(model, sets, iterations=20), report=silent, settings=SETTINGS)
     seen = Watch(best_contrast={"bert": 0.5})  # as after some hundred iterations
-    checkpoint.amend(checkpoint.find(model / "checkpoints")[-1], {"watch": seen.as_dict()})
+    store.amend(store.find(model / "checkpoints")[-1], {"watch": seen.as_dict()})
 
     def flatten(study: Study) -> None:
         if not study.watch.setbacks:
             torch.nn.init.zeros_(study.network.decoders[1].output.weight)
 
     spoil(flatten)
-    loop.run(job(model, sets, iterations=130), report=heard(told), settings=SETTINGS)
+    run.run(job(model, sets, iterations=130), report=heard(told), settings=SETTINGS)
     assert told and told[0].startswith("The faces drawn of bert have collapsed to one flat colour, at")
     assert "back to iteration 20" in told[0]
 
@@ -272,25 +273,25 @@ def test_going_back_passes_over_checkpoints_of_a_doubtful_time_and_removes_them(
 ) -> None:
     model = tmp_path / "m.model"
     for stop in (5, 10):
-        loop.run(job(model, sets, iterations=stop), report=silent, settings=SETTINGS)
-    checkpoint.amend(checkpoint.find(model / "checkpoints")[-1], {"sound": False})
+        run.run(job(model, sets, iterations=stop), report=silent, settings=SETTINGS)
+    store.amend(store.find(model / "checkpoints")[-1], {"sound": False})
     assert resume(job(model, sets), silent).iteration == 10, "a resume loses nothing"
     spoil(nan_at(12))
-    loop.run(job(model, sets, iterations=22), report=silent, settings=SETTINGS)
-    assert [found.iteration for found in checkpoint.find(model / "checkpoints")] == [5, 22]
+    run.run(job(model, sets, iterations=22), report=silent, settings=SETTINGS)
+    assert [found.iteration for found in store.find(model / "checkpoints")] == [5, 22]
 
 
 def test_going_back_to_a_checkpoint_that_was_damaged_meanwhile_is_an_error_not_a_new_beginning(
     tmp_path: Path, sets: tuple[Path, Path], spoil: Callable[[Spoil], None]
 ) -> None:
     model = tmp_path / "m.model"
-    loop.run(job(model, sets, iterations=10), report=silent, settings=SETTINGS)
+    run.run(job(model, sets, iterations=10), report=silent, settings=SETTINGS)
 
     def damage(study: Study) -> None:
         nan_at(12)(study)
-        (checkpoint.find(model / "checkpoints")[-1].path / "weights.safetensors").write_bytes(b"")
+        (store.find(model / "checkpoints")[-1].path / "weights.safetensors").write_bytes(b"")
 
     spoil(damage)
     with pytest.raises(TrainingError, match="not the file that was saved"):
-        loop.run(job(model, sets, iterations=40), report=silent, settings=SETTINGS)
-    assert len(checkpoint.find(model / "checkpoints")) == 1
+        run.run(job(model, sets, iterations=40), report=silent, settings=SETTINGS)
+    assert len(store.find(model / "checkpoints")) == 1

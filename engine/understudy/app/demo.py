@@ -24,7 +24,8 @@ from understudy.image.plate import open_plate
 from understudy.jobs.table import DemoJob, ExportJob, ExtractJob, SwapJob, TrackJob, TrainJob
 from understudy.shots import extract, score, track
 from understudy.swap import pipeline
-from understudy.train import export, loop
+from understudy.train import run as loop
+from understudy.train.export import onnx
 
 SHEET_COLUMNS = 6
 
@@ -74,7 +75,7 @@ def run(job: DemoJob, *, report: Reporter, settings: Settings) -> dict[str, Any]
     track_job = TrackJob(plate=where.frames("plate"), track=where.track, detector=job.detector)
     track.run(track_job, report=steps, settings=settings)
     _train(job, where, shot, steps, settings)
-    exported = export.run(ExportJob(model=where.model), report=steps, settings=settings)
+    exported = onnx.run(ExportJob(model=where.model), report=steps, settings=settings)
     swap_job = SwapJob(
         plate=where.frames("plate"),
         track=where.track,

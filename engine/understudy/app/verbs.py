@@ -72,7 +72,7 @@ def _dispatch(job: Job, report: Reporter, settings: Settings, warm: Warm | None)
 
             return points.run(job, report=report, settings=settings)
         case TrainJob():
-            from understudy.train import loop
+            from understudy.train import run as loop
 
             return loop.run(job, report=report, settings=settings)
         case RefineJob():
@@ -84,9 +84,9 @@ def _dispatch(job: Job, report: Reporter, settings: Settings, warm: Warm | None)
 
             return adapt.run(job, report=report, settings=settings)
         case ExportJob():
-            from understudy.train import export
+            from understudy.train.export import onnx
 
-            return export.run(job, report=report, settings=settings)
+            return onnx.run(job, report=report, settings=settings)
         case SwapJob():
             from understudy.swap import pipeline
             from understudy.swap.cache import Warm as Kept

@@ -2,7 +2,7 @@
 
 The edit joins the model as a performer of its own and begins as the one that was edited. Only what draws skin
 learns (joining.py); what the few faces do not show stays the performer's, because weights are drawn to his,
-and on all his other faces the edit rehearses to act like him (losses.acted_alike). So the mouth opens as far
+and on all his other faces the edit rehearses to act like him (losses/terms.py). So the mouth opens as far
 as his does, though no edited face had it open.
 
 Source:
@@ -20,8 +20,9 @@ from understudy.core.progress import Reporter
 from understudy.core.settings import Settings
 from understudy.face.faceset.store import FaceSet
 from understudy.jobs.table import AdaptJob, TrainJob
-from understudy.train import checkpoint, folder, loop
-from understudy.train.folder import Description
+from understudy.train import run as loop
+from understudy.train.checkpoints import model_folder, store
+from understudy.train.checkpoints.model_folder import Description
 
 
 def run(job: AdaptJob, *, report: Reporter, settings: Settings) -> dict[str, Any]:
@@ -32,11 +33,11 @@ def run(job: AdaptJob, *, report: Reporter, settings: Settings) -> dict[str, Any
             a known performer's and an edit's.
         TrainingError, FaceError, Cancelled: as training has them.
     """
-    description = folder.read(job.model)
-    saved = checkpoint.find(folder.checkpoints(job.model))
+    description = model_folder.read(job.model)
+    saved = store.find(model_folder.checkpoints(job.model))
     if description is None or not saved:
         raise JobError("The folder holds no trained model.", where=job.model, fix="train one, then adapt it")
-    if checkpoint.read_state(saved[-1]).get("grown", 0) < description.architecture.growths:
+    if store.read_state(saved[-1]).get("grown", 0) < description.architecture.growths:
         raise JobError("The model has not grown to its size yet.", where=job.model, fix="train on first")
     name, of = _identity(job.faceset), _identity(job.of_faceset)
     _check(job, description, name, of)

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from understudy.train.watch import CHECK_ITERATIONS
+from understudy.train.divergence import CHECK_ITERATIONS
 
 SECONDS_BETWEEN_WORDS = 1.0
 

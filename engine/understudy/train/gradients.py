@@ -12,9 +12,10 @@ from functools import reduce
 import torch
 from torch import Tensor
 
-from understudy.train import losses, nets
-from understudy.train.samples import Batch
-from understudy.train.study import Study, precision
+from understudy.train.data.samples import Batch
+from understudy.train.losses import terms
+from understudy.train.networks import autoencoder
+from understudy.train.state import Study, precision
 
 # How far one batch moves the averages of the codes.
 CODE_SHARE = 0.02
@@ -65,7 +66,7 @@ def add_up(study: Study, batches: list[Batch], rehearsed: Batch | None = None) -
 
 def _of_parts(study: Study, parts: list[list[Batch]], whole: Tensor | None) -> Figures:
     """Add up the gradients of this process's parts."""
-    weights = losses.weights_at(study.iteration, study.job)
+    weights = terms.weights_at(study.iteration, study.job)
     sums: dict[str, Tensor] = {}
     contrasts: dict[str, Tensor] = {}
     for part in parts:
@@ -90,14 +91,14 @@ def _of_parts(study: Study, parts: list[list[Batch]], whole: Tensor | None) -> F
 def _rehearse(study: Study, batch: Batch, figures: Figures) -> None:
     """Draw a performer's faces as its edit has them, and ask that they act alike."""
     assert study.edit_of is not None  # or nothing would be rehearsed
-    weight = losses.REHEARSAL.weight
+    weight = terms.REHEARSAL.weight
     for part in cut(batch, study.parts):
         with precision(study.job, study.device):
-            seen = nets.normalise(part.distorted).contiguous(memory_format=torch.channels_last)
+            seen = autoencoder.normalise(part.distorted).contiguous(memory_format=torch.channels_last)
             code = study.network.describe(seen, study.edit_of)
             ((drawn, _),) = study.network.draw(code, part.points, study.taught)
         share = len(part.truth) / study.batch
-        loss = losses.acted_alike(drawn.float(), nets.normalise(part.truth), part.weight) * share
+        loss = terms.acted_alike(drawn.float(), autoencoder.normalise(part.truth), part.weight) * share
         (weight * loss).backward()
         _add_to(figures.losses, {"rehearsal": loss, "total": weight * loss}, share=1.0)
     study.lap("backward")
@@ -112,9 +113,9 @@ def _add_to(sums: dict[str, Tensor], figures: dict[str, Tensor], *, share: float
 def _contrasts(study: Study, batches: list[Batch], drawn: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
     """How much of the truth's contrast each identity's faces have."""
     names = [study.banks[index].name for index in study.taught]
-    faces = [nets.denormalise(face.float()) for face, _ in drawn]
+    faces = [autoencoder.denormalise(face.float()) for face, _ in drawn]
     pairs = zip(names, faces, batches, strict=True)
-    return {name: losses.contrast(face, batch.truth, batch.matte) for name, face, batch in pairs}
+    return {name: terms.contrast(face, batch.truth, batch.matte) for name, face, batch in pairs}
 
 
 def _parts(batches: list[Batch], count: int) -> list[list[Batch]]:
@@ -162,7 +163,7 @@ def _described_again(study: Study, codes: list[Tensor], batches: list[Batch]) ->
         raw = network.encode(faces.contiguous(memory_format=torch.channels_last)).chunk(len(codes))
         again = [network.normaliser(code, by) for code, by in zip(raw, drawn_by, strict=True)]
     count = study.batch * len(codes)
-    return losses.described_alike(torch.cat(again).float(), torch.cat(codes).float(), count=count)
+    return terms.described_alike(torch.cat(again).float(), torch.cat(codes).float(), count=count)
 
 
 def _fooled(study: Study, batches: list[Batch], drawn: list[tuple[Tensor, Tensor]]) -> Tensor:
@@ -179,13 +180,13 @@ def _criticised(study: Study, batches: list[Batch], drawn: list[tuple[Tensor, Te
 
 def _judged(batches: list[Batch], drawn: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
     faces = torch.cat([face for face, _ in drawn]).float()
-    truth = nets.normalise(torch.cat([batch.truth for batch in batches]))
+    truth = autoencoder.normalise(torch.cat([batch.truth for batch in batches]))
     return faces, truth, torch.cat([batch.matte for batch in batches])
 
 
 def _describe(study: Study, batches: list[Batch]) -> tuple[Tensor, ...]:
     """Each identity's codes (N, C), not yet normalised."""
-    distorted = nets.normalise(torch.cat([batch.distorted for batch in batches]))
+    distorted = autoencoder.normalise(torch.cat([batch.distorted for batch in batches]))
     raw: Tensor = study.network.encode(distorted.contiguous(memory_format=torch.channels_last))
     return raw.chunk(len(batches))
 
@@ -225,17 +226,17 @@ def compare(
     """
     faces = torch.cat([face for face, _ in drawn]).float()
     logits = torch.cat([logit for _, logit in drawn]).float()
-    truth = nets.normalise(torch.cat([batch.truth for batch in batches]))
+    truth = autoencoder.normalise(torch.cat([batch.truth for batch in batches]))
     weight = torch.cat([batch.weight for batch in batches])
     # What looks at a neighbourhood would see a wrong background from well inside the face.
     in_place = torch.lerp(truth, faces, weight.clamp(max=1.0))
     figures = {
-        "absolute": losses.weighted_absolute(faces, truth, weight, whole=whole),
-        "structure": losses.structural(in_place, truth, weight, whole=whole),
-        "matte": losses.matte_loss(logits, torch.cat([batch.matte for batch in batches]), whole=whole),
+        "absolute": terms.weighted_absolute(faces, truth, weight, whole=whole),
+        "structure": terms.structural(in_place, truth, weight, whole=whole),
+        "matte": terms.matte_loss(logits, torch.cat([batch.matte for batch in batches]), whole=whole),
     }
     if "detail" in weights:
-        figures["detail"] = losses.detail(in_place, truth, weight, whole=whole)
+        figures["detail"] = terms.detail(in_place, truth, weight, whole=whole)
     return figures
 
 

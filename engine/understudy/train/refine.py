@@ -13,10 +13,12 @@ from understudy.core.progress import Cancelled, Finished, Progress, Reporter, Wa
 from understudy.core.settings import Settings
 from understudy.face.faceset.store import FaceSet
 from understudy.jobs.table import RefineJob
-from understudy.train import checkpoint, folder, keep, lock, memory, preview, refiners
+from understudy.train.checkpoints import lock, model_folder, refiners, retention, store
 from understudy.train.clock import Clock
+from understudy.train.divergence import CHECK_ITERATIONS
+from understudy.train.hardware import memory
 from understudy.train.refining import Refining, columns, learn, prepare, validate
-from understudy.train.watch import CHECK_ITERATIONS
+from understudy.train.validation import preview
 
 Warn = Callable[[str], None]
 
@@ -35,10 +37,10 @@ def run(job: RefineJob, *, report: Reporter, settings: Settings) -> dict[str, An
     """
     if not job.iterations and not job.minutes:
         raise JobError("The job does not say how long to refine.", fix="give minutes or iterations")
-    if folder.read(job.model) is None:
+    if model_folder.read(job.model) is None:
         raise JobError("The folder holds no model.", where=job.model, fix="train one, then refine it")
     with FaceSet.open_for_training(job.faceset) as faceset, lock.hold(job.model, report=report):
-        checkpoint.tidy(refiners.checkpoints(job.model, faceset.identity))
+        store.tidy(refiners.checkpoints(job.model, faceset.identity))
         refining = prepare(job, faceset, report=report, settings=settings)
         result = _train(refining, report)
     report(Finished(result))
@@ -117,7 +119,7 @@ def _save(refining: Refining) -> None:
     Raises:
         TrainingError: the weights are not worth saving, or the disk is full.
     """
-    if not checkpoint.is_finite(refining.refiner):
+    if not store.is_finite(refining.refiner):
         raise _unsound(refining)
     job = refining.job
     where = refiners.checkpoints(job.model, refining.bank.name)
@@ -126,7 +128,7 @@ def _save(refining: Refining) -> None:
     facts |= {"saved_at": time.time(), "sound": True}
     if refining.figures and refining.examined == refining.iteration:
         facts |= {"held_out_error": 1.0 - refining.figures["ssim"], "figures": refining.figures}
-    checkpoint.save(
+    store.save(
         where,
         iteration=refining.iteration,
         network=refining.refiner,
@@ -135,7 +137,7 @@ def _save(refining: Refining) -> None:
         facts=facts,
         adversary=refining.adversary,
     )
-    keep.thin(where, newest=job.keep_checkpoints)
+    retention.thin(where, newest=job.keep_checkpoints)
 
 
 def _unsound(refining: Refining) -> TrainingError:

@@ -18,16 +18,20 @@ from understudy.core.progress import Progress, Reporter, Warned
 from understudy.core.settings import Settings
 from understudy.face.faceset.store import FaceSet
 from understudy.jobs.table import RefineJob
-from understudy.train import checkpoint, export, folder, losses, memory, nets, pick, refiners
-from understudy.train.adversary import Adversary
-from understudy.train.augment import Augmentation
-from understudy.train.checkpoint import Checkpoint
+from understudy.train.checkpoints import model_folder, refiners, selection, store
+from understudy.train.checkpoints.refiners import Basis
+from understudy.train.checkpoints.store import Checkpoint
+from understudy.train.data.augmentation import Augmentation
+from understudy.train.data.samples import Bank, Batch, draw_batch, still_batch
+from understudy.train.export import onnx
 from understudy.train.gradients import compare, cut, total
-from understudy.train.iteration import CLIP_NORM, HELD_OUT_AT_ONCE, follow, pace
-from understudy.train.refiner import Refiner, double
-from understudy.train.refiners import Basis
-from understudy.train.samples import Bank, Batch, draw_batch, still_batch
-from understudy.train.study import adam, device_of, load_faces, on_device, precision
+from understudy.train.hardware import memory
+from understudy.train.losses import terms
+from understudy.train.losses.patch_critic import Adversary
+from understudy.train.networks import autoencoder
+from understudy.train.networks.refiner import Refiner, double
+from understudy.train.state import adam, device_of, load_faces, on_device, precision
+from understudy.train.step import CLIP_NORM, HELD_OUT_AT_ONCE, follow, pace
 
 # What the main network meets in its own training by default: it must err here as it does in a swap.
 DISTORTION = Augmentation(warp=0.6, jitter=0.4)
@@ -55,7 +59,7 @@ class Refining:
 
     job: RefineJob
     device: torch.device
-    network: nets.Comb
+    network: autoencoder.Comb
     place: int
     bank: Bank
     refiner: Refiner
@@ -86,7 +90,7 @@ def prepare(job: RefineJob, faceset: FaceSet, *, report: Reporter, settings: Set
     device = device_of(job.device, settings)
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    description, network, state = export.load(job.model)
+    description, network, state = onnx.load(job.model)
     place = _place(faceset, description, job)
     basis = Basis(job.width, network.edge, state["iteration"])
     if faceset.crop_size < 2 * basis.edge:
@@ -113,7 +117,7 @@ def prepare(job: RefineJob, faceset: FaceSet, *, report: Reporter, settings: Set
     return refining
 
 
-def _place(faceset: FaceSet, description: folder.Description, job: RefineJob) -> int:
+def _place(faceset: FaceSet, description: model_folder.Description, job: RefineJob) -> int:
     """The identity's place in the model."""
     names = description.architecture.identities
     if faceset.identity not in names:
@@ -137,17 +141,17 @@ def _resume(refining: Refining, report: Reporter) -> None:
     job, name = refining.job, refining.bank.name
 
     def load(found: Checkpoint) -> Basis:
-        basis = Basis.of(checkpoint.read_state(found), found.path)
+        basis = Basis.of(store.read_state(found), found.path)
         if basis.width == job.width:
-            checkpoint.load(
+            store.load(
                 found, network=refining.refiner, average=refining.average, optimiser=refining.optimiser
             )
             if refining.adversary is not None:
-                checkpoint.load_adversary(found, refining.adversary)
+                store.load_adversary(found, refining.adversary)
             refining.iteration = found.iteration
         return basis
 
-    basis = pick.newest(refiners.checkpoints(job.model, name), load, report=report)
+    basis = selection.newest(refiners.checkpoints(job.model, name), load, report=report)
     if basis is None:
         return
     where = refiners.home(job.model, name)
@@ -228,7 +232,7 @@ def _of_part(
     """Add a part's gradients to those of the batch; gives its share of the loss, still on the device."""
     refined = _refine(refining, refining.refiner, part)
     figures, count = compare([part], [refined], weights, whole=whole), refining.job.batch
-    truth = nets.normalise(part.truth)
+    truth = autoencoder.normalise(part.truth)
     if adversary is not None:
         figures["adversary"] = adversary.fooled(refined[0], truth, part.matte, count=count)
     loss = total(figures, weights)
@@ -273,7 +277,7 @@ def _refine(refining: Refining, refiner: Refiner, batch: Batch) -> tuple[Tensor,
 @torch.no_grad()
 def _drawn(refining: Refining, batch: Batch) -> tuple[Tensor, Tensor]:
     """The main network's faces and matte logits, of half of the batch's edge."""
-    seen = functional.avg_pool2d(nets.normalise(batch.distorted), 2)
+    seen = functional.avg_pool2d(autoencoder.normalise(batch.distorted), 2)
     with precision(refining.job, refining.device):
         code = refining.network.describe(seen.contiguous(memory_format=torch.channels_last), refining.place)
         ((drawn, logits),) = refining.network.draw(code, batch.points, [refining.place])
@@ -293,11 +297,11 @@ def validate(refining: Refining) -> dict[str, float]:
     held_out = refining.bank.held_out
     for chosen in held_out.split(HELD_OUT_AT_ONCE):
         batch = still_batch(refining.bank, chosen, size=refining.size)
-        truth = nets.normalise(batch.truth)
+        truth = autoencoder.normalise(batch.truth)
         doubled, _ = double(*_drawn(refining, batch))
         refined, _ = _refine(refining, refining.average, batch)
         for name, faces in (("", refined), ("_doubled", doubled), ("_true", truth)):
-            found = {"ssim": 1.0 - float(losses.structural(faces, truth, batch.matte, scales=1))}
+            found = {"ssim": 1.0 - float(terms.structural(faces, truth, batch.matte, scales=1))}
             found["skin"] = _fine(faces, batch)
             for figure, value in found.items():
                 share = len(chosen) / len(held_out)
@@ -322,4 +326,4 @@ def columns(refining: Refining, chosen: Tensor) -> list[Tensor]:
     batch = still_batch(refining.bank, chosen, size=refining.size)
     doubled, _ = double(*_drawn(refining, batch))
     refined, _ = _refine(refining, refining.average, batch)
-    return [batch.truth, nets.denormalise(doubled), nets.denormalise(refined)]
+    return [batch.truth, autoencoder.denormalise(doubled), autoencoder.denormalise(refined)]

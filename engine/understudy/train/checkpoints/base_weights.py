@@ -1,0 +1,113 @@
+"""The base model: weights that know faces in general, so that a new model need not learn what a face is.
+
+It was trained by bench/base.py on the digital performers, whose faces are nobody's. A new model takes its
+encoder and the shared part as they are, and begins every decoder as the base's only one.
+
+Convention:
+    Convolutions fit every size. The two dense layers stand for an image of (size / 16)² places; for another
+    size they are resampled over those places.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import safetensors
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn import functional
+
+from understudy.core import atomic
+from understudy.core.errors import TrainingError
+from understudy.train.networks import autoencoder
+
+FILE = Path(__file__).with_name("base.safetensors")
+_FIX = "install Understudy again, or set base off"
+_ONE_DECODER = "decoders.0."
+# What belongs to a model's own performers.
+_OWN = ("shapes", "normaliser.")
+# What a model may have beyond the base: levels for large faces, more blocks, attention.
+_MORE = ("finer", "further.", "attention.")
+
+
+def save(network: autoencoder.Comb, path: Path = FILE, **facts: int | str) -> None:
+    """Write a network of one identity as the base, in half precision.
+
+    Args:
+        network: On the CPU.
+        path: The file to write, atomically.
+        facts: What is to be known of the training, kept in the file's header.
+    """
+    tensors = {
+        name: tensor.detach().half().contiguous()
+        for name, tensor in network.state_dict().items()
+        if not name.startswith(_OWN)
+    }
+    header = {"architecture": json.dumps(network.architecture.as_dict())}
+    header.update({name: str(value) for name, value in facts.items()})
+    with atomic.replacing(path) as partial:
+        save_file(tensors, str(partial), metadata=header)
+
+
+@torch.no_grad()
+def give(network: autoencoder.Comb, path: Path = FILE) -> bool:
+    """Begin a network from the base.
+
+    Args:
+        network: Any number of identities, any size; its own performers' shapes and averages stay.
+
+    Returns:
+        Whether it could: a network of another width or code is left as it was.
+
+    Raises:
+        TrainingError: the file is missing or damaged.
+    """
+    try:
+        with safetensors.safe_open(str(path), "pt") as file:
+            known = json.loads((file.metadata() or {})["architecture"])
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+    except (OSError, ValueError, KeyError, safetensors.SafetensorError) as exc:
+        raise TrainingError("The base model is missing or damaged.", where=path, fix=_FIX) from exc
+    architecture = network.architecture
+    if (known["width"], known["code"]) != (architecture.width, architecture.code):
+        return False
+    coarsest = int(known["size"]) // 2**autoencoder.HALVINGS
+    for name, own in network.state_dict().items():
+        known_as = _of_base(name)
+        if name.startswith(_OWN) or (known_as not in weights and any(part in name for part in _MORE)):
+            continue
+        found = weights[known_as].to(own.dtype)
+        if name == "widen.weight" and len(network.inner):  # two halves that begin alike come to the one
+            found = torch.cat([found, found], dim=1) / 2
+        own.copy_(found if found.shape == own.shape else _resampled(known_as, found, own, coarsest))
+    return True
+
+
+def _of_base(name: str) -> str:
+    """Every decoder is the base's one, and every way from the code to the coarsest level too."""
+    kind, _, rest = name.partition(".")
+    if kind == "decoders":
+        return _ONE_DECODER + rest.partition(".")[2]
+    return "expand." + rest.partition(".")[2] if kind == "inner" else name
+
+
+def _resampled(name: str, found: Tensor, own: Tensor, coarsest: int) -> Tensor:
+    """A dense layer's weights over another number of places."""
+    if name == "encoder.code.weight":  # (code, channels · places): the places are summed
+        grid = found.unflatten(1, (-1, coarsest, coarsest))
+        edge = round((own.shape[1] // grid.shape[1]) ** 0.5)
+        summed: Tensor = _enlarged(grid, edge).flatten(1) * (coarsest / edge) ** 2
+        return summed
+    if name in ("expand.weight", "expand.bias"):  # (channels · places, entered): every place by itself
+        places = found.unflatten(0, (-1, coarsest, coarsest))
+        edge = round((own.shape[0] // places.shape[0]) ** 0.5)
+        wide = places.flatten(3) if places.dim() > 3 else places[..., None]
+        return _enlarged(wide.permute(0, 3, 1, 2), edge).permute(0, 2, 3, 1).reshape(own.shape)
+    raise TrainingError(f"The base model has another {name}.", fix=_FIX)
+
+
+def _enlarged(grid: Tensor, edge: int) -> Tensor:
+    """(N, C, e, e) to (N, C, edge, edge)."""
+    return functional.interpolate(grid, size=(edge, edge), mode="bilinear", align_corners=False)
