@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from understudy.image.frame import FloatImage
 from understudy.patch import guides
-from understudy.patch.guides import Side, Weights
-from understudy.patch.synthesis import Mask, Task
+from understudy.patch.guides import GuideInputs, GuideWeights
+from understudy.patch.task import Mask, SynthesisTask
 
-BLIND = Weights(plate=0, edge=0, position=0, temporal=0)
+BLIND = GuideWeights(plate=0, edge=0, position=0, temporal=0)
 """Patches are compared by the painting alone."""
 
 
@@ -30,44 +30,44 @@ def task(
     plate: FloatImage,
     here: FloatImage,
     *,
-    first: FloatImage | None = None,
-    at: NDArray[np.float32] | None = None,
-    todo: Mask | None = None,
+    initial: FloatImage | None = None,
+    prior: NDArray[np.float32] | None = None,
+    mask: Mask | None = None,
     gain: float = 0.0,
-    weights: Weights | None = None,
-    counts: FloatImage | None = None,
-) -> Task:
+    weights: GuideWeights | None = None,
+    validity: FloatImage | None = None,
+) -> SynthesisTask:
     """A task whose frame is as large as `here`; what is left out lies where it lies on the keyframe."""
     height, width = here.shape[:2]
-    at = guides.identity(height, width) if at is None else at
-    first = style.copy() if first is None else first
-    counts = np.ones((height, width, 2), np.float32) if counts is None else counts
+    prior = guides.identity(height, width) if prior is None else prior
+    initial = style.copy() if initial is None else initial
+    validity = np.ones((height, width, 2), np.float32) if validity is None else validity
     both = guides.build(
-        Side(style, plate, None, guides.identity(*style.shape[:2]), style),
-        Side(first, here, None, at, first),
-        weights or Weights(),
-        seen=counts[..., 0],
-        followed=counts[..., 1],
+        GuideInputs(style, plate, None, guides.identity(*style.shape[:2]), style),
+        GuideInputs(initial, here, None, prior, initial),
+        weights or GuideWeights(),
+        plate_validity=validity[..., 0],
+        temporal_validity=validity[..., 1],
         extent_px=float(max(style.shape)),
     )
-    return Task(
+    return SynthesisTask(
         style=style,
-        plate=plate,
+        key_base=plate,
         gain=np.full(style.shape[:2], gain, np.float32),
-        here=here,
+        frame_base=here,
         guides=both,
-        first=first,
-        at=at,
-        todo=np.ones((height, width), bool) if todo is None else todo,
+        initial=initial,
+        prior=prior,
+        mask=np.ones((height, width), bool) if mask is None else mask,
     )
 
 
-def random_task(height: int, width: int, seed: int) -> Task:
+def random_task(height: int, width: int, seed: int) -> SynthesisTask:
     """Nothing is like anything, in part of the frame."""
     rng = np.random.default_rng(seed)
-    style, plate, here, first = (noise(height, width, 4 * seed + n) for n in range(4))
-    counts = rng.random((height, width, 2)).astype(np.float32)
-    at = guides.identity(height, width) + rng.normal(0, 3, (height, width, 2)).astype(np.float32)
-    todo = np.zeros((height, width), bool)
-    todo[height // 5 : -height // 5, width // 6 :] = True
-    return task(style, plate, here, first=first, at=at, todo=todo, gain=0.6, counts=counts)
+    style, plate, here, initial = (noise(height, width, 4 * seed + n) for n in range(4))
+    validity = rng.random((height, width, 2)).astype(np.float32)
+    prior = guides.identity(height, width) + rng.normal(0, 3, (height, width, 2)).astype(np.float32)
+    mask = np.zeros((height, width), bool)
+    mask[height // 5 : -height // 5, width // 6 :] = True
+    return task(style, plate, here, initial=initial, prior=prior, mask=mask, gain=0.6, validity=validity)

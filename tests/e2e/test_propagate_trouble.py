@@ -78,7 +78,7 @@ def test_numbers_that_are_none_are_taken_as_unpainted_and_told(tmp_path):
     result, events = run(tmp_path)
     assert result["failed_frames"] == []
     assert any(
-        "17 pixels of the keyframe are no numbers" in e.message for e in events if isinstance(e, Warned)
+        "17 pixels of the keyframe are NaN or infinite" in e.message for e in events if isinstance(e, Warned)
     )
     for number in range(FIRST, FIRST + 3):
         assert np.isfinite(out(tmp_path, number).pixels).all()

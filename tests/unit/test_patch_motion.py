@@ -14,12 +14,12 @@ from understudy.face.template import BASE
 from understudy.face.warp import moved_landmarks
 from understudy.image import colour
 from understudy.image.frame import Box
-from understudy.patch import carry, flow, guides, paint
-from understudy.patch.carry import Carried
+from understudy.patch import boxes, flow, guides, paint
+from understudy.patch.correspondence import Correspondence
 from understudy.patch.flow import Motion
-from understudy.patch.guides import Side, Weights
-from understudy.patch.state import Key, Manner, Under
-from understudy.patch.synthesis import Options
+from understudy.patch.guides import GuideInputs, GuideWeights
+from understudy.patch.state import FramePatch, Keyframe, PropagationOptions
+from understudy.patch.task import SynthesisOptions
 
 BOX = Box(0, 0, WIDTH, HEIGHT)
 SCENE = texture()
@@ -64,19 +64,19 @@ def test_a_dark_shot_is_followed_as_well_as_a_bright_one():
 
 def test_steps_add_up_with_their_sign():
     """A forward position guide with the wrong sign, or one that is not accumulated, is a known mistake."""
-    carried = Carried.start(Box(0, 0, 50, 40), np.ones((40, 50), np.float32))
+    correspondence = Correspondence.start(Box(0, 0, 50, 40), np.ones((40, 50), np.float32))
     for motion in (constant(-2, 1), constant(-3, 0), constant(0.5, 4)):
-        carried = carried.followed(motion)
-    np.testing.assert_allclose(carried.shift, np.broadcast_to([-4.5, 5], (40, 50, 2)), atol=1e-5)
+        correspondence = correspondence.compose(motion)
+    np.testing.assert_allclose(correspondence.shift, np.broadcast_to([-4.5, 5], (40, 50, 2)), atol=1e-5)
 
 
 def test_a_keyframe_carried_over_frames_shows_what_the_frame_shows():
     key = frame(FIRST)
-    carried = Carried.start(BOX, np.ones((HEIGHT, WIDTH), np.float32))
+    correspondence = Correspondence.start(BOX, np.ones((HEIGHT, WIDTH), np.float32))
     for number in range(FIRST + 1, FIRST + 7):
-        carried = carried.followed(flow.between(frame(number), frame(number - 1)))
-        carried = carried.locked(frame(number), key, BOX)
-    apart = np.abs(carried.look(key, BOX, sharp=True) - frame(FIRST + 6))
+        correspondence = correspondence.compose(flow.between(frame(number), frame(number - 1)))
+        correspondence = correspondence.refined(frame(number), key, BOX)
+    apart = np.abs(correspondence.sample_keyframe(key, BOX, sharp=True) - frame(FIRST + 6))
     still = np.abs(key - frame(FIRST + 6))
     assert np.median(apart[INNER]) < 0.05 * np.median(still[INNER])
 
@@ -84,9 +84,11 @@ def test_a_keyframe_carried_over_frames_shows_what_the_frame_shows():
 def test_locking_takes_the_drift_out():
     key, last = frame(FIRST), frame(FIRST + 4)
     exact = flow.between(last, key)
-    off = Carried(BOX, exact.shift + np.float32(0.8), exact.trust, np.ones((HEIGHT, WIDTH), np.float32))
-    both = (off, off.locked(last, key, BOX))
-    apart = [np.abs(one.look(key, BOX, sharp=True) - last)[INNER].mean() for one in both]
+    off = Correspondence(
+        BOX, exact.shift + np.float32(0.8), exact.trust, np.ones((HEIGHT, WIDTH), np.float32)
+    )
+    both = (off, off.refined(last, key, BOX))
+    apart = [np.abs(one.sample_keyframe(key, BOX, sharp=True) - last)[INNER].mean() for one in both]
     assert apart[1] < 0.5 * apart[0]
 
 
@@ -94,29 +96,35 @@ def test_a_correction_is_drawn_with_and_not_summed_up():
     """Fed back into the steps, corrections that follow noise on smooth skin pull a fix apart."""
     whole = np.ones((HEIGHT, WIDTH), np.float32)
     pictures = [frame(FIRST), frame(FIRST + 1)]
-    unders = [
-        Under(FIRST + n, BOX, picture, picture, None, np.zeros((HEIGHT, WIDTH), bool))
+    patches = [
+        FramePatch(FIRST + n, BOX, picture, picture, None, np.zeros((HEIGHT, WIDTH), bool))
         for n, picture in enumerate(pictures)
     ]
-    key = Key(FIRST, BOX, pictures[0] + np.float32(0.1), pictures[0], pictures[0], whole, whole)
-    before = paint.begin(key, unders[0])
+    key = Keyframe(FIRST, BOX, pictures[0] + np.float32(0.1), pictures[0], pictures[0], whole, whole)
+    before = paint.begin(key, patches[0])
     motion = flow.between(pictures[1], pictures[0])
     off = Motion(motion.shift + np.float32(0.4), motion.trust)
-    manner = Manner(Weights(), Options(), everywhere=False, preview=False, extent_px=WIDTH)
-    after = paint.advance(key, unders[1], before, off, manner)
-    np.testing.assert_array_equal(after.carried.shift, before.carried.followed(off).shift)
+    options = PropagationOptions(
+        GuideWeights(), SynthesisOptions(), everywhere=False, preview=False, extent_px=WIDTH
+    )
+    after = paint.advance(key, patches[1], before, off, options)
+    np.testing.assert_array_equal(after.correspondence.shift, before.correspondence.compose(off).shift)
     wanted = pictures[1] + np.float32(0.1)
-    assert np.abs(after.fixed.picture - wanted)[INNER].mean() < 0.003  # drawn where it belongs all the same
+    assert (
+        np.abs(after.propagated.picture - wanted)[INNER].mean() < 0.003
+    )  # drawn where it belongs all the same
 
 
 def test_position_is_a_float_and_differs_at_every_pixel():
     """A position guide that is 0 everywhere by an integer modulo is a known mistake."""
     flat = np.zeros((12, 16, 3), np.float32)
     place = guides.identity(12, 16)
-    side = Side(flat, flat, None, place, flat)
-    moved = Side(flat, flat, None, place + np.float32([0.25, -0.5]), flat)
+    side = GuideInputs(flat, flat, None, place, flat)
+    moved = GuideInputs(flat, flat, None, place + np.float32([0.25, -0.5]), flat)
     ones = np.ones((12, 16), np.float32)
-    made = guides.build(side, moved, Weights(position=2), seen=ones, followed=ones, extent_px=16)
+    made = guides.build(
+        side, moved, GuideWeights(position=2), plate_validity=ones, temporal_validity=ones, extent_px=16
+    )
     position = made.source[..., 3:5]
     assert len(np.unique(position.reshape(-1, 2), axis=0)) == 12 * 16
     np.testing.assert_allclose((made.target - made.source)[..., 3], 0.25 / 16, rtol=1e-4)
@@ -125,15 +133,15 @@ def test_position_is_a_float_and_differs_at_every_pixel():
 
 def test_a_weight_divides_by_its_channels():
     ones = np.ones((8, 8), np.float32)
-    black, white = (np.full((8, 8, 3), value, np.float32) for value in (0.0, 1 / guides.SPREAD))
+    black, white = (np.full((8, 8, 3), value, np.float32) for value in (0.0, 1 / guides.DISPLAY_SCALE))
     place = guides.identity(8, 8)
-    weights = Weights(plate=6, edge=0, position=0, temporal=0)
+    weights = GuideWeights(plate=6, edge=0, position=0, temporal=0)
     made = guides.build(
-        Side(black, black, None, place, black),
-        Side(black, white, None, place, black),
+        GuideInputs(black, black, None, place, black),
+        GuideInputs(black, white, None, place, black),
         weights,
-        seen=ones,
-        followed=ones,
+        plate_validity=ones,
+        temporal_validity=ones,
         extent_px=8,
     )
     np.testing.assert_allclose(((made.target - made.source) ** 2).sum(axis=2), 6, rtol=1e-5)
@@ -178,7 +186,7 @@ def test_a_cut_is_seen_and_motion_is_none():
 
 
 def test_pictures_of_two_sizes_are_refused():
-    with pytest.raises(PlateError, match="cannot move"):
+    with pytest.raises(PlateError, match="no optical flow"):
         flow.between(frame(FIRST), frame(FIRST)[:-1])
 
 
@@ -204,8 +212,8 @@ def test_another_rectangle_holds_the_same_where_both_lie(x0, y0, x1, y1):
     old = Box(0, 0, 9, 7)
     new = Box(min(x0, x1), min(y0, y1), max(x0, x1) + 1, max(y0, y1) + 1)
     values = np.arange(63, dtype=np.float32).reshape(7, 9)
-    moved = carry.placed(values, old, new)
-    inside = carry.overlap(old, new)
+    moved = boxes.reframe(values, old, new)
+    inside = boxes.overlap(old, new)
     for y in range(new.height):
         for x in range(new.width):
             if inside[y, x]:

@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 from patch_tasks import BLIND, noise, random_task, task
 from understudy.core.errors import JobError, PlateError
 from understudy.image.frame import FloatImage
-from understudy.patch import cuda, guides, synthesis
-from understudy.patch.kernels import Places
-from understudy.patch.synthesis import CpuLoops, Mask, Options, Pass, Pixels, Task, synthesise
+from understudy.patch import backends, cuda, guides, synthesis
+from understudy.patch.backends import CpuBackend
+from understudy.patch.kernels import Nnf
+from understudy.patch.synthesis import synthesise
+from understudy.patch.task import Mask, Pixels, SearchPass, SynthesisOptions, SynthesisResult, SynthesisTask
 
-CPU = Options(device="cpu")
+CPU = SynthesisOptions(device="cpu")
 
 
 @pytest.fixture
@@ -34,13 +36,13 @@ def threads() -> Iterator[None]:
 def searches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """Half the patch, and the number of pixels, of each search that is made."""
     made: list[tuple[int, int]] = []
-    search = CpuLoops.search
+    search = CpuBackend.search
 
-    def counted(self: CpuLoops, pixels: Pixels, radius: int, passes: Iterable[Pass]) -> None:
+    def counted(self: CpuBackend, pixels: Pixels, radius: int, passes: Iterable[SearchPass]) -> None:
         made.append((radius, len(pixels)))
         search(self, pixels, radius, passes)
 
-    monkeypatch.setattr(CpuLoops, "search", counted)
+    monkeypatch.setattr(CpuBackend, "search", counted)
     return made
 
 
@@ -55,13 +57,13 @@ def inside(height: int, width: int) -> Mask:
     return mask
 
 
-def moved_task(style: FloatImage, by: int) -> tuple[Task, FloatImage]:
+def moved_task(style: FloatImage, by: int) -> tuple[SynthesisTask, FloatImage]:
     """A frame that shows the keyframe some pixels to the right, where it is looked for 2 off; the truth."""
     plate = noise(*style.shape[:2], 91)
     at = guides.identity(*style.shape[:2])
     at[..., 0] -= by - 2
     blurred = np.asarray(cv2.GaussianBlur(shifted(style, by), (0, 0), 2), np.float32)
-    return task(style, plate, shifted(plate, by), first=blurred, at=at), shifted(style, by)
+    return task(style, plate, shifted(plate, by), initial=blurred, prior=at), shifted(style, by)
 
 
 @pytest.mark.usefixtures("threads")
@@ -95,7 +97,7 @@ def test_what_is_not_to_do_stays_and_the_rest_is_of_the_painting(
     style, plate = noise(18, 16, seed), noise(18, 16, seed + 1)
     here, first = noise(height, width, seed + 2), noise(height, width, seed + 3) + 5
     todo = rng.random((height, width)) < share
-    work = task(style, plate, here, first=first, todo=todo)
+    work = task(style, plate, here, initial=first, mask=todo)
     made = synthesise(work, replace(CPU, patch=patch, search_votes=2))
     assert made.picture[~todo].tobytes() == first[~todo].tobytes() and not made.error[~todo].any()
     assert (made.error >= 0).all() and np.isfinite(made.error).all()
@@ -107,7 +109,7 @@ def test_what_is_not_to_do_stays_and_the_rest_is_of_the_painting(
 def test_a_frame_like_the_keyframe_gets_the_painting_back(patch: int) -> None:
     style, plate, todo = noise(40, 44, 3), noise(40, 44, 4), inside(40, 44)
     first = np.where(todo[..., None], np.float32(0.5), style)
-    made = synthesise(task(style, plate, plate, first=first, todo=todo), replace(CPU, patch=patch))
+    made = synthesise(task(style, plate, plate, initial=first, mask=todo), replace(CPU, patch=patch))
     np.testing.assert_allclose(made.picture, style, atol=1e-5)
 
 
@@ -115,39 +117,39 @@ def test_values_far_above_one_and_below_zero_survive() -> None:
     style, plate = noise(40, 44, 5), noise(40, 44, 6)
     style[10:20, 10:20] *= 80
     style[25:35, 5:15] -= 7
-    made = synthesise(task(style, plate, plate, todo=inside(40, 44)), CPU)
+    made = synthesise(task(style, plate, plate, mask=inside(40, 44)), CPU)
     np.testing.assert_allclose(made.picture, style, rtol=1e-5, atol=1e-5)
 
 
 def test_what_the_painting_follows_is_added() -> None:
     style, plate, todo = noise(32, 32, 7), noise(32, 32, 8), inside(32, 32)
     brighter = np.asarray(plate + np.float32(0.03), np.float32)
-    made = synthesise(task(style, plate, brighter, gain=1.0, todo=todo), CPU)
+    made = synthesise(task(style, plate, brighter, gain=1.0, mask=todo), CPU)
     np.testing.assert_allclose(made.picture[todo], style[todo] + 0.03, atol=1e-5)
 
 
 def test_a_price_on_use_spreads_it_over_the_painting(monkeypatch: pytest.MonkeyPatch) -> None:
-    levels: list[CpuLoops] = []
+    levels: list[CpuBackend] = []
 
-    def kept(work: Task, places: Places) -> CpuLoops:
-        levels.append(CpuLoops(work, places))
+    def kept(work: SynthesisTask, nnf: Nnf) -> CpuBackend:
+        levels.append(CpuBackend(work, nnf))
         return levels[-1]
 
-    monkeypatch.setattr(synthesis, "loops_on", lambda device: kept)
+    monkeypatch.setattr(synthesis, "backend_for", lambda device: kept)
     style, first = noise(40, 40, 9), noise(40, 40, 10)
-    work = task(style, style, style, first=first, weights=BLIND, todo=inside(40, 40))
+    work = task(style, style, style, initial=first, weights=BLIND, mask=inside(40, 40))
     crowding = []
     for uniformity in (0.0, 3500.0):
         synthesise(work, replace(CPU, uniformity=uniformity, levels=1))
-        users = np.unique(levels[-1].places()[work.todo], axis=0, return_counts=True)[1]
+        users = np.unique(levels[-1].nnf()[work.mask], axis=0, return_counts=True)[1]
         crowding.append(float((users**2).sum() / users.sum()))  # how many share a place, for the mean of them
     assert crowding[1] < 0.9 * crowding[0], crowding
 
 
 def test_nothing_to_do_is_the_first_guess() -> None:
     work = random_task(16, 16, 10)
-    made = synthesise(replace(work, todo=np.zeros((16, 16), bool)), CPU)
-    assert made.picture is work.first and not made.error.any()
+    made = synthesise(replace(work, mask=np.zeros((16, 16), bool)), CPU)
+    assert made.picture is work.initial and not made.error.any()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 30), (20, 24)])
@@ -155,7 +157,7 @@ def test_a_region_of_one_pixel_is_made(shape: tuple[int, int]) -> None:
     style, first = noise(20, 24, 11), np.full((*shape, 3), 9, np.float32)
     todo = np.zeros(shape, bool)
     todo[-1, 0] = True
-    made = synthesise(task(style, style, noise(*shape, 12), first=first, todo=todo), CPU)
+    made = synthesise(task(style, style, noise(*shape, 12), initial=first, mask=todo), CPU)
     assert (made.picture[todo] < 2).all() and (made.picture[~todo] == 9).all()
 
 
@@ -172,7 +174,7 @@ def test_what_no_longer_changes_is_left_alone(searches: list[tuple[int, int]]) -
     assert len(searches) == CPU.search_votes + 1
     searches.clear()
     synthesise(work, replace(CPU, levels=1, stop=1e6))
-    todo = int(work.todo.sum())
+    todo = int(work.mask.sum())
     assert searches == [(2, todo), (1, todo)]
     searches.clear()
     synthesise(work, replace(CPU, levels=1, stop=30))
@@ -186,14 +188,16 @@ def test_the_last_small_patches_refine_it(monkeypatch: pytest.MonkeyPatch) -> No
     work, truth = moved_task(style, 4)
     options = replace(CPU, patch=9, stop=0)
     refined = np.abs(synthesise(work, options).picture - truth)[:, 8:-8].mean()
-    monkeypatch.setattr(synthesis._Search, "finish", lambda self: synthesis.Made(self.loops.picture(), None))
+    monkeypatch.setattr(
+        synthesis._LevelSearch, "finish", lambda self: SynthesisResult(self.backend.picture(), None)
+    )
     plain = np.abs(synthesise(work, options).picture - truth)[:, 8:-8].mean()
     assert refined < 0.8 * plain, (refined, plain)
 
 
 def test_the_gpu_is_asked_for_only_where_it_may_be_used() -> None:
     program = (
-        "import sys, understudy.app.cli; from understudy.patch.synthesis import *; loops_on('cpu'); "
+        "import sys, understudy.app.cli; from understudy.patch.backends import *; backend_for('cpu'); "
         "sys.exit('understudy.patch.cuda' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
@@ -201,6 +205,6 @@ def test_the_gpu_is_asked_for_only_where_it_may_be_used() -> None:
 
 @pytest.mark.skipif(cuda.found(), reason="there is a GPU")
 def test_without_a_gpu_auto_takes_the_cpu_and_cuda_says_what_is_missing() -> None:
-    assert synthesis.loops_on("auto") is CpuLoops
+    assert backends.backend_for("auto") is CpuBackend
     with pytest.raises(JobError, match="numba finds none"):
-        synthesise(random_task(16, 16, 15), Options(device="cuda"))
+        synthesise(random_task(16, 16, 15), SynthesisOptions(device="cuda"))

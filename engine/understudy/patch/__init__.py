@@ -1,1 +1,1 @@
-"""Patch propagation: a fix painted on one frame, carried to its neighbours by flow and by patches."""
+"""Patch propagation: a fix painted on one frame, propagated to its neighbours by flow and by synthesis."""

@@ -1,4 +1,4 @@
-"""Two keyframes' results made one: a blend that keeps contrast, then gradients by a screened Poisson step.
+"""Two keyframes' results blended: contrast is kept, gradients are joined by a screened Poisson equation.
 
 Convention:
     Pictures are (H, W, 3) float32 in the encoded space; nothing is clipped.
@@ -13,31 +13,31 @@ from understudy.core.errors import PlateError
 from understudy.image.frame import FloatImage
 from understudy.patch.flow import blurred
 
-# Selection is soft over this many pixels, and decides this sharply for the surer side.
+# Blur of the selection matte, and the slope of the sigmoid that picks one side's gradients.
 _SELECTION_BLUR_PX, _SHARPNESS = 4.0, 6.0
-# Contrast is kept within this window, and raised by no more than this.
+# The window that contrast is measured over, and the largest gain that restores it.
 _CONTRAST_WINDOW_PX, _LARGEST_GAIN = 4.0, 1.6
 _NOISE = 1e-6
-# What the gradients weigh against the colours.
+# Weight of the gradients against the colours.
 _GRADIENT_WEIGHT = 1.0
-_LEAST_SURE = 0.02
-# Two results that differ by less of the encoded range agree; how sharply is chosen where they do not.
+_LEAST_CONFIDENCE = 0.02
+# A difference, in encoded units, from which the selection gets steeper, and the steepest that it gets.
 _AGREEING, _STEEPEST = 0.01, 10.0
 
 
 def two(
     first: FloatImage,
     second: FloatImage,
-    first_sure: FloatImage,
-    second_sure: FloatImage,
+    first_confidence: FloatImage,
+    second_confidence: FloatImage,
     share: float,
 ) -> tuple[FloatImage, FloatImage]:
-    """Blend what two keyframes say of one frame.
+    """Blend the results of two keyframes for one frame.
 
     Args:
         first, second: (H, W, 3) float32.
-        first_sure, second_sure: (H, W) float32 in 0..1, their confidence.
-        share: Of the second by time alone: 0 on the first keyframe, 1 on the second.
+        first_confidence, second_confidence: (H, W) float32 in 0..1, their confidence.
+        share: The second's share by time: 0 on the first keyframe, 1 on the second.
 
     Returns:
         The blend, and its confidence (H, W) float32.
@@ -49,9 +49,12 @@ def two(
         gradients of the better result over a blend of both; the blend's contrast as in Heitz & Neyret 2018,
         High-Performance By-Example Noise, with the deviation measured rather than assumed.
     """
-    if not first.shape == second.shape == (*first_sure.shape, 3) or first_sure.shape != second_sure.shape:
+    if (
+        not first.shape == second.shape == (*first_confidence.shape, 3)
+        or first_confidence.shape != second_confidence.shape
+    ):
         raise PlateError(f"Results of {first.shape} and {second.shape} cannot be blended.")
-    part = _selection(first, second, first_sure, second_sure, share)
+    part = _selection(first, second, first_confidence, second_confidence, share)
     better = np.asarray(1 / (1 + np.exp(-_SHARPNESS * (2 * part - 1))), np.float32)
     mixed = _with_contrast(first, second, part)
     across, down = (
@@ -60,7 +63,7 @@ def two(
         for axis in (1, 0)
     )
     joined = screened(mixed, across.astype(np.float32), down.astype(np.float32), _GRADIENT_WEIGHT)
-    sure = (1 - part) * first_sure + part * second_sure
+    sure = (1 - part) * first_confidence + part * second_confidence
     return joined, np.asarray(sure, np.float32)
 
 
@@ -69,13 +72,13 @@ def screened(values: FloatImage, across: FloatImage, down: FloatImage, weight: f
 
     Args:
         values: (H, W, C) float32.
-        across: (H, W − 1, C) float32, wanted differences of neighbours to the right.
-        down: (H − 1, W, C), likewise downwards.
-        weight: 0 gives the values back.
+        across: (H, W − 1, C) float32, target differences to the neighbour on the right.
+        down: (H − 1, W, C), target differences to the neighbour below.
+        weight: 0 returns the values.
 
     Source:
-        Bhat et al. 2008, Fourier Analysis of the 2D Screened Poisson Equation; with a border that reflects,
-        the cosine transform (DCT-II) makes the equation diagonal.
+        Bhat et al. 2008, Fourier Analysis of the 2D Screened Poisson Equation; with a reflecting border the
+        cosine transform (DCT-II) makes the equation diagonal.
     """
     height, width = values.shape[:2]
     right = values.copy()
@@ -91,7 +94,7 @@ def screened(values: FloatImage, across: FloatImage, down: FloatImage, weight: f
 
 
 def _with_contrast(first: FloatImage, second: FloatImage, part: FloatImage) -> FloatImage:
-    """The linear blend, with the local deviation that its parts have."""
+    """The linear blend, scaled to the local deviation of the two pictures."""
     share = part[..., None]
     mixed = np.asarray((1 - share) * first + share * second, np.float32)
     mean = blurred(mixed, _CONTRAST_WINDOW_PX)
@@ -107,16 +110,20 @@ def _deviation(picture: FloatImage) -> FloatImage:
 
 
 def _selection(
-    first: FloatImage, second: FloatImage, first_sure: FloatImage, second_sure: FloatImage, share: float
+    first: FloatImage,
+    second: FloatImage,
+    first_confidence: FloatImage,
+    second_confidence: FloatImage,
+    share: float,
 ) -> FloatImage:
-    """The second's part: by time and confidence where the two agree, all or nothing where they do not.
+    """The second's share: by time and confidence where both agree, nearly all or nothing where they differ.
 
-    A mean of two that differ would show both, half transparent.
+    The mean of two different pictures would show both, half transparent.
     """
     apart = blurred(np.abs(first - second).max(axis=2), _SELECTION_BLUR_PX)
     steep = 1 + np.minimum(apart / _AGREEING, _STEEPEST)
-    one = np.log(_LEAST_SURE + first_sure) * 2 + np.log(max(1 - share, 1e-3))
-    other = np.log(_LEAST_SURE + second_sure) * 2 + np.log(max(share, 1e-3))
+    one = np.log(_LEAST_CONFIDENCE + first_confidence) * 2 + np.log(max(1 - share, 1e-3))
+    other = np.log(_LEAST_CONFIDENCE + second_confidence) * 2 + np.log(max(share, 1e-3))
     chosen = 1 / (1 + np.exp(np.clip(steep * (one - other), -40, 40)))
     return blurred(chosen.astype(np.float32), _SELECTION_BLUR_PX)
 
@@ -126,7 +133,7 @@ def _differences(picture: FloatImage, axis: int) -> FloatImage:
 
 
 def _between(weight: FloatImage, axis: int) -> FloatImage:
-    """A weight halfway between neighbours, with a last axis for channels."""
+    """(…, 1): a weight halfway between neighbours, with a last axis for channels."""
     if axis == 1:
         return np.asarray((weight[:, 1:] + weight[:, :-1]) / 2, np.float32)[..., None]
     return np.asarray((weight[1:] + weight[:-1]) / 2, np.float32)[..., None]

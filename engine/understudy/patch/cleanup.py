@@ -1,4 +1,4 @@
-"""What lies behind a matte: as it was last seen, or as the keyframe shows it, in the frame's own light."""
+"""The clean plate behind a matte: from the frame that showed it last, or from the keyframe, relit."""
 
 from __future__ import annotations
 
@@ -8,32 +8,33 @@ import numpy as np
 
 from understudy.image.frame import FloatImage
 from understudy.patch import blend, flow
-from understudy.patch.state import Behind, Mask, Step, Under
+from understudy.patch.state import CleanPlate, FramePatch, FrameStep
+from understudy.patch.task import Mask
 
-# What differs by more than this of the encoded range is another thing, not another light.
+# A difference above this, in encoded units, is another object and not another illumination.
 _OTHER = 0.05
-# Light changes broadly: over this much, and this share of the region.
-_LIGHT_BLUR_PX, _LIGHT_BLUR_SHARE = 8.0, 0.04
+# Illumination changes slowly over the picture: blur in pixels at least, and as a share of the region.
+_ILLUMINATION_BLUR_PX, _ILLUMINATION_BLUR_SHARE = 8.0, 0.04
 _HARDLY = 0.01
-# Frames after which what nobody has seen is half as sure.
+# Frames after which the confidence of a pixel that no frame has shown is halved.
 _HALF_LIFE_FRAMES = 12.0
-# How far, in pixels, a step of light at an edge is spread, and how often.
+# How far, in pixels, a step at a seam is spread, and in how many rounds.
 _SPREAD_PX, _SPREADS = 16.0, 4
 
 
 @dataclass(frozen=True)
-class Known:
-    """What is known of a frame behind its matte.
+class CleanPlateEstimate:
+    """The clean plate of one frame, in the parts that it is made from.
 
     Attributes:
-        last: (h, w, 3) float32, the frame before as this one sees it, in this frame's light.
-        painted: Likewise the keyframe.
-        seen: (h, w) float32, 1 where a frame since the keyframe has seen it: `last` holds there.
-        base: The frame itself, which holds where nothing is hidden.
-        hidden: (h, w) bool.
-        age: (h, w) float32, frames since it was last sure.
-        trust: (h, w) float32 in 0..1.
-        light: (h, w, 3), what the keyframe's light differs by.
+        last: (h, w, 3) float32, the previous frame's clean plate, warped to this frame, in its illumination.
+        painted: (h, w, 3) float32, the keyframe, likewise.
+        seen: (h, w) float32, 1 where a frame since the keyframe has shown the pixel, so that `last` is used.
+        base: The frame itself, which is used outside the matte.
+        hidden: (h, w) bool, the matte with its border.
+        age: (h, w) float32, frames since the pixel was last shown.
+        trust: (h, w) float32 in 0..1, flow confidence.
+        illumination: (h, w, 3), this frame minus the keyframe, over the illumination only.
     """
 
     last: FloatImage
@@ -43,84 +44,85 @@ class Known:
     hidden: Mask
     age: FloatImage
     trust: FloatImage
-    light: FloatImage
+    illumination: FloatImage
 
     def picture(self) -> FloatImage:
-        """All of it side by side, with the steps of light that there are."""
+        """(h, w, 3) float32: the parts side by side, with visible seams."""
         inside = np.where(self.seen[..., None] > 0.5, self.last, self.painted)
         return np.where(self.hidden[..., None], inside, self.base).astype(np.float32)
 
-    def joined(self, made: FloatImage, todo: Mask) -> FloatImage:
-        """All of it made one: each part's own gradients, and the frame's colours round it.
+    def blended(self, made: FloatImage, synthesised: Mask) -> FloatImage:
+        """(h, w, 3) float32: the parts without seams, by their gradients and the colours round the matte.
 
         Args:
-            made: (h, w, 3) float32, the picture with what was synthesised.
-            todo: (h, w) bool, where it was.
+            made: (h, w, 3) float32, the picture with the synthesised pixels.
+            synthesised: (h, w) bool, where they are.
 
         Source:
             Pérez et al. 2003, Poisson Image Editing, by repeated screened steps.
         """
-        across, down = (self._gradients(made, todo, axis) for axis in (1, 0))
+        across, down = (self._gradients(made, synthesised, axis) for axis in (1, 0))
         picture = made
         for _ in range(_SPREADS):
             spread = blend.screened(picture, across, down, _SPREAD_PX**2)
             picture = np.where(self.hidden[..., None], spread, self.base).astype(np.float32)
         return picture
 
-    def _gradients(self, made: FloatImage, todo: Mask, axis: int) -> FloatImage:
-        """Differences of neighbours by the one part that both are of; of two parts, by one that has both."""
-        found = np.diff(self.painted, axis=axis)
-        for part, mask in ((self.last, self.seen > 0.5), (made, todo), (self.base, ~self.hidden)):
-            found = np.where(_both(mask, axis), np.diff(part, axis=axis), found)
-        return np.asarray(found, np.float32)
+    def _gradients(self, made: FloatImage, synthesised: Mask, axis: int) -> FloatImage:
+        """Differences of neighbours, each from a part that holds both pixels."""
+        differences = np.diff(self.painted, axis=axis)
+        parts = ((self.last, self.seen > 0.5), (made, synthesised), (self.base, ~self.hidden))
+        for part, mask in parts:
+            differences = np.where(_both(mask, axis), np.diff(part, axis=axis), differences)
+        return np.asarray(differences, np.float32)
 
     def confidence(self) -> FloatImage:
-        """Less sure the longer nobody has seen it."""
-        return np.asarray(self.trust * self.memory(), np.float32)
+        """(h, w) float32 in 0..1: flow confidence, less with age."""
+        return np.asarray(self.trust * self.recency(), np.float32)
 
-    def memory(self) -> FloatImage:
-        """1 for what was just seen, a half after some frames."""
+    def recency(self) -> FloatImage:
+        """(h, w) float32: 1 for a pixel that this frame shows, 0.5 after one half-life."""
         return np.asarray(np.exp2(-self.age / _HALF_LIFE_FRAMES), np.float32)
 
-    def left(self, picture: FloatImage) -> Behind:
-        """What the next frame is told."""
+    def for_next_frame(self, picture: FloatImage) -> CleanPlate:
+        """What the next frame starts from; `picture` is this frame's finished clean plate."""
         hidden = self.hidden.astype(np.float32)
-        return Behind(picture, np.maximum(self.seen, 1 - hidden), self.age, self.trust, hidden)
+        return CleanPlate(picture, np.maximum(self.seen, 1 - hidden), self.age, self.trust, hidden)
 
 
-def begin(picture: FloatImage, hidden: Mask) -> Behind:
-    """A frame that all is known of: what is not hidden has been seen, the rest is painted."""
+def begin(picture: FloatImage, hidden: Mask) -> CleanPlate:
+    """The clean plate of a frame that is fully known: what is hidden is painted, the rest is seen."""
     covered = hidden.astype(np.float32)
-    return Behind(picture, 1 - covered, np.zeros_like(covered), np.ones_like(covered), covered)
+    return CleanPlate(picture, 1 - covered, np.zeros_like(covered), np.ones_like(covered), covered)
 
 
-def behind_matte(step: Step, last: Behind) -> Known:
-    """What is known of a frame from the frame before it and from the keyframe."""
-    under, motion, carried, key = step.under, step.motion, step.carried, step.key
-    hidden = under.hidden
+def estimate_clean_plate(step: FrameStep, last: CleanPlate) -> CleanPlateEstimate:
+    """The clean plate of a frame, from the previous frame's and from the keyframe."""
+    frame, motion, correspondence, key = step.frame, step.motion, step.correspondence, step.key
+    hidden = frame.hidden
     compared = ~hidden & (flow.sample(last.hidden, motion.shift) < _HARDLY)
     sure = flow.fill(motion.trust[..., None], compared.astype(np.float32))[..., 0]
     moved = flow.sample(last.picture, motion.shift, sharp=True)
-    painted = carried.look(key.style, key.box, sharp=True)
-    light = _light(under, painted, carried.trust * ~hidden)
+    painted = correspondence.sample_keyframe(key.style, key.box, sharp=True)
+    illumination = _illumination(frame, painted, correspondence.trust * ~hidden)
     trust = np.minimum(sure, flow.sample(last.trust, motion.shift))
-    return Known(
-        np.asarray(moved + _light(under, moved, motion.trust * compared), np.float32),
-        np.asarray(painted + light, np.float32),
+    return CleanPlateEstimate(
+        np.asarray(moved + _illumination(frame, moved, motion.trust * compared), np.float32),
+        np.asarray(painted + illumination, np.float32),
         (flow.sample(last.seen, motion.shift) > 0.5).astype(np.float32),
-        under.base,
+        frame.base,
         hidden,
         np.where(hidden, flow.sample(last.age, motion.shift) + 1, 0).astype(np.float32),
         np.where(hidden, trust, 1).astype(np.float32),
-        light,
+        illumination,
     )
 
 
-def _light(under: Under, other: FloatImage, trust: FloatImage) -> FloatImage:
-    """How the frame's light differs: measured round the matte, broadly, and continued behind it."""
-    apart = under.base - other
+def _illumination(frame: FramePatch, other: FloatImage, trust: FloatImage) -> FloatImage:
+    """(h, w, 3): frame minus `other`, blurred; measured round the matte and continued behind it."""
+    apart = frame.base - other
     sure = np.asarray(trust * (np.abs(apart).max(axis=2) < _OTHER), np.float32)
-    blur_px = max(_LIGHT_BLUR_PX, _LIGHT_BLUR_SHARE * max(sure.shape))
+    blur_px = max(_ILLUMINATION_BLUR_PX, _ILLUMINATION_BLUR_SHARE * max(sure.shape))
     share = flow.blurred(sure, blur_px)[..., None]
     broad = flow.blurred(np.asarray(apart * sure[..., None], np.float32), blur_px)
     return np.asarray(broad / (share + _HARDLY), np.float32)

@@ -1,8 +1,8 @@
-"""Motion between two frames, both ways, and how far it is to be trusted.
+"""Optical flow between two frames, in both directions, and its confidence.
 
 Convention:
     Pictures are (H, W, 3) float32 in the encoded space. A motion's `shift` is (H, W, 2) float32 in pixels, x
-    right and y down: what `here` shows at a pixel lies in `there` at the pixel's place plus its shift.
+    right and y down: what `here` shows at a pixel lies in `there` at the pixel's position plus its shift.
 """
 
 from __future__ import annotations
@@ -17,24 +17,26 @@ from understudy.core.errors import PlateError
 from understudy.image.frame import FloatImage
 
 Shift = NDArray[np.float32]
-# DIS takes 8-bit grey only: what both frames show between these shares of their values spreads over it.
+# DIS takes 8-bit grey only: values between these percentiles of both frames are stretched over its range.
 _DARKEST, _BRIGHTEST = 0.5, 99.5
-# Its coarsest patches want some room; smaller pictures are continued at their borders.
+# The coarsest level of DIS needs this much room; smaller pictures are padded by repeating their border.
 _SMALLEST_PX = 64
-# Sundaram, Brox & Keutzer 2010: how far forth and back may part, as a share of the motion and in pixels².
+# Sundaram, Brox & Keutzer 2010: the forward-backward error that is allowed, as a share of the squared motion
+# and in pixels².
 _APART_SHARE, _APART_PX2 = 0.01, 0.5
-# Between two shots less is trusted, and what is matched differs by more of the encoded range.
+# Two frames are of different shots where the mean trust is below the first value and matched pixels differ
+# by more than the second, in encoded units.
 _CUT_TRUST, _CUT_APART = 0.35, 0.01
 
 
 @dataclass(frozen=True)
 class Motion:
-    """How a frame moves to another.
+    """The optical flow from one frame to another.
 
     Attributes:
-        shift: (H, W, 2) float32.
-        trust: (H, W) float32 in 0..1: 1 where the way forth and the way back agree, 0 where a pixel is
-            hidden, leaves the picture, or has no counterpart.
+        shift: (H, W, 2) float32, pixels.
+        trust: (H, W) float32 in 0..1, the flow's confidence: 1 where forward and backward flow agree, 0 where
+            a pixel is hidden, leaves the picture, or has no counterpart.
     """
 
     shift: Shift
@@ -42,7 +44,7 @@ class Motion:
 
     @classmethod
     def none(cls, height: int, width: int) -> Motion:
-        """Nothing moves, for certain."""
+        """No motion, with full confidence."""
         return cls(np.zeros((height, width, 2), np.float32), np.ones((height, width), np.float32))
 
 
@@ -59,20 +61,23 @@ def between(
 
     Args:
         here, there: (H, W, 3) float32, encoded space, finite.
-        hidden_here, hidden_there: (H, W), true where what is seen is not what is to be followed; motion there
-            continues what surrounds it.
-        prior: (H, W, 2) float32, a motion known from elsewhere, such as a face's track; flow then only adds
-            what it lacks.
-        half: Look at pictures of half the size: four times as fast, for a preview.
+        hidden_here, hidden_there: (H, W) bool, true for pixels of an occluder; their motion is filled in from
+            the pixels round them.
+        prior: (H, W, 2) float32, a motion known from elsewhere, such as a face track; the flow is then
+            computed relative to it.
+        half: Compute the flow at half the size: four times as fast, for a preview.
 
     Raises:
         PlateError: the shapes differ.
+
     Source:
         Kroeger et al. 2016, Fast Optical Flow using Dense Inverse Search; Sundaram et al. 2010, Dense Point
-        Trajectories by GPU-Accelerated Large Displacement Optical Flow, for the two ways' agreement.
+        Trajectories by GPU-Accelerated Large Displacement Optical Flow, for forward-backward consistency.
     """
     if here.shape != there.shape or here.ndim != 3:
-        raise PlateError(f"Pictures of {here.shape} and {there.shape} cannot move to each other.")
+        raise PlateError(
+            f"There is no optical flow between pictures of shape {here.shape} and {there.shape}."
+        )
     first, second = _proxies(here, there if prior is None else sample(there, prior))
     forth, back = (_flow(*pair, half=half) for pair in ((first, second), (second, first)))
     trust = _agreement(forth, back)
@@ -86,10 +91,12 @@ def between(
 
 
 def is_cut(here: FloatImage, there: FloatImage) -> bool:
-    """Whether two frames show different shots: hardly a pixel finds its way, and what is found is unlike.
+    """Whether two frames are of different shots: flow confidence is low and matched pixels differ.
+
+    A change of light over the whole frame is not a cut.
 
     Args:
-        here, there: (H, W, 3) float32 encoded, all of both frames; some hundred pixels wide is enough.
+        here, there: (H, W, 3) float32 encoded, the whole frames; a few hundred pixels wide is enough.
     """
     motion = between(here, there)
     if float(motion.trust.mean()) > _CUT_TRUST:
@@ -99,29 +106,30 @@ def is_cut(here: FloatImage, there: FloatImage) -> bool:
 
 
 def sample(picture: NDArray[np.float32], shift: Shift, *, sharp: bool = False) -> NDArray[np.float32]:
-    """What a picture shows at each pixel's place plus its shift; its border is continued.
+    """A picture sampled at each pixel's position plus its shift; the border repeats.
 
     Args:
         picture: (H, W) or (H, W, C) float32 of at most 4 channels.
-        shift: (h, w, 2) float32, may be of another size; places count from the same first pixel.
-        sharp: By Lanczos' window of 8 pixels, which may pass the values' range, rather than linearly.
+        shift: (h, w, 2) float32, may be of another size; both have the same origin.
+        sharp: Lanczos over 8 pixels, which may overshoot, in place of linear interpolation.
     """
-    x, y = _places(shift)
+    x, y = _positions(shift)
     how = cv2.INTER_LANCZOS4 if sharp else cv2.INTER_LINEAR
     return np.asarray(cv2.remap(picture, x, y, how, borderMode=cv2.BORDER_REPLICATE), np.float32)
 
 
 def fill(values: NDArray[np.float32], weight: FloatImage) -> NDArray[np.float32]:
-    """Keep values where their weight is 1 and continue them smoothly to where it is 0.
+    """Keep values where their weight is 1 and fill in smoothly where it is 0.
 
     Args:
         values: (H, W, C) float32.
         weight: (H, W) float32 in 0..1.
 
     Returns:
-        (H, W, C) float32; zeros where there is no weight at all.
+        (H, W, C) float32; all zeros where the weight is 0 everywhere.
+
     Source:
-        Gortler et al. 1996, The Lumigraph: pull and push over a pyramid.
+        Gortler et al. 1996, The Lumigraph: push-pull over an image pyramid.
     """
     height, width = weight.shape
     share = weight[..., None]
@@ -144,12 +152,12 @@ def blurred(picture: NDArray[np.float32], deviation_px: float) -> NDArray[np.flo
 
 
 def _beyond(prior: Shift | None, rest: Shift) -> Shift:
-    """A known motion with what it lacks."""
+    """A prior motion composed with the flow that is relative to it."""
     return rest if prior is None else np.asarray(rest + sample(prior, rest), np.float32)
 
 
 def _proxies(here: FloatImage, there: FloatImage) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Both in grey, stretched alike so that a dark shot has as many steps as a bright one."""
+    """Both frames as 8-bit grey, stretched by the same factor, so that a dark shot keeps as many levels."""
     grey = [np.asarray(picture.mean(axis=2), np.float32) for picture in (here, there)]
     seen = np.concatenate([one[::4, ::4].ravel() for one in grey])
     low, high = np.percentile(seen, (_DARKEST, _BRIGHTEST))
@@ -177,23 +185,23 @@ def _flow(first: NDArray[np.uint8], second: NDArray[np.uint8], *, half: bool) ->
 
 
 def _agreement(forth: Shift, back: Shift) -> FloatImage:
-    """1 where the way back undoes the way forth, falling to 0 where they part."""
+    """Forward-backward consistency: 1 where the backward flow undoes the forward flow, down to 0."""
     returned = sample(back, forth)
     apart = ((forth + returned) ** 2).sum(axis=2)
     allowed = _APART_SHARE * ((forth**2).sum(axis=2) + (returned**2).sum(axis=2)) + _APART_PX2
     return np.asarray(1 / (1 + (apart / allowed) ** 2), np.float32)
 
 
-def _places(shift: Shift) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Each pixel's place plus its shift, x and y."""
+def _positions(shift: Shift) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Each pixel's position plus its shift, x and y."""
     height, width = shift.shape[:2]
     x = np.asarray(shift[..., 0] + np.arange(width, dtype=np.float32), np.float32)
     return x, np.asarray(shift[..., 1] + np.arange(height, dtype=np.float32)[:, None], np.float32)
 
 
 def _within(shift: Shift) -> NDArray[np.bool_]:
-    """Where a pixel's place plus its shift lies in the picture."""
+    """(H, W) bool: whether a pixel's position plus its shift lies in the picture."""
     height, width = shift.shape[:2]
-    x, y = _places(shift)
+    x, y = _positions(shift)
     inside = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
     return np.asarray(inside, bool)

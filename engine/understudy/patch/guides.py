@@ -1,10 +1,10 @@
-"""Guides: what a patch of the keyframe and a patch of the frame are compared by, beside the painting itself.
+"""Guides: the channels that patches of the keyframe and of the frame are compared by, with the style first.
 
 Convention:
-    Pictures are (H, W, 3) float32 in the encoded space. Guides come out as (H, W, C) float32, each channel
-    multiplied by the root of its weight divided by its guide's number of channels, so that a sum of squared
-    differences is the weighted energy. Encoded values are first spread so that the display's black and
-    white lie about 1 apart, which is the scale that the usual weights are for.
+    Pictures are (H, W, 3) float32 in the encoded space. Guides are (H, W, C) float32. Each channel is
+    multiplied by sqrt(weight / channels of its guide), so that a sum of squared differences is the weighted
+    energy. Encoded values are scaled first, so that display black and white lie 1 apart: the published
+    weights are for that scale.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from understudy.image.frame import FloatImage
 from understudy.patch.flow import Shift
 
-SPREAD = 2.08
-"""One over the distance of black and white in ACEScct: 1 / (0.5548 − 0.0729)."""
+DISPLAY_SCALE = 2.08
+"""One over the distance of display black and white in ACEScct: 1 / (0.5548 − 0.0729)."""
 _EDGE_SIZE, _EDGE_DEVIATION = 5, 6.0
 
 
 @dataclass(frozen=True)
-class Weights:
-    """How much each guide counts against the painting itself, which counts 1."""
+class GuideWeights:
+    """The weight of each guide; the style itself has the weight 1."""
 
     plate: float = 6.0
     swapped: float = 2.0
@@ -37,31 +37,33 @@ class Weights:
 
 @dataclass(frozen=True)
 class Guides:
-    """What two frames are compared by.
+    """The guides of a keyframe and of a frame.
 
     Attributes:
-        source: (H, W, C) float32, of the keyframe; the painting comes first.
-        target: (h, w, C) float32, of the frame; its first channels are written by the synthesis.
-        counts: (h, w, 2) float32 in 0..1: how far the plate's guides, and the temporal one, count there.
-        groups: Where the channels that always count end, and the plate's.
+        source: (H, W, C) float32, of the keyframe; its first three channels are the style.
+        target: (h, w, C) float32, of the frame; the synthesis writes its first three channels.
+        validity: (h, w, 2) float32 in 0..1: the weight at each pixel of the plate's guides, and of the
+            temporal guide.
+        groups: Index of the first plate channel, and of the first temporal channel. The channels before
+            them always count.
     """
 
     source: FloatImage
     target: FloatImage
-    counts: FloatImage
+    validity: FloatImage
     groups: tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Side:
-    """The pictures of one of the two frames.
+class GuideInputs:
+    """The pictures that the guides of one frame are made from.
 
     Attributes:
-        style: The painting, or what is known of it yet.
-        plate: What was photographed.
-        swapped: What was painted on, None where that is the plate.
-        position: (H, W, 2) float32, each pixel's place on the keyframe in pixels.
-        temporal: The painting on the keyframe, the last frame's result moved along on the frame.
+        style: The painted keyframe; on the target frame its current estimate.
+        plate: The plate.
+        swapped: The frame that was painted on; None where that is the plate.
+        position: (H, W, 2) float32, each pixel's position on the keyframe in pixels.
+        temporal: The painted keyframe; on the target frame the previous frame's result, warped to it.
     """
 
     style: FloatImage
@@ -72,59 +74,68 @@ class Side:
 
 
 def build(
-    key: Side, frame: Side, weights: Weights, *, seen: FloatImage, followed: FloatImage, extent_px: float
+    key: GuideInputs,
+    frame: GuideInputs,
+    weights: GuideWeights,
+    *,
+    plate_validity: FloatImage,
+    temporal_validity: FloatImage,
+    extent_px: float,
 ) -> Guides:
-    """Lay the guides of a keyframe and a frame side by side.
+    """Build the guides of a keyframe and of a frame.
 
     Args:
-        seen: (h, w) float32 in 0..1: where the frame's plate shows what it should.
-        followed: (h, w) float32 in 0..1: where the last frame's result could be moved along.
-        extent_px: The plate's longer edge, which the position guide counts in.
+        plate_validity: (h, w) float32 in 0..1: where the frame's plate is not occluded.
+        temporal_validity: (h, w) float32 in 0..1: where the previous frame's result could be warped.
+        extent_px: The plate's longer edge, the unit of the position guide.
 
     Source:
         Fišer et al. 2016, StyLit; Jamriška et al. 2019, Stylizing Video by Example, for the set of guides.
     """
     parts = [_parts(side, weights, extent_px) for side in (key, frame)]
     source, target = (
-        np.ascontiguousarray(np.concatenate([*free, *plates, last], axis=2), np.float32)
-        for free, plates, last in parts
+        np.ascontiguousarray(np.concatenate([*always, *plates, last], axis=2), np.float32)
+        for always, plates, last in parts
     )
-    free_end = sum(part.shape[2] for part in parts[0][0])
+    always_end = sum(part.shape[2] for part in parts[0][0])
     plate_end = source.shape[2] - parts[0][2].shape[2]
-    counts = np.ascontiguousarray(np.stack([seen, followed], axis=2), np.float32)
-    return Guides(source, target, counts, (free_end, plate_end))
+    validity = np.ascontiguousarray(np.stack([plate_validity, temporal_validity], axis=2), np.float32)
+    return Guides(source, target, validity, (always_end, plate_end))
 
 
 def style_channels(style: FloatImage) -> FloatImage:
-    """The painting as the first three channels of the guides have it."""
-    return np.asarray(style * np.float32(SPREAD / math.sqrt(3)), np.float32)
+    """(H, W, 3) float32: a style as the first three guide channels hold it."""
+    return np.asarray(style * np.float32(DISPLAY_SCALE / math.sqrt(3)), np.float32)
 
 
 def identity(height: int, width: int) -> Shift:
-    """Each pixel's own place, (H, W, 2) float32."""
-    place = np.empty((height, width, 2), np.float32)
-    place[..., 0] = np.arange(width, dtype=np.float32)
-    place[..., 1] = np.arange(height, dtype=np.float32)[:, None]
-    return place
+    """The identity map: each pixel's position (x, y), (H, W, 2) float32."""
+    position = np.empty((height, width, 2), np.float32)
+    position[..., 0] = np.arange(width, dtype=np.float32)
+    position[..., 1] = np.arange(height, dtype=np.float32)[:, None]
+    return position
 
 
 def edges(picture: FloatImage) -> FloatImage:
-    """Grey less its own blur, (H, W, 1) float32."""
+    """The edge guide: grey minus its Gaussian blur, (H, W, 1) float32."""
     grey = np.asarray(picture.mean(axis=2), np.float32)
     return (grey - cv2.GaussianBlur(grey, (_EDGE_SIZE, _EDGE_SIZE), _EDGE_DEVIATION))[..., None]
 
 
 def _parts(
-    side: Side, weights: Weights, extent_px: float
+    side: GuideInputs, weights: GuideWeights, extent_px: float
 ) -> tuple[list[FloatImage], list[FloatImage], FloatImage]:
-    """The channels that always count, those of the plate, and the temporal ones."""
-    free = [style_channels(side.style), _weighed(side.position / np.float32(extent_px), weights.position, 1)]
-    plates = [_weighed(side.plate, weights.plate), _weighed(edges(side.plate), weights.edge)]
+    """The channels that always count, those of the plate, and those of the temporal guide."""
+    always = [
+        style_channels(side.style),
+        _weighted(side.position / np.float32(extent_px), weights.position, 1),
+    ]
+    plates = [_weighted(side.plate, weights.plate), _weighted(edges(side.plate), weights.edge)]
     if side.swapped is not None:
-        plates.append(_weighed(side.swapped, weights.swapped))
-    return free, plates, _weighed(side.temporal, weights.temporal)
+        plates.append(_weighted(side.swapped, weights.swapped))
+    return always, plates, _weighted(side.temporal, weights.temporal)
 
 
-def _weighed(channels: FloatImage, weight: float, spread: float = SPREAD) -> FloatImage:
-    factor = spread * math.sqrt(weight / channels.shape[2])
+def _weighted(channels: FloatImage, weight: float, scale: float = DISPLAY_SCALE) -> FloatImage:
+    factor = scale * math.sqrt(weight / channels.shape[2])
     return np.asarray(channels * np.float32(factor), np.float32)

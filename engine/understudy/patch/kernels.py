@@ -1,13 +1,14 @@
-"""What the search and the vote do at a pixel, and their loops on the CPU. Compiled once and cached.
+"""The search and the vote for one pixel, and their loops on the CPU. Compiled once and cached.
 
 `cuda` compiles the functions of one pixel for the GPU. No pixel reads what another writes in the same pass,
-and sums run in a fixed order, so that the result has the same bits in any order, on any number of threads.
+and sums run in a fixed order, so that the result has the same bits in any order and on any number of threads.
 
 Convention:
-    `places` is (H, W, 2) int32, the (row, column) of the source patch's centre for each target pixel; a patch
-    lies whole inside the source. Features are (H, W, C) float32, each channel already multiplied by the root
-    of its weight. They stand in three groups: those that always count, those that count by the first of the
-    target pixel's two `counts`, and those that count by the second. `widths` says how many each has.
+    `nnf`, the nearest-neighbour field, is (H, W, 2) int32: the (row, column) of the centre of the source
+    patch that matches each target pixel. A patch lies whole inside the source. Guides are (H, W, C) float32,
+    each channel already multiplied by the root of its weight. They stand in three groups: channels that
+    always count, channels weighted by the first value of the target pixel's `validity`, and channels weighted
+    by the second. `widths` gives the number of channels of each group.
 """
 
 from __future__ import annotations
@@ -21,26 +22,26 @@ from numpy.typing import NDArray
 
 from understudy.image.frame import FloatImage
 
-Places = NDArray[np.int32]
+Nnf = NDArray[np.int32]
 Widths = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
-"""Three tuples of any content, each as long as its group has channels: the compiler knows a tuple's length
-and unrolls the loops over channels, which then take half the time."""
+"""Three tuples, each as long as its group has channels; their content does not matter. The compiler knows the
+length of a tuple and unrolls the loops over channels, which halves their time."""
 
 
 def widths_of(groups: tuple[int, int], channels: int) -> Widths:
-    """The widths of three groups of channels: up to the one and the other of `groups`, and the rest."""
+    """The widths of the three groups of channels that two indices (`Guides.groups`) cut."""
     return (0,) * groups[0], (0,) * (groups[1] - groups[0]), (0,) * (channels - groups[1])
 
 
 @register_jitable
 def product(first: Any, second: Any) -> Any:
-    """Two numbers multiplied and rounded; `cuda` says how, for a GPU joins it with a sum that follows."""
+    """A product, rounded; `cuda` overloads it, because a GPU would fuse it with the sum that follows."""
     return first * second
 
 
 @register_jitable
 def within(low: int, value: int, high: int) -> Any:
-    """A value moved into bounds; without `min` and `max`, which numba 0.68's own way to a GPU fails on."""
+    """A value clamped to bounds; without `min` and `max`, which numba 0.68 cannot compile for a GPU."""
     if value < low:
         return low
     return high if value > high else value
@@ -48,7 +49,7 @@ def within(low: int, value: int, high: int) -> Any:
 
 @numba.njit(cache=True, nogil=True)
 def random_bits(seed: int, y: int, x: int, salt: int) -> Any:
-    """64 random bits by place; every operand is a uint64, for a mixed pair would become a float.
+    """64 random bits, hashed from a position; every operand is uint64, as mixed integers become floats.
 
     Source:
         Steele, Lea & Flood 2014, Fast Splittable Pseudorandom Number Generators (SplitMix64).
@@ -64,7 +65,7 @@ def random_bits(seed: int, y: int, x: int, salt: int) -> Any:
 def energy(
     target: FloatImage,
     source: FloatImage,
-    counts: FloatImage,
+    validity: FloatImage,
     widths: Widths,
     radius: int,
     y: int,
@@ -73,10 +74,10 @@ def energy(
     column: int,
     limit: float,
 ) -> Any:
-    """Sum of squared differences of two patches, over the part within the target.
+    """Sum of squared differences of two patches, over the part that lies inside the target.
 
     Args:
-        limit: The sum is given up as soon as it is above this; as it only grows, nothing below is lost.
+        limit: The sum stops as soon as it is above this. It only grows, so that no smaller sum is missed.
 
     Source:
         Fišer et al. 2016, StyLit; Jamriška et al. 2019, Stylizing Video by Example.
@@ -87,9 +88,9 @@ def energy(
     left, right = within(0, x - radius, x), within(x, x + radius, target.shape[1] - 1)
     for ty in range(top, bottom + 1):
         for tx in range(left, right + 1):
-            # An index that may be negative would be looked at each time; these cannot be.
+            # An unsigned index saves numba's test for negative ones.
             at = np.uint64(ty), np.uint64(tx)
-            here, count = target[at], counts[at]
+            here, valid = target[at], validity[at]
             there = source[np.uint64(row + ty - y), np.uint64(column + tx - x)]
             for c in range(free):
                 apart = here[c] - there[c]
@@ -101,7 +102,7 @@ def energy(
             for c in range(plates, plates + len(widths[2])):
                 apart = here[c] - there[c]
                 second += product(apart, apart)
-            total += product(first, count[0]) + product(second, count[1])
+            total += product(first, valid[0]) + product(second, valid[1])
             if total > limit:
                 return total
     return total
@@ -109,32 +110,32 @@ def energy(
 
 @numba.njit(cache=True, nogil=True)
 def measure(
-    places: Places,
+    nnf: Nnf,
     costs: FloatImage,
     target: FloatImage,
     source: FloatImage,
-    counts: FloatImage,
+    validity: FloatImage,
     occurrence: FloatImage,
     widths: Widths,
     radius: int,
     y: int,
     x: int,
 ) -> None:
-    """Write what a pixel's place costs now: how unlike the patches are, and how often that one is used."""
-    row, column = places[y, x, 0], places[y, x, 1]
-    cost = energy(target, source, counts, widths, radius, y, x, row, column, np.inf)
+    """Write the cost of a pixel's match: the energy of the two patches plus the source patch's penalty."""
+    row, column = nnf[y, x, 0], nnf[y, x, 1]
+    cost = energy(target, source, validity, widths, radius, y, x, row, column, np.inf)
     costs[y, x] = cost + occurrence[row, column]
 
 
 @numba.njit(cache=True, nogil=True)
 def improve(
-    before: Places,
+    before: Nnf,
     costs_before: FloatImage,
-    places: Places,
+    nnf: Nnf,
     costs: FloatImage,
     target: FloatImage,
     source: FloatImage,
-    counts: FloatImage,
+    validity: FloatImage,
     occurrence: FloatImage,
     widths: Widths,
     radius: int,
@@ -144,11 +145,11 @@ def improve(
     y: int,
     x: int,
 ) -> None:
-    """Try the places of four pixels `step` away and two at random within `reach`; keep the cheapest.
+    """Try the matches of four pixels `step` away and two random ones within `reach`; keep the cheapest.
 
     Source:
         Barnes et al. 2009, PatchMatch; with the shrinking steps of Rong & Tan 2006, Jump Flooding in GPU, in
-        place of the scan, so that pixels need no order.
+        place of the scan, so that the order of pixels does not matter.
     """
     row, column = before[y, x, 0], before[y, x, 1]
     best_row, best_column, best = row, column, costs_before[y, x]
@@ -174,30 +175,30 @@ def improve(
         if taken >= best:
             continue
         limit = best - taken
-        cost = energy(target, source, counts, widths, radius, y, x, try_row, try_column, limit) + taken
+        cost = energy(target, source, validity, widths, radius, y, x, try_row, try_column, limit) + taken
         if cost < best:
             best, best_row, best_column = cost, try_row, try_column
-    places[y, x, 0], places[y, x, 1], costs[y, x] = best_row, best_column, best
+    nnf[y, x, 0], nnf[y, x, 1], costs[y, x] = best_row, best_column, best
 
 
 @numba.njit(cache=True, nogil=True)
 def vote(
     picture: FloatImage,
-    places: Places,
+    nnf: Nnf,
     costs: FloatImage,
     style: FloatImage,
-    plate: FloatImage,
+    key_base: FloatImage,
     gain: FloatImage,
-    here: FloatImage,
+    frame_base: FloatImage,
     radius: int,
     scale: float,
     y: int,
     x: int,
 ) -> None:
-    """Write a pixel as the mean of what all patches over it say, weighted by 1 / (1 + scale · cost).
+    """Write a pixel as the mean of the votes of all patches over it, weighted by 1 / (1 + scale · cost).
 
-    A patch says what the style shows, moved by as much as the target's own picture (`here`) differs from the
-    keyframe's (`plate`) there, times the keyframe's `gain`.
+    A vote is style + gain · (frame_base − key_base): the style's colour, plus the difference of the two
+    pictures below the fix as far as the style follows it.
 
     Source:
         Wexler, Shechtman & Irani 2007, Space-Time Completion of Video, for the vote.
@@ -208,13 +209,13 @@ def vote(
     left, right = within(0, x - radius, x), within(x, x + radius, picture.shape[1] - 1)
     for ty in range(top, bottom + 1):
         for tx in range(left, right + 1):
-            sy, sx = places[ty, tx, 0] + y - ty, places[ty, tx, 1] + x - tx
+            sy, sx = nnf[ty, tx, 0] + y - ty, nnf[ty, tx, 1] + x - tx
             weight = np.float32(1) / (np.float32(1) + product(np.float32(scale), costs[ty, tx]))
             moved = gain[sy, sx]
-            under, keyed, painted = here[y, x], plate[sy, sx], style[sy, sx]
-            red += product(weight, painted[0] + product(moved, under[0] - keyed[0]))
-            green += product(weight, painted[1] + product(moved, under[1] - keyed[1]))
-            blue += product(weight, painted[2] + product(moved, under[2] - keyed[2]))
+            frame_pixel, key_pixel, painted = frame_base[y, x], key_base[sy, sx], style[sy, sx]
+            red += product(weight, painted[0] + product(moved, frame_pixel[0] - key_pixel[0]))
+            green += product(weight, painted[1] + product(moved, frame_pixel[1] - key_pixel[1]))
+            blue += product(weight, painted[2] + product(moved, frame_pixel[2] - key_pixel[2]))
             weights += weight
     picture[y, x, 0], picture[y, x, 1], picture[y, x, 2] = red / weights, green / weights, blue / weights
 
@@ -222,11 +223,11 @@ def vote(
 @numba.njit(cache=True, nogil=True)
 def measure_rows(
     pixels: NDArray[np.int32],
-    places: Places,
+    nnf: Nnf,
     costs: FloatImage,
     target: FloatImage,
     source: FloatImage,
-    counts: FloatImage,
+    validity: FloatImage,
     occurrence: FloatImage,
     widths: Widths,
     radius: int,
@@ -236,19 +237,19 @@ def measure_rows(
     """`measure` for some of `pixels`, (N, 2) rows and columns."""
     for index in range(first, last):
         y, x = pixels[index, 0], pixels[index, 1]
-        measure(places, costs, target, source, counts, occurrence, widths, radius, y, x)
+        measure(nnf, costs, target, source, validity, occurrence, widths, radius, y, x)
 
 
 @numba.njit(cache=True, nogil=True)
 def improve_rows(
     pixels: NDArray[np.int32],
-    before: Places,
+    before: Nnf,
     costs_before: FloatImage,
-    places: Places,
+    nnf: Nnf,
     costs: FloatImage,
     target: FloatImage,
     source: FloatImage,
-    counts: FloatImage,
+    validity: FloatImage,
     occurrence: FloatImage,
     widths: Widths,
     radius: int,
@@ -263,11 +264,11 @@ def improve_rows(
         improve(
             before,
             costs_before,
-            places,
+            nnf,
             costs,
             target,
             source,
-            counts,
+            validity,
             occurrence,
             widths,
             radius,
@@ -283,12 +284,12 @@ def improve_rows(
 def vote_rows(
     pixels: NDArray[np.int32],
     picture: FloatImage,
-    places: Places,
+    nnf: Nnf,
     costs: FloatImage,
     style: FloatImage,
-    plate: FloatImage,
+    key_base: FloatImage,
     gain: FloatImage,
-    here: FloatImage,
+    frame_base: FloatImage,
     radius: int,
     scale: float,
     first: int,
@@ -297,4 +298,4 @@ def vote_rows(
     """`vote` for some of `pixels`."""
     for index in range(first, last):
         y, x = pixels[index, 0], pixels[index, 1]
-        vote(picture, places, costs, style, plate, gain, here, radius, scale, y, x)
+        vote(picture, nnf, costs, style, key_base, gain, frame_base, radius, scale, y, x)

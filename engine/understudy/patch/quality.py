@@ -1,36 +1,36 @@
-"""Where to paint next: which frames need another keyframe, the best place first."""
+"""Which frames to paint next, and in which order."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-# A keyframe helps less and less up to this many frames away.
+# A keyframe raises the confidence of frames up to this distance, linearly less with distance.
 _REACH_FRAMES = 16
 
 
 def next_keyframes(
     confidence: Mapping[int, float], keyframes: Iterable[int], *, wanted: float, most: int = 10
 ) -> tuple[int, ...]:
-    """Frames to paint, each chosen as if those before it had been painted.
+    """The frames to paint, each chosen as if those before it had been painted.
 
-    A keyframe takes away all that its own frame is short of; of other frames the less the further off they
-    are, and nothing beyond another keyframe.
+    A new keyframe is assumed to bring its own frame to the wanted confidence, to help other frames less with
+    distance, and not to help beyond another keyframe.
 
     Args:
         confidence: Of each frame, in 0..1.
         keyframes: Frames that are painted already.
-        wanted: Confidence that is good enough, in 0..1.
-        most: Frames to name at most.
+        wanted: Sufficient confidence, in 0..1.
+        most: Largest number of frames to name.
 
     Returns:
-        Frame numbers, the one that helps most first.
+        Frame numbers, the most useful first.
     """
     painted = set(keyframes)
     short = {frame: max(0.0, wanted - sure) for frame, sure in confidence.items() if frame not in painted}
     chosen: list[int] = []
     while len(chosen) < most and any(value > 1e-9 for value in short.values()):
-        helps = {frame: _help(frame, short, painted) for frame in short if frame not in painted}
-        best = max(sorted(helps), key=lambda frame: helps[frame])
+        gains = {frame: _gain(frame, short, painted) for frame in short if frame not in painted}
+        best = max(sorted(gains), key=lambda frame: gains[frame])
         for frame in short:
             short[frame] *= 1 - _share(frame, best, painted)
         chosen.append(best)
@@ -38,13 +38,14 @@ def next_keyframes(
     return tuple(chosen)
 
 
-def _help(frame: int, short: Mapping[int, float], painted: set[int]) -> float:
+def _gain(frame: int, short: Mapping[int, float], painted: set[int]) -> float:
+    """The confidence that a keyframe at a frame would add, over all frames."""
     near = range(frame - _REACH_FRAMES, frame + _REACH_FRAMES + 1)
     return sum(short[other] * _share(other, frame, painted) for other in near if other in short)
 
 
 def _share(frame: int, key: int, painted: set[int]) -> float:
-    """Part of a frame's shortage that a keyframe takes away."""
+    """The part of a frame's missing confidence that a keyframe at `key` would add."""
     if frame == key:
         return 1.0
     low, high = sorted((frame, key))

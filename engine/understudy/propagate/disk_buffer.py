@@ -1,4 +1,4 @@
-"""Results that wait on disk, so that a long shot needs no more memory than a short one."""
+"""Propagated fixes kept on disk, so that a long shot needs no more memory than a short one."""
 
 from __future__ import annotations
 
@@ -8,37 +8,39 @@ from pathlib import Path
 import numpy as np
 
 from understudy.image.frame import Box
-from understudy.patch.state import Fixed
+from understudy.patch.state import PropagatedFix
 
 
-class Waiting:
-    """Fixes of frames in a folder of their own, each until it is taken."""
+class DiskBuffer:
+    """Fixes by frame number, in a folder of their own; each is read once."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._boxes: dict[int, Box] = {}
 
-    def keep(self, number: int, fixed: Fixed) -> None:
-        """Put a frame's fix away."""
-        planes = np.concatenate([fixed.picture, fixed.cover[..., None], fixed.confidence[..., None]], axis=2)
+    def put(self, number: int, propagated: PropagatedFix) -> None:
+        """Store a frame's fix."""
+        planes = np.concatenate(
+            [propagated.picture, propagated.cover[..., None], propagated.confidence[..., None]], axis=2
+        )
         np.save(self._path(number), planes, allow_pickle=False)
-        self._boxes[number] = fixed.box
+        self._boxes[number] = propagated.box
 
-    def take(self, number: int) -> Fixed | None:
-        """A frame's fix, None where none waits; it does not wait any more."""
+    def pop(self, number: int) -> PropagatedFix | None:
+        """Remove and return a frame's fix; None where there is none."""
         box = self._boxes.pop(number, None)
         if box is None:
             return None
         planes = np.load(self._path(number), allow_pickle=False)
         self._path(number).unlink()
-        return Fixed(box, np.ascontiguousarray(planes[..., :3]), planes[..., 3], planes[..., 4])
+        return PropagatedFix(box, np.ascontiguousarray(planes[..., :3]), planes[..., 3], planes[..., 4])
 
-    def rest(self) -> Iterator[tuple[int, Fixed]]:
-        """Every frame that still waits, with its fix; none waits any more."""
+    def drain(self) -> Iterator[tuple[int, PropagatedFix]]:
+        """Remove and yield every stored fix, by frame number."""
         for number in sorted(self._boxes):
-            fixed = self.take(number)
-            if fixed is not None:
-                yield number, fixed
+            propagated = self.pop(number)
+            if propagated is not None:
+                yield number, propagated
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number}.npy"

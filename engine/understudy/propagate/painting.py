@@ -1,4 +1,4 @@
-"""What an artist's file says: the painted picture, and where on it the fix is."""
+"""An artist's painted frame: the picture, and the matte of the fix where the file has one."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from understudy.face.crop import finite, rgb_within
 from understudy.image import colour
 from understudy.image.frame import Box, FloatImage, Frame
 
-# Colours beyond the alpha that are this near to what was painted on, as a share of it, are that.
-_THE_SAME = 0.02
+# The relative difference up to which colours outside the alpha count as those of the frame below.
+_SAME = 0.02
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,10 @@ class Painting:
     """A painted keyframe.
 
     Attributes:
-        encoded: (H, W, 3) float32, encoded space: the painted picture, whole.
-        alpha: (H, W) float32 in 0..1 where the file says where the fix is; None where only the difference
-            from what was painted on tells.
-        bad: Pixels that were no numbers, and are taken as unpainted.
+        encoded: (H, W, 3) float32, encoded space: the painted picture over the frame below.
+        alpha: (H, W) float32 in 0..1, the matte of the fix; None where the file's alpha does not give it, and
+            the difference from the frame below has to.
+        bad: Number of pixels that were NaN or infinite and count as unpainted.
     """
 
     encoded: FloatImage
@@ -32,53 +32,53 @@ class Painting:
 
 
 def read_painting(fix: Frame, base: Frame, window: Box) -> Painting:
-    """A keyframe over what it was painted on.
+    """A painted keyframe over the frame that was painted on.
 
     Args:
-        fix: The artist's file; it may hold only a part of the frame, and be of another colour space.
-        base: What was painted on.
-        window: The rectangle to give.
+        fix: The artist's file; it may hold only a part of the frame, and be in another colour space.
+        base: The frame that was painted on.
+        window: The rectangle to return.
     """
-    under = rgb_within(base, *window.slices(base.data_window))
-    rgb, alpha, bad = under.copy(), np.zeros(under.shape[:2], np.float32), 0
-    inside, says = fix.data_window.intersect(window), "A" in fix.channels
+    below = rgb_within(base, *window.slices(base.data_window))
+    rgb, alpha, bad = below.copy(), np.zeros(below.shape[:2], np.float32), 0
+    inside, has_matte = fix.data_window.intersect(window), "A" in fix.channels
     if not inside.empty:
         here = inside.slices(window)
         part = fix.pixels[inside.slices(fix.data_window)]
-        own = part[..., fix.channels.index("A")] if says else np.ones(part.shape[:2], np.float32)
+        file_alpha = part[..., fix.channels.index("A")] if has_matte else np.ones(part.shape[:2], np.float32)
         colours = colour.convert(part[..., list(fix.rgb_index)], fix.colour_space, base.colour_space)
-        if says and _is_whole(colours, own, under[here]):
-            says, own = False, np.ones_like(own)
-        elif says and fix.premultiplied:
-            colours = _unpremultiplied(part, own, fix, base)
-        wrong = ~np.isfinite(colours).all(axis=2) | ~np.isfinite(own)
+        if has_matte and _is_full_picture(colours, file_alpha, below[here]):
+            has_matte, file_alpha = False, np.ones_like(file_alpha)
+        elif has_matte and fix.premultiplied:
+            colours = _unpremultiplied(part, file_alpha, fix, base)
+        wrong = ~np.isfinite(colours).all(axis=2) | ~np.isfinite(file_alpha)
         bad = int(wrong.sum())
-        alpha[here] = np.where(wrong, 0, np.clip(own, 0, 1))
+        alpha[here] = np.where(wrong, 0, np.clip(file_alpha, 0, 1))
         known = np.where(wrong[..., None], 0, colours).astype(np.float32)
-        rgb[here] = paste.over(under[here], known, alpha[here])
+        rgb[here] = paste.over(below[here], known, alpha[here])
     encoded = colour.encode(np.ascontiguousarray(finite(rgb), np.float32), base.colour_space)
-    # An alpha that is 1 all over, or the plate's own, only says that there is a picture.
-    says = says and not (alpha == 1).all() and not _is_plates_own(alpha, base, window)
-    return Painting(encoded, alpha if says else None, bad)
+    # An alpha that is 1 everywhere, or that equals the frame's below, is not the matte of a fix.
+    has_matte = has_matte and not (alpha == 1).all() and not _equals_base_alpha(alpha, base, window)
+    return Painting(encoded, alpha if has_matte else None, bad)
 
 
-def _is_whole(colours: FloatImage, alpha: FloatImage, under: FloatImage) -> bool:
-    """Whether a picture goes on beyond its alpha, as paint over a plate does: it is multiplied by nothing."""
-    beyond = (alpha == 0) & np.isfinite(colours).all(axis=2) & (np.abs(under).max(axis=2) > 0)
+def _is_full_picture(colours: FloatImage, alpha: FloatImage, below: FloatImage) -> bool:
+    """Whether the picture continues outside its alpha, as paint over a plate does: it is unpremultiplied."""
+    beyond = (alpha == 0) & np.isfinite(colours).all(axis=2) & (np.abs(below).max(axis=2) > 0)
     if not beyond.any():
         return False
-    apart = np.abs(colours[beyond] - under[beyond]).max(axis=1)
-    return bool(np.median(apart / np.abs(under[beyond]).max(axis=1)) < _THE_SAME)
+    apart = np.abs(colours[beyond] - below[beyond]).max(axis=1)
+    return bool(np.median(apart / np.abs(below[beyond]).max(axis=1)) < _SAME)
 
 
 def _unpremultiplied(part: FloatImage, alpha: FloatImage, fix: Frame, base: Frame) -> FloatImage:
-    """Colours divided by their alpha, in the space they were multiplied in, then in the base's."""
+    """Colours divided by their alpha in the file's colour space, then converted to the base's."""
     divided = part[..., list(fix.rgb_index)] / np.where(alpha > 0, np.maximum(alpha, 1e-6), 1)[..., None]
     return colour.convert(divided.astype(np.float32), fix.colour_space, base.colour_space)
 
 
-def _is_plates_own(alpha: FloatImage, base: Frame, window: Box) -> bool:
+def _equals_base_alpha(alpha: FloatImage, base: Frame, window: Box) -> bool:
     if "A" not in base.channels:
         return False
-    own = base.pixels[window.slices(base.data_window)][..., base.channels.index("A")]
-    return bool(np.array_equal(alpha, own))
+    base_alpha = base.pixels[window.slices(base.data_window)][..., base.channels.index("A")]
+    return bool(np.array_equal(alpha, base_alpha))

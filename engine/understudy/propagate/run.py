@@ -1,12 +1,12 @@
-"""`understudy propagate`: a fix painted on a frame or a few, carried to the frames round them.
+"""`understudy propagate`: a fix painted on one or a few frames, propagated to the frames round them.
 
-    painted   plate, mattes, keyframes ── read and encoded within the rectangle that matters
-    spread    keyframe ── frame by frame outwards: flow, patches where flow is not sure
-    here      two keyframes' results ── blended; laid over the frame within the fix only; written
+    inputs        the plate, mattes and keyframes ── read and encoded, over the rectangle that is needed
+    propagation   one keyframe ── frame by frame outwards: optical flow, and patch synthesis where flow fails
+    run           the results of two keyframes ── blended; merged over the frame inside the fix only; written
 
 Convention:
-    A frame between two keyframes is made from both, any other from the nearest. Nothing of a frame depends on
-    which frames are asked for, so that a farm may split a shot anywhere.
+    A frame between two keyframes is made from both, any other frame from the nearest. A frame does not depend
+    on which other frames are asked for, so that a farm may split a shot anywhere.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from understudy.image.sequence import Pattern
 from understudy.jobs.summary import outcome
 from understudy.jobs.table import PropagateJob
 from understudy.patch import blend, quality
-from understudy.patch.carry import hull
-from understudy.patch.state import Fixed, Key
-from understudy.propagate import spread
-from understudy.propagate.disk_buffer import Waiting
-from understudy.propagate.painted import Painted, keyframes
+from understudy.patch.boxes import union
+from understudy.patch.state import Keyframe, PropagatedFix
+from understudy.propagate import propagation
+from understudy.propagate.disk_buffer import DiskBuffer
+from understudy.propagate.inputs import PropagationInputs, keyframes
 from understudy.provenance.stamp import DIGEST, digest_of, header_if_done, with_stamp
 
 VERSION = 1
-"""As the recipe's: counts up with every change of the code that changes what a fix is carried to."""
+"""Part of every frame's digest; goes up with each change of the code that changes pixels."""
 
 CONFIDENCE, CONFIDENCE_LAYER = "understudy:confidence", "confidence.A"
 _NOT_OF_THE_FRAME = {"frames", "output", "device", "wanted_confidence", "fix", "plate", "matte", "swapped"}
@@ -50,11 +50,11 @@ _NOT_OF_THE_FRAME = {"frames", "output", "device", "wanted_confidence", "fix", "
 
 @dataclass(frozen=True)
 class Span:
-    """Frames between the same keyframes.
+    """Frames between the same two keyframes.
 
     Attributes:
-        before, after: The keyframes round them, None where the shot has none on that side.
-        frames: The frames that are asked for, keyframes included once.
+        before, after: The keyframes round them; None where there is none on that side.
+        frames: The frames that are asked for, keyframes included.
     """
 
     before: int | None
@@ -63,21 +63,22 @@ class Span:
 
 
 def run(job: PropagateJob, *, report: Reporter, settings: Settings) -> dict[str, Any]:
-    """Fix the job's frames; one bad frame never loses the others, and finished ones are not done again.
+    """Fix the job's frames. A frame that fails does not stop the others; finished frames are skipped.
 
     Raises:
         PlateError: the plate, the fix or a matte cannot be opened.
         FaceError: the track cannot be read.
-        JobError: no keyframe is of the plate, nothing is painted, or the output would overwrite an input.
+        JobError: no keyframe is of a frame of the plate, nothing is painted, or the output would overwrite
+            an input.
     """
     with ExitStack() as opened:
 
         def open_(text: str, space: str | None = None) -> Plate:
-            # EXR files that do not say their space are of the plate's.
+            # EXR files whose header names no colour space are in the plate's.
             plate = open_plate(text, colour_space=space, assumed=job.colour_space)
             return opened.enter_context(closing(plate))
 
-        shot = Painted(
+        shot = PropagationInputs(
             job,
             open_(job.plate, job.colour_space),
             open_(job.swapped) if job.swapped else None,
@@ -96,7 +97,7 @@ def run(job: PropagateJob, *, report: Reporter, settings: Settings) -> dict[str,
 
 
 def spans(frames: Sequence[int], keys: Sequence[int]) -> Iterator[Span]:
-    """The frames by the keyframes round them; a keyframe stands alone."""
+    """The frames grouped by the keyframes round them; a keyframe is a span of its own."""
     found: dict[tuple[int | None, int | None], list[int]] = {}
     for number in frames:
         before = max((key for key in keys if key <= number), default=None)
@@ -107,44 +108,47 @@ def spans(frames: Sequence[int], keys: Sequence[int]) -> Iterator[Span]:
 
 
 class _Run:
-    """What has become of each frame so far."""
+    """A run, with the outcome of each frame so far."""
 
-    def __init__(self, shot: Painted, output: Pattern, report: Reporter) -> None:
+    def __init__(self, shot: PropagationInputs, output: Pattern, report: Reporter) -> None:
         self.shot, self.output, self.report = shot, output, report
-        self.how = spread.manner(shot.job, shot.extent_px)
+        self.options = propagation.options_of(shot.job, shot.extent_px)
         self.written: list[int] = []
         self.kept: list[int] = []
         self.failed: dict[int, UnderstudyError] = {}
         self.confidence: dict[int, float] = {}
-        self._painted: Key | None = None
+        self._keyframe: Keyframe | None = None
         self._digests: dict[int, str] = {}
-        self._beyond: dict[int, UnderstudyError] = {}  # why a keyframe does not reach a frame
+        self._unreached: dict[int, UnderstudyError] = {}  # why a keyframe does not reach a frame
 
     def span(self, span: Span) -> None:
-        """Make the frames of a span that are not done yet.
+        """Make the frames of a span that are not finished.
 
-        From one keyframe each is written at once; from two, the later one's wait on disk for the earlier's.
+        With one keyframe each frame is written at once. With two, the later keyframe's results wait on disk
+        for the earlier one's.
         """
         todo = [number for number in span.frames if not self._is_done(number, span)]
         if not todo:
             return
         keys = sorted({key for key in (span.before, span.after) if key is not None}, reverse=True)
         with tempfile.TemporaryDirectory(prefix="understudy-propagate-") as folder:
-            waiting = Waiting(Path(folder))
+            buffer = DiskBuffer(Path(folder))
             for key in keys[:-1]:
-                for number, fixed in self._side(key, todo):
-                    waiting.keep(number, fixed)
-            for number, fixed in self._side(keys[-1], todo):
-                other = waiting.take(number)
-                self._finish(number, fixed if other is None else joined(span, number, fixed, other))
-            for number, left in waiting.rest():
+                for number, propagated in self._from_keyframe(key, todo):
+                    buffer.put(number, propagated)
+            for number, propagated in self._from_keyframe(keys[-1], todo):
+                other = buffer.pop(number)
+                self._finish(
+                    number, propagated if other is None else blended(span, number, propagated, other)
+                )
+            for number, left in buffer.drain():
                 self._finish(number, left)
         for number in todo:
             if number not in self.confidence:
-                self._lose(number, self._beyond.get(number) or self._why_unread(number))
+                self._lose(number, self._unreached.get(number) or self._why_unread(number))
 
     def result(self, keys: Sequence[int]) -> dict[str, Any]:
-        """What the run tells at its end."""
+        """The run's result."""
         wanted = self.shot.job.wanted_confidence / 100
         return {
             **outcome(self.shot.job.output, self.written, self.kept, self.failed),
@@ -153,47 +157,50 @@ class _Run:
             "paint_next": list(quality.next_keyframes(self.confidence, keys, wanted=wanted)),
         }
 
-    def _side(self, key: int, todo: Sequence[int]) -> Iterator[tuple[int, Fixed]]:
-        """What one keyframe makes of the frames, from it outwards, as far as it reaches."""
-        way = outwards(key, todo, tuple(self.shot.plate.frames))
+    def _from_keyframe(self, number: int, todo: Sequence[int]) -> Iterator[tuple[int, PropagatedFix]]:
+        """One keyframe's result for each frame that it reaches, from the keyframe outwards."""
+        frames = outwards(number, todo, tuple(self.shot.plate.frames))
+        stage = f"from keyframe {number}"
         try:
-            painted = self._keyframe(key)
-            for done, (number, fixed) in enumerate(spread.spread(self.shot, painted, way, self.how)):
-                self.report(Progress(f"from keyframe {key}", done, len(way), f"frame {number}"))
-                if isinstance(fixed, UnderstudyError):
-                    self._lose(number, fixed)
-                elif number in todo:
-                    yield number, fixed
+            key = self._read_keyframe(number)
+            results = propagation.propagate_from(key, self.shot, frames, self.options)
+            for done, (frame, propagated) in enumerate(results):
+                self.report(Progress(stage, done, len(frames), f"frame {frame}"))
+                if isinstance(propagated, UnderstudyError):
+                    self._lose(frame, propagated)
+                elif frame in todo:
+                    yield frame, propagated
         except UnderstudyError as exc:
-            for number in way:
-                self._beyond.setdefault(number, exc)
-        self.report(Progress(f"from keyframe {key}", len(way), len(way)))
+            for frame in frames:
+                self._unreached.setdefault(frame, exc)
+        self.report(Progress(stage, len(frames), len(frames)))
 
-    def _keyframe(self, number: int) -> Key:
-        """A painted keyframe; the last one is kept, for most shots have one."""
-        if self._painted is None or self._painted.number != number:
-            self._painted = self.shot.key(number, spread.margin_px(self.how.extent_px), self.report)
-        return self._painted
+    def _read_keyframe(self, number: int) -> Keyframe:
+        """A painted keyframe; the last one is kept, as most shots have one only."""
+        if self._keyframe is None or self._keyframe.number != number:
+            margin = propagation.margin_px(self.options.extent_px)
+            self._keyframe = self.shot.keyframe(number, margin, self.report)
+        return self._keyframe
 
     def _is_done(self, number: int, span: Span) -> bool:
-        """Whether the frame is there already, made of the same; its confidence is then read off it."""
+        """Whether the frame is there with the same digest; its confidence is then read from its header."""
         self._digests[number] = self._digest(number, span)
         header = header_if_done(self.output.path(number), self._digests[number])
         if header is None:
             return False
-        said = header.get(CONFIDENCE)
-        self.confidence[number] = float(said) if isinstance(said, int | float | str) else 0.0
+        value = header.get(CONFIDENCE)
+        self.confidence[number] = float(value) if isinstance(value, int | float | str) else 0.0
         self.kept.append(number)
         return True
 
-    def _finish(self, number: int, fixed: Fixed) -> None:
-        """Lay a fix over its frame and write it."""
+    def _finish(self, number: int, propagated: PropagatedFix) -> None:
+        """Merge a fix over its frame and write it."""
         path = self.output.path(number)
         try:
             refuse_overwriting(path, self.shot.inputs, number)
-            self.confidence[number] = fixed.mean_confidence
-            stamp = {DIGEST: self._digests[number], CONFIDENCE: f"{fixed.mean_confidence:.4f}"}
-            frame = laid_over(self.shot.base(number), fixed, layers=path.suffix.lower() == ".exr")
+            self.confidence[number] = propagated.mean_confidence
+            stamp = {DIGEST: self._digests[number], CONFIDENCE: f"{propagated.mean_confidence:.4f}"}
+            frame = composite(self.shot.base(number), propagated, with_layer=path.suffix.lower() == ".exr")
             write_image(
                 path,
                 with_stamp(frame, self.shot.job.output, stamp),
@@ -204,7 +211,7 @@ class _Run:
             self._lose(number, exc)
 
     def _why_unread(self, number: int) -> UnderstudyError:
-        """What is wrong with a frame that no keyframe came by: the plate does not have it."""
+        """The error of a frame that no keyframe reached: the plate does not have it."""
         try:
             self.shot.base(number)
         except UnderstudyError as exc:
@@ -213,13 +220,13 @@ class _Run:
 
     def _lose(self, number: int, exc: UnderstudyError) -> None:
         if number in self.failed:
-            return  # the other keyframe's side has told of it
+            return  # reported from the other keyframe
         self.failed[number] = exc
         self.confidence.pop(number, None)
         self.report(Failed(exc.as_dict(), number))
 
     def _digest(self, number: int, span: Span) -> str:
-        """Digest of everything the frame depends on: all frames between its keyframes and it."""
+        """Digest of everything the frame depends on, which includes all frames from its keyframes to it."""
         shot = self.shot
         ends = [end for end in (span.before, span.after, number) if end is not None]
         way = range(min(ends), max(ends) + 1)
@@ -238,38 +245,38 @@ class _Run:
 
 
 def outwards(key: int, todo: Sequence[int], there: Sequence[int]) -> list[int]:
-    """The frames from a keyframe to the furthest that is wanted, of those that are there, itself first."""
+    """The frames of `there` from a keyframe to the furthest frame of `todo`, the keyframe first."""
     last = max(todo, key=lambda number: abs(number - key))
     low, high = sorted((key, last))
     return sorted((one for one in there if low <= one <= high), reverse=last < key)
 
 
-def joined(span: Span, number: int, fixed: Fixed, other: Fixed) -> Fixed:
-    """What the keyframes before and after a frame say of it, blended."""
+def blended(span: Span, number: int, before: PropagatedFix, after: PropagatedFix) -> PropagatedFix:
+    """The results of the keyframes before and after a frame, blended; on a keyframe its own."""
     assert span.before is not None and span.after is not None  # only such frames have both
     if number in (span.before, span.after):
-        return fixed if number == span.before else other
-    box = hull(fixed.box, other.box)
-    one, two = fixed.within(box), other.within(box)
+        return before if number == span.before else after
+    box = union(before.box, after.box)
+    one, two = before.within(box), after.within(box)
     share = (number - span.before) / (span.after - span.before)
-    # Where only one of them covers, it alone is right.
+    # Where only one of them has cover, that one alone counts.
     picture, confidence = blend.two(
         one.picture, two.picture, one.confidence * (one.cover > 0), two.confidence * (two.cover > 0), share
     )
-    return Fixed(box, picture, np.maximum(one.cover, two.cover), confidence)
+    return PropagatedFix(box, picture, np.maximum(one.cover, two.cover), confidence)
 
 
-def laid_over(frame: Frame, fixed: Fixed, *, layers: bool) -> Frame:
-    """The frame with its fix, and with `layers` its confidence as a layer: 1 where nothing was done."""
-    box, merged = fixed.box, fixed.picture
+def composite(frame: Frame, propagated: PropagatedFix, *, with_layer: bool) -> Frame:
+    """The frame with its fix, and on request the confidence as a layer, which is 1 outside the fix."""
+    box, merged = propagated.box, propagated.picture
     sure = np.ones((*frame.pixels.shape[:2], 1), np.float32)
     if not box.empty:
         rows, columns = box.slices(frame.data_window)
-        rgb = colour.decode(fixed.picture, frame.colour_space)
-        merged = paste.over(rgb_within(frame, rows, columns), rgb, fixed.cover)
-        sure[rows, columns, 0] = 1 - np.minimum(fixed.cover, 1) * (1 - fixed.confidence)
+        rgb = colour.decode(propagated.picture, frame.colour_space)
+        merged = paste.over(rgb_within(frame, rows, columns), rgb, propagated.cover)
+        sure[rows, columns, 0] = 1 - np.minimum(propagated.cover, 1) * (1 - propagated.confidence)
     made = with_rgb_within(frame, box, merged)
-    if not layers:
+    if not with_layer:
         return made
     # A frame that was fixed before has the layer already.
     others = [index for index, name in enumerate(frame.channels) if name != CONFIDENCE_LAYER]

@@ -1,4 +1,4 @@
-"""What a fix is made from, opened: the plate, what was painted on, the mattes and the painted keyframes."""
+"""The inputs of a propagation, opened: plate, frames that were painted on, mattes, painted keyframes."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from understudy.image import colour
 from understudy.image.frame import Box, FloatImage, Frame
 from understudy.image.plate import Plate
 from understudy.jobs.table import PropagateJob
-from understudy.patch.carry import bounds, grown
+from understudy.patch.boxes import bounds, dilate
 from understudy.patch.paint import gain_of
-from understudy.patch.state import Key, Under
+from understudy.patch.state import FramePatch, Keyframe
 from understudy.propagate.painting import read_painting
 
-# A painted pixel differs from what it was painted on by more than this of the encoded range: two levels of
-# 255, so that an 8-bit file's rounding is no paint.
+# The difference, in encoded units, from which a pixel counts as painted: two levels of 255, so that the
+# rounding of an 8-bit file does not.
 _PAINTED = 0.004
 _SOFT_EDGE_PX = 2
-# The next frame looks at this one again: room for six of 4K RGB.
+# The next frame reads this one again: room for six frames of 4K RGB.
 _FRAME_BYTES = 6 * 110 * 2**20
 _THUMBNAIL_PX, _THUMBNAIL_BYTES = 192, 2**21
 
 
 @dataclass
-class Painted:
-    """A job's inputs.
+class PropagationInputs:
+    """The inputs of a propagation job.
 
     Attributes:
         job: Its options.
-        plate: What was photographed.
-        swapped: What was painted on, None where that is the plate.
-        matte: What has to go, None where a change is carried.
+        plate: The plate.
+        swapped: The frames that were painted on; None where that is the plate.
+        matte: What a clean-up removes; None where a change is propagated.
         fix: The painted keyframes.
-        track: The face's, if there is one.
+        track: The face's track, if there is one.
     """
 
     job: PropagateJob
@@ -58,15 +58,15 @@ class Painted:
 
     @property
     def inputs(self) -> dict[str, Plate | None]:
-        """Everything that is read, by its name."""
+        """Every sequence that is read, by the name that messages give it."""
         return {"plate": self.plate, "matte": self.matte, "swapped frame": self.swapped, "keyframe": self.fix}
 
     def base(self, number: int) -> Frame:
-        """The frame to fix."""
+        """The frame that the fix goes over."""
         return self._read(self.plate if self.swapped is None else self.swapped, number)
 
     def window(self, number: int) -> Box:
-        """The rectangle that both the plate and what was painted on have pixels in."""
+        """The intersection of the data windows of the plate and of the frame that was painted on."""
         window = self._read(self.plate, number).data_window
         return window if self.swapped is None else window.intersect(self.base(number).data_window)
 
@@ -77,13 +77,13 @@ class Painted:
         return float(max(display.width, display.height))
 
     def matte_box(self, number: int) -> Box:
-        """The rectangle that the frame's matte covers; empty where it covers nothing."""
+        """The bounds of the frame's matte; empty where the matte is."""
         window = self.window(number)
         matte = self._matte(number, window)
         return bounds(np.zeros((1, 1), bool) if matte is None else matte > 0, window)
 
     def thumbnail(self, number: int) -> FloatImage:
-        """All of the plate's frame, encoded, some hundred pixels wide."""
+        """The plate's whole frame, encoded, at most 192 pixels wide or high."""
         return self._thumbnails.get(number, lambda: self._reduced(number), lambda made: made.nbytes)
 
     def _reduced(self, number: int) -> FloatImage:
@@ -94,21 +94,21 @@ class Painted:
         small = cv2.resize(finite(frame.rgb()), size, interpolation=cv2.INTER_AREA)
         return colour.encode(np.ascontiguousarray(small, np.float32), frame.colour_space)
 
-    def under(self, number: int, box: Box) -> Under:
-        """One frame's pixels within a box."""
+    def frame_patch(self, number: int, box: Box) -> FramePatch:
+        """One frame's pixels in a box."""
         plate = self._encoded(self.plate, number, box)
         base = plate if self.swapped is None else self._encoded(self.swapped, number, box)
         matte = self._matte(number, box)
         if matte is None:
-            return Under(number, box, base, plate, None, np.zeros(plate.shape[:2], bool))
-        wide = grown(matte > 0, self.job.matte_grow_px)
-        return Under(number, box, base, plate, _softened(wide, self.job.matte_grow_px), wide)
+            return FramePatch(number, box, base, plate, None, np.zeros(plate.shape[:2], bool))
+        wide = dilate(matte > 0, self.job.matte_grow_px)
+        return FramePatch(number, box, base, plate, _softened(wide, self.job.matte_grow_px), wide)
 
-    def key(self, number: int, margin_px: int, report: Reporter) -> Key:
+    def keyframe(self, number: int, margin_px: int, report: Reporter) -> Keyframe:
         """One painted keyframe, with a margin round what was painted.
 
         Raises:
-            PlateError: it cannot be read, or is of another size than the plate.
+            PlateError: the keyframe cannot be read, or differs from the plate in size or pixel aspect.
             JobError: nothing is painted on it.
         """
         fix, base, window = self._read(self.fix, number), self.base(number), self.window(number)
@@ -120,23 +120,23 @@ class Painted:
             )
         painting = read_painting(fix, base, window)
         if painting.bad:
-            said = f"{painting.bad} pixels of the keyframe are no numbers: taken as unpainted."
-            report(Warned(said, number))
+            message = f"{painting.bad} pixels of the keyframe are NaN or infinite and count as unpainted."
+            report(Warned(message, number))
         style, alpha = painting.encoded, painting.alpha
-        under = self.under(number, window)
-        cover = alpha if alpha is not None else _difference(style, under.base)
+        patch = self.frame_patch(number, window)
+        cover = alpha if alpha is not None else _difference(style, patch.base)
         if not (cover > 0).any():
             raise JobError(
                 "Nothing is painted on the keyframe: it is the same as the frame it was painted on.",
                 where=self.fix.where(number),
-                fix="paint on it, or give the frames it was painted on as swapped",
+                fix="paint on it, or name the frames that it was painted on with `swapped`",
             )
-        # A clean-up may need any part of the keyframe; a change only what lies round it.
+        # A clean-up may need any part of the keyframe; a change only its surroundings.
         box = window if self.matte else bounds(cover > 0, window).grow(2 * margin_px).intersect(window)
-        return _key(number, box, window, style, under, cover)
+        return _keyframe(number, box, window, style, patch, cover)
 
     def stamps(self, plate: Plate | None, numbers: Iterable[int]) -> list[Stamp]:
-        """Name, size and time of a plate's files, looked at once."""
+        """Name, size and time of change of a sequence's files; each file is looked at once."""
         if plate is None:
             return []
         there = [number for number in numbers if number in plate.frames]
@@ -147,7 +147,7 @@ class Painted:
         return [self._stamps[plate.name, number] for number in there]
 
     def _matte(self, number: int, box: Box) -> FloatImage | None:
-        """The frame's matte within a box; None where the job has none, zeros where the frame has none."""
+        """The frame's matte over a box; None where the job has no matte, zeros where the frame has none."""
         if self.matte is None:
             return None
         covered = np.zeros((box.height, box.width), np.float32)
@@ -164,16 +164,16 @@ class Painted:
         return encoded_within(frame, *box.slices(frame.data_window))
 
     def _read(self, plate: Plate, number: int) -> Frame:
-        """A frame, kept for a few turns."""
+        """A frame, through a small cache."""
         place = (plate.name, number)
         return self._kept.get(place, lambda: plate.read(number), lambda frame: frame.pixels.nbytes)
 
 
 def keyframes(fix: Plate, plate: Plate) -> tuple[int, ...]:
-    """The frames that are painted, of those that the plate has.
+    """The painted frames that the plate has, too.
 
     Raises:
-        JobError: none.
+        JobError: there is none.
     """
     found = tuple(number for number in fix.frames if number in plate.frames)
     if not found:
@@ -185,27 +185,29 @@ def keyframes(fix: Plate, plate: Plate) -> tuple[int, ...]:
     return found
 
 
-def _key(number: int, box: Box, window: Box, style: FloatImage, under: Under, cover: FloatImage) -> Key:
+def _keyframe(
+    number: int, box: Box, window: Box, style: FloatImage, patch: FramePatch, cover: FloatImage
+) -> Keyframe:
     rows, columns = box.slices(window)
-    painted, base = (np.ascontiguousarray(one[rows, columns]) for one in (style, under.base))
-    same = under.base is under.plate
-    plate = base if same else np.ascontiguousarray(under.plate[rows, columns])
-    if under.matte is not None:
-        # Nothing under a clean-up's paint is followed; round it the painting is the plate.
+    painted, base = (np.ascontiguousarray(one[rows, columns]) for one in (style, patch.base))
+    same = patch.base is patch.plate
+    plate = base if same else np.ascontiguousarray(patch.plate[rows, columns])
+    if patch.matte is not None:
+        # In a clean-up motion under the paint is not measured, and round it the painted picture is the plate.
         base = plate = painted
     part = np.ascontiguousarray(cover[rows, columns])
-    return Key(number, box, painted, base, plate, part, gain_of(painted, base))
+    return Keyframe(number, box, painted, base, plate, part, gain_of(painted, base))
 
 
 def _difference(style: FloatImage, base: FloatImage) -> FloatImage:
-    """Where a painting differs from what it was painted on, with a soft edge outside."""
+    """(H, W) float32 in 0..1: where the painted picture differs from the one below, with a soft edge."""
     painted: NDArray[np.bool_] = np.abs(style - base).max(axis=2) > _PAINTED
-    wide = grown(painted, 2 * _SOFT_EDGE_PX).astype(np.float32)
+    wide = dilate(painted, 2 * _SOFT_EDGE_PX).astype(np.float32)
     return np.asarray(np.maximum(painted, cv2.blur(wide, (2 * _SOFT_EDGE_PX + 1,) * 2)), np.float32)
 
 
 def _softened(hidden: NDArray[np.bool_], border_px: int) -> FloatImage:
-    """A clean-up's cover: whole over the matte, falling off within its border."""
+    """A clean-up's cover: 1 over the matte, with a soft edge inside its border."""
     if border_px == 0:
         return hidden.astype(np.float32)
     edge = 2 * (border_px // 2) + 1
