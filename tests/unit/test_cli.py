@@ -17,7 +17,7 @@ import pytest
 from understudy import __version__
 from understudy.app import cli, verbs
 from understudy.app.options import describe
-from understudy.core.errors import ModelError, PlateError
+from understudy.core.errors import FaceError, ModelError, PlateError
 from understudy.core.progress import Cancelled, Failed, Progress, Reporter, Warned
 from understudy.jobs.fields import Job
 from understudy.jobs.table import JOBS, SwapJob
@@ -162,7 +162,7 @@ def test_json_tells_every_event_on_stdout(
     assert cli.main([*SWAP, "--json"]) == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [event["kind"] for event in events] == ["progress", "warning", "result"]
-    assert events[-1]["result"] == {"output": "o.0001.exr"}
+    assert events[-1]["result"] == {"output": "o.0001.exr", "exit_code": 0}
 
 
 def test_json_tells_errors_too(capsys: pytest.CaptureFixture[str]) -> None:
@@ -171,18 +171,31 @@ def test_json_tells_errors_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert (event["kind"], event["error"]["type"], event["error"]["exit_code"]) == ("error", "JobError", 2)
 
 
-def test_lost_frames_make_the_exit_code_their_error(
-    do: Callable[[Runner], list[Job]], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("order", [(7, 8), (8, 7)])
+@pytest.mark.parametrize("as_json", [False, True])
+def test_the_exit_code_is_the_largest_of_the_lost_frames_errors_in_any_order(
+    do: Callable[[Runner], list[Job]],
+    capsys: pytest.CaptureFixture[str],
+    order: tuple[int, ...],
+    as_json: bool,
 ) -> None:
+    errors = {7: PlateError("Frame 7 is truncated."), 8: FaceError("Frame 8 has no face.")}
+
     def run(job: Job, report: Reporter) -> dict[str, Any]:
-        report(Failed(PlateError("Frame 7 is truncated.").as_dict(), frame=7))
-        return {"written": 9, "failed_frames": [7]}
+        for number in order:
+            report(Failed(errors[number].as_dict(), frame=number))
+        return {"written": 8, "failed_frames": [7, 8]}
 
     do(run)
-    assert cli.main(SWAP) == 3
+    assert cli.main([*SWAP, "--json"] if as_json else SWAP) == FaceError.exit_code
     told = capsys.readouterr()
-    assert "written: 9" in told.out
-    assert "Frame 7 is truncated." in told.err and "1 frames failed" in told.err
+    assert "2 frames failed" in told.err
+    if as_json:
+        result = json.loads(told.out.splitlines()[-1])["result"]
+        assert result["exit_code"] == FaceError.exit_code
+    else:
+        assert "written: 8" in told.out and "exit code" not in told.out
+        assert "Frame 7 is truncated." in told.err
 
 
 def test_a_full_disk_is_told_without_a_traceback(

@@ -66,8 +66,13 @@ def test_warnings_and_errors_are_printed_whole(terminal: bool) -> None:
 def test_a_result_goes_to_stdout_a_line_a_value(capsys: pytest.CaptureFixture[str]) -> None:
     display, _ = shown(terminal=False)
     rows = [{"name": "a", "state": "present"}, {"name": "long", "state": "missing"}]
+    score = {"frames": 48, "look_psnr": 26.310100040013094, "nothing_look_psnr": 24.04, "progress": 0.6099}
+    facts = {"parity": 2.3841e-07, "rate": 12.34567, "time": {"minutes": 90.0, "iterations": 12345}}
     display(
-        Finished({"contact_sheet": "s.png", "models": rows, "failed_frames": [], "score": {"psnr": 25.1}})
+        Finished(
+            {"contact_sheet": "s.png", "models": rows, "failed_frames": [], **facts, "score": score}
+            | {"exit_code": 0}
+        )
     )
     assert capsys.readouterr().out.splitlines() == [
         "contact sheet: s.png",
@@ -75,5 +80,11 @@ def test_a_result_goes_to_stdout_a_line_a_value(capsys: pytest.CaptureFixture[st
         "  a     present",
         "  long  missing",
         "failed frames: none",
-        "score: psnr 25.1",
+        "parity: 2.384e-07",
+        "rate: 12.35",
+        "time: minutes 90, iterations 12345",
+        "score:",
+        "             swap     plate",
+        "  look PSNR  26.3 dB  24.0 dB  error inside the face, after registration",
+        "  progress   0.61              0 is the plate's face, 1 the truth's",
     ]

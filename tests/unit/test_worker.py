@@ -176,7 +176,11 @@ def test_a_real_run_answers_with_its_result(host: Host, tmp_path: Path) -> None:
 
 def test_events_carry_the_id_of_their_run_and_prints_stay_out(host: Host) -> None:
     host.ask("run", "a", verb="demo", job={"shot_frames": 5})
-    assert host.answer() == {"jsonrpc": "2.0", "id": "a", "result": {"runs": 1, "nothing": None}}
+    assert host.answer() == {
+        "jsonrpc": "2.0",
+        "id": "a",
+        "result": {"runs": 1, "nothing": None, "exit_code": 0},
+    }
     assert [event["id"] for event in host.events] == ["a"] * 5
     assert host.events[0]["event"]["kind"] == "progress"
     host.end()

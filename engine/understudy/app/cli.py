@@ -140,31 +140,18 @@ def _run_job(arguments: argparse.Namespace) -> int:
     from understudy.app.console import open_display
 
     display = open_display(as_json=arguments._json)
-    failures: list[Failed] = []
-
-    def show(event: Event) -> None:
-        if isinstance(event, Failed):
-            failures.append(event)
-        display(event)
-
     with Stop() as stop:
         try:
-            result = verbs.run(job, report=stop.listen(show), settings=settings)
+            result = verbs.run(job, report=stop.listen(display), settings=settings)
         except Cancelled:
             return _show_cancelled(display, stop, as_json=arguments._json)
         finally:
             display.close()
-    return _exit_code(result, failures)
-
-
-def _exit_code(result: dict[str, Any], failures: list[Failed]) -> int:
-    """0, or the last error's code where frames were lost."""
-    lost = result.get("failed_frames")
-    if not lost:
-        return 0
-    count = len(lost) if isinstance(lost, list) else lost
-    print(f"{count} frames failed; the others are written.", file=sys.stderr)
-    return int(failures[-1].error["exit_code"]) if failures else EXIT_FAILED
+    lost = result.get("failed_frames") or []
+    if lost:
+        what = "1 frame" if len(lost) == 1 else f"{len(lost)} frames"
+        print(f"{what} failed; the others are written.", file=sys.stderr)
+    return int(result["exit_code"])
 
 
 def _show_cancelled(display: Display, stop: Stop, *, as_json: bool) -> int:

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as RichProgress
 
 from understudy.core.progress import Event, Failed, Finished, Progress, Warned, to_json_line
+from understudy.quality.figures import score_rows
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -153,20 +154,34 @@ def show_result(result: Mapping[str, Any]) -> None:
 
 
 def result_lines(result: Mapping[str, Any]) -> list[str]:
-    """A result's values as lines; a list of records becomes rows."""
+    """A result's values as lines: records become rows, a score a table, numbers keep the digits that count.
+
+    The exit code is left out: the process ends with it.
+    """
     lines = []
     for name, value in result.items():
         title = name.replace("_", " ")
-        if isinstance(value, list) and value and isinstance(value[0], Mapping):
+        if name == "exit_code":
+            continue
+        if name == "score":
+            lines += [f"{title}:", *_rows(score_rows(value))]
+        elif isinstance(value, list) and value and isinstance(value[0], Mapping):
             lines.append(f"{title}:")
-            lines += _rows([[str(cell) for cell in row.values()] for row in value])
+            lines += _rows([[_text(cell) for cell in row.values()] for row in value])
         elif isinstance(value, list | tuple):
-            lines.append(f"{title}: {', '.join(str(item) for item in value) or 'none'}")
+            lines.append(f"{title}: {', '.join(map(_text, value)) or 'none'}")
         elif isinstance(value, Mapping):
-            lines.append(f"{title}: {', '.join(f'{key} {item}' for key, item in value.items())}")
+            lines.append(f"{title}: {', '.join(f'{key} {_text(item)}' for key, item in value.items())}")
         else:
-            lines.append(f"{title}: {value}")
+            lines.append(f"{title}: {_text(value)}")
     return lines
+
+
+def _text(value: Any) -> str:
+    """A value as a person reads it: four digits of a fraction are enough."""
+    if isinstance(value, float) and math.isfinite(value):
+        return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return str(value)
 
 
 def _rows(rows: list[list[str]]) -> list[str]:

@@ -1,33 +1,32 @@
-"""`understudy demo`: the whole craft once, on performers that a computer drew and a truth that is known.
+"""`understudy demo`: every verb once, on digital performers whose true swap is known.
 
-Render → extract → track → train → export → swap → contact sheet and score. Each step is a verb's own `run`,
-with the job a user would write; the folder it leaves is the tutorial's material.
+Render → extract → track → train → export → swap → score. Each step is a verb's own `run`, with the job that a
+user would write. A step that is finished is not done again: the folder says what is missing.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from understudy.core import atomic
-from understudy.core.progress import Event, Finished, Progress, Reporter
+from understudy.core.progress import Event, Finished, Reporter
 from understudy.core.settings import Settings
 from understudy.demo import shot as demo_shot
-from understudy.face.faceset.store import FaceSet
-from understudy.image import colour
-from understudy.image.frame import FloatImage, Frame
-from understudy.image.plate import open_plate
-from understudy.jobs.table import DemoJob, ExportJob, ExtractJob, SwapJob, TrackJob, TrainJob
-from understudy.shots import extract, score, track
+from understudy.jobs.fields import Job
+from understudy.jobs.table import DemoJob, ExportJob, ExtractJob, ScoreJob, SwapJob, TrackJob, TrainJob
+from understudy.quality import identity, score
+from understudy.shots import extract, track
 from understudy.swap import pipeline
-from understudy.train import run as loop
+from understudy.train import run as training
+from understudy.train.checkpoints import model_folder, store
 from understudy.train.export import onnx
 
-SHEET_COLUMNS = 6
+# A run that ends in the middle of an iteration has trained to its minutes but for moments.
+TRAINED_SHARE = 0.99
 
 
 @dataclass(frozen=True)
@@ -54,48 +53,115 @@ class Layout:
         """The model folder."""
         return self.root / "demo.model"
 
+    @property
+    def sheet(self) -> Path:
+        """The contact sheet."""
+        return self.root / "contact_sheet.png"
+
+
+class Steps:
+    """Remembers in steps.json which steps are finished, and with which job."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._path = root / "steps.json"
+        self._finished: dict[str, Any] = {}
+        try:
+            document = json.loads(self._path.read_text())
+        except (OSError, ValueError):
+            return  # nothing is finished, or nothing that can be read: then all is done anew
+        if isinstance(document, dict):
+            self._finished = document
+
+    def finished(self, name: str, facts: Mapping[str, Any], output: Path) -> bool:
+        """Whether a step was finished with these facts, and what it wrote is there."""
+        return output.exists() and self._finished.get(name) == self._portable(facts)
+
+    def finish(self, name: str, facts: Mapping[str, Any]) -> None:
+        """Note that a step is finished."""
+        self._finished[name] = self._portable(facts)
+        atomic.write_text(self._path, json.dumps(self._finished, indent=1))
+
+    def _portable(self, facts: Mapping[str, Any]) -> Any:
+        """The facts as JSON holds them, without the folder's own path, so that it can be moved."""
+        root = json.dumps(str(self._root))[1:-1]
+        return json.loads(json.dumps(facts, default=str).replace(root, "."))
+
 
 def run(job: DemoJob, *, report: Reporter, settings: Settings) -> dict[str, Any]:
-    """Do it all; what is rendered and extracted already stays, and training goes on from where it was.
+    """Do what is missing of the demo.
+
+    Returns:
+        Where the frames, the contact sheet and the model are, the score, and the frames that failed.
 
     Raises:
         UnderstudyError: a step failed; the same command goes on from there.
     """
-    where = Layout(job.output)
-    steps = _quiet(report)
+    where, tell = Layout(job.output), _without_results(report)
+    shot = prepare(job, report=tell, settings=settings)
+    _train(job, where, shot, tell, settings)
+    steps = Steps(job.output)
+    model = _export(where, steps, tell, settings)
+    swap_job = SwapJob(
+        plate=where.frames("plate"), track=where.track, model=model, output=where.frames("swap")
+    )
+    swapped = pipeline.run(swap_job, report=tell, settings=settings)
+    result = {
+        "frames": where.frames("swap"),
+        "contact_sheet": str(where.sheet),
+        "model": str(model),
+        "score": _score(job, where, steps, swapped["failed_frames"], tell, settings),
+        "failed_frames": swapped["failed_frames"],
+    }
+    report(Finished(result))
+    return result
+
+
+def prepare(job: DemoJob, *, report: Reporter, settings: Settings) -> demo_shot.DemoShot:
+    """Render both performers, plate and truth, extract the face sets and track the plate, where missing."""
+    where, steps = Layout(job.output), Steps(job.output)
     shot = demo_shot.write(
         job.output,
         seed=job.seed,
         training_frames=job.training_frames,
         shot_frames=job.shot_frames,
-        report=steps,
+        report=report,
     )
     for name in (shot.destination, shot.source):
-        _extract(job, where, name, steps, settings)
-    track_job = TrackJob(plate=where.frames("plate"), track=where.track, detector=job.detector)
-    track.run(track_job, report=steps, settings=settings)
-    _train(job, where, shot, steps, settings)
-    exported = onnx.run(ExportJob(model=where.model), report=steps, settings=settings)
-    swap_job = SwapJob(
+        extract_job = ExtractJob(
+            plate=where.frames(name),
+            frames=f"1-{job.training_frames}",
+            faceset=where.faceset(name),
+            identity=name,
+            detector=job.detector,
+        )
+        if not steps.finished(f"extract {name}", _facts(extract_job), where.faceset(name)):
+            found = extract.run(extract_job, report=report, settings=settings)
+            if not found["failed_frames"]:
+                steps.finish(f"extract {name}", _facts(extract_job))
+    track_job = TrackJob(
         plate=where.frames("plate"),
+        frames=f"1-{job.shot_frames}",
         track=where.track,
-        model=Path(exported["model"]),
-        output=where.frames("swap"),
+        detector=job.detector,
     )
-    swapped = pipeline.run(swap_job, report=steps, settings=settings)
-    result = {
-        "frames": where.frames("swap"),
-        "contact_sheet": str(_sheet(job, where)),
-        "model": exported["model"],
-        "score": _score(where, steps),
-        "failed_frames": swapped["failed_frames"],
-    }
-    atomic.write_text(job.output / "score.json", json.dumps(result, indent=1))
-    report(Finished(result))
-    return result
+    if not steps.finished("track", _facts(track_job), where.track):
+        found = track.run(track_job, report=report, settings=settings)
+        if not found["failed_frames"]:
+            steps.finish("track", _facts(track_job))
+    return shot
 
 
-def _quiet(report: Reporter) -> Reporter:
+def trained_minutes(model: Path) -> float:
+    """How long a model was trained so far, over all runs; 0 where there is none."""
+    found = store.find(model_folder.checkpoints(model))
+    if not found:
+        return 0.0
+    seconds = store.read_state(found[-1]).get("trained_seconds", 0.0)
+    return float(seconds) / 60
+
+
+def _without_results(report: Reporter) -> Reporter:
     """The steps' progress without their results: the demo has one result of its own."""
 
     def pass_on(event: Event) -> None:
@@ -105,50 +171,60 @@ def _quiet(report: Reporter) -> Reporter:
     return pass_on
 
 
-def _extract(job: DemoJob, where: Layout, name: str, report: Reporter, settings: Settings) -> None:
-    if where.faceset(name).exists() and len(FaceSet.open(where.faceset(name))) >= job.training_frames:
-        return
-    extract_job = ExtractJob(
-        plate=where.frames(name), faceset=where.faceset(name), identity=name, detector=job.detector
-    )
-    extract.run(extract_job, report=report, settings=settings)
+def _facts(job: Job) -> dict[str, Any]:
+    return job.model_dump(mode="json")
 
 
 def _train(
     job: DemoJob, where: Layout, shot: demo_shot.DemoShot, report: Reporter, settings: Settings
 ) -> None:
+    """Train for what the model lacks of the job's minutes."""
+    minutes = job.minutes - trained_minutes(where.model)
+    if minutes < (1 - TRAINED_SHARE) * job.minutes:
+        return
     train_job = TrainJob(
         model=where.model,
         source_faceset=where.faceset(shot.source),
         destination_faceset=where.faceset(shot.destination),
         size=job.size,
-        minutes=job.minutes,
+        minutes=minutes,
         seed=job.seed,
     )
-    loop.run(train_job, report=report, settings=settings)
+    training.run(train_job, report=report, settings=settings)
 
 
-def _sheet(job: DemoJob, where: Layout) -> Path:
-    columns = np.linspace(1, job.shot_frames, min(SHEET_COLUMNS, job.shot_frames)).round().astype(int)
-    rows = {name: where.frames(name) for name in ("plate", "swap", "truth")}
-    return score.contact_sheet(job.output / "contact_sheet.png", rows, [int(n) for n in columns])
+def _export(where: Layout, steps: Steps, report: Reporter, settings: Settings) -> Path:
+    """Export the newest checkpoint, where that is not done."""
+    job = ExportJob(model=where.model)
+    output = where.model / "export" / "swap_fp32.onnx"
+    newest = store.find(model_folder.checkpoints(where.model))[-1]
+    facts = {**_facts(job), "iteration": newest.iteration}
+    if not steps.finished("export", facts, output):
+        output = Path(onnx.run(job, report=report, settings=settings)["model"])
+        steps.finish("export", facts)
+    return output
 
 
-def _score(where: Layout, report: Reporter) -> dict[str, float | int]:
-    scorer = score.Scorer()
-    names = ("plate", "truth", "swap", "region")
-    plates = {name: open_plate(where.frames(name)) for name in names}
-    numbers = list(plates["plate"].frames)
-    for done, number in enumerate(numbers):
-        report(Progress("score", done, len(numbers), f"frame {number}"))
-        region = plates["region"].read(number).pixels[..., 0] > 0.5
-        seen = {name: _picture(plates[name].read(number)) for name in ("plate", "truth", "swap")}
-        scorer.add(plate=seen["plate"], truth=seen["truth"], result=seen["swap"], region=region)
-    for plate in plates.values():
-        plate.close()
-    return scorer.score().as_dict()
-
-
-def _picture(frame: Frame) -> FloatImage:
-    """(H, W, 3) display values, 0..1."""
-    return np.divide(colour.to_display(frame.rgb(), frame.colour_space), 255, dtype=np.float32)
+def _score(
+    job: DemoJob, where: Layout, steps: Steps, lost: list[int], report: Reporter, settings: Settings
+) -> dict[str, Any]:
+    """Score the frames that could be made; what was scored before stands where no frame changed."""
+    made = [number for number in range(1, job.shot_frames + 1) if number not in lost]
+    if not made:
+        return {}
+    score_job = ScoreJob(
+        plate=where.frames("plate"),
+        truth=where.frames("truth"),
+        swapped=where.frames("swap"),
+        frames=",".join(map(str, made)),
+        sheet=where.sheet,
+    )
+    written = max(Path(score_job.swapped % number).stat().st_mtime_ns for number in made)
+    facts = {**_facts(score_job), "written": written, "identity": identity.available(settings)}
+    known = job.output / "score.json"
+    if steps.finished("score", facts, known) and where.sheet.exists():
+        return dict(json.loads(known.read_text()))
+    scored = score.run(score_job, report=report, settings=settings)["score"]
+    atomic.write_text(known, json.dumps(scored, indent=1))
+    steps.finish("score", facts)
+    return dict(scored)

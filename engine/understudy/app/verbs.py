@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from understudy.core.progress import Event, Finished, Reporter
+from understudy.core.progress import Event, Failed, Finished, Reporter
 from understudy.core.settings import Settings
 from understudy.jobs.fields import Job
+from understudy.jobs.summary import exit_code
 from understudy.jobs.table import (
     AdaptJob,
     BundleJob,
@@ -21,6 +22,7 @@ from understudy.jobs.table import (
     PointsJob,
     PropagateJob,
     RefineJob,
+    ScoreJob,
     SwapJob,
     TrackJob,
     TrainJob,
@@ -40,19 +42,24 @@ def run(job: Job, *, report: Reporter, settings: Settings, warm: Warm | None = N
         warm: Sessions and frames kept from an earlier run, filled for the next.
 
     Returns:
-        The result event's content; `failed_frames` in it names the frames that were lost.
+        The result event's content; `failed_frames` in it names the frames that were lost, and `exit_code` is
+        what the process ends with.
 
     Raises:
         UnderstudyError: what went wrong, where, and what to do.
         Cancelled: the reporter ended the run.
     """
+    codes: list[int] = []
 
     def tell(event: Event) -> None:
+        if isinstance(event, Failed):
+            codes.append(int(event.error["exit_code"]))
         # A verb made of verbs would end several times; a listener takes the first result for the end.
         if not isinstance(event, Finished):
             report(event)
 
     result = _dispatch(job, tell, settings, warm)
+    result.setdefault("exit_code", exit_code(codes))
     report(Finished(result))
     return result
 
@@ -97,6 +104,10 @@ def _dispatch(job: Job, report: Reporter, settings: Settings, warm: Warm | None)
             from understudy.propagate import run as propagate
 
             return propagate.run(job, report=report, settings=settings)
+        case ScoreJob():
+            from understudy.quality import score
+
+            return score.run(job, report=report, settings=settings)
         case BundleJob():
             from understudy.farm import bundle
 

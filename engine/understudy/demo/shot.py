@@ -4,7 +4,6 @@
     double/     the destination performer, another performance
     plate/      the double in the shot
     truth/      the double in the same shot with the actor's face: what a perfect swap gives
-    region/     coverage of the face, one channel
 
 Convention:
     EXR, half, scene-linear with Rec.709 primaries.
@@ -22,8 +21,9 @@ from understudy.demo.identity import Identity
 from understudy.demo.performance import Camera, Performance
 from understudy.demo.render import render
 from understudy.face.detect.known import read_table, write_table
+from understudy.face.detect.protocol import Points
 from understudy.image.exr import write_image
-from understudy.image.frame import Frame
+from understudy.image.frame import FloatImage, Frame
 
 COLOUR_SPACE = "Linear Rec.709 (sRGB)"
 FIRST_FRAME = 1
@@ -63,7 +63,7 @@ def write(output: Path, *, seed: int, training_frames: int, shot_frames: int, re
     performance = Performance.from_seed(seed + 20)
     known = output / "plate" / "landmarks.json"
     places = read_table(known) if known.exists() else {}
-    names = ("plate", "truth", "region")
+    names = ("plate", "truth")
     for done in range(shot_frames):
         report(Progress("render the shot", done, shot_frames))
         number = FIRST_FRAME + done
@@ -75,8 +75,7 @@ def write(output: Path, *, seed: int, training_frames: int, shot_frames: int, re
         _write(output, "plate", number, plate.pixels)
         truth = render(double, moment, size=FRAME_PX, face_identity=actor)
         _write(output, "truth", number, truth.pixels)
-        _write(output, "region", number, truth.face_matte[..., None])
-    write_table(known, places)
+    _note(known, places)
     return shot
 
 
@@ -95,18 +94,19 @@ def _write_training(
         rendered = render(identity, moment, size=FRAME_PX)
         _write(output, name, number, rendered.pixels)
         places[number] = rendered.landmarks
-    write_table(known, places)
+    _note(known, places)
+
+
+def _note(known: Path, places: dict[int, Points]) -> None:
+    """Write the landmarks that the renderer knows, where the table lacks some."""
+    if not known.exists() or read_table(known).keys() != places.keys():
+        write_table(known, places)
 
 
 def _path(output: Path, name: str, number: int) -> Path:
     return output / name / f"{name}.{number:04d}.exr"
 
 
-def _write(output: Path, name: str, number: int, pixels: np.ndarray) -> None:
-    image = np.ascontiguousarray(pixels, np.float32)
-    if image.shape[-1] == 3:
-        frame = Frame.from_rgb(image, colour_space=COLOUR_SPACE)
-    else:
-        whole = Frame.from_rgb(np.repeat(image, 3, axis=-1), colour_space="raw")
-        frame = Frame(image, ("Y",), whole.data_window, whole.display_window, "raw", storage="half")
+def _write(output: Path, name: str, number: int, pixels: FloatImage) -> None:
+    frame = Frame.from_rgb(np.ascontiguousarray(pixels, np.float32), colour_space=COLOUR_SPACE)
     write_image(_path(output, name, number), frame)

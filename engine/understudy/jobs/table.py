@@ -258,6 +258,17 @@ class PropagateJob(PlateFields):
         return edge
 
 
+class ScoreJob(PlateFields):
+    """Score a swap against the true swap, where the performers were rendered and it is known."""
+
+    truth: str
+    """The plate's frames with the other identity rendered into them: what a perfect swap gives."""
+    swapped: str
+    """Frames that a swap wrote, such as swap.%04d.exr."""
+    sheet: Path | None = None
+    """Contact sheet of plate, swap and truth to write, a .png; none when left out."""
+
+
 class BundleJob(Job):
     """Write a swap job as an Open Job Description bundle, for a farm to split into chunks of frames."""
 
@@ -315,6 +326,7 @@ JOBS: Mapping[str, type[Job]] = {
     "export": ExportJob,
     "swap": SwapJob,
     "propagate": PropagateJob,
+    "score": ScoreJob,
     "bundle": BundleJob,
     "models": ModelsJob,
     "demo": DemoJob,

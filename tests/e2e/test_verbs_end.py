@@ -1,0 +1,109 @@
+"""Runs through the command line and the worker end alike: one exit code, and nothing is done twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rendered import FRAMES, Shot, render
+from understudy.core.errors import PlateError
+
+DEMO = [
+    "--training-frames",
+    "8",
+    "--shot-frames",
+    "2",
+    "--size",
+    "32",
+    "--minutes",
+    "0.03",
+    "--detector",
+    "known",
+]
+ENVIRONMENT = {
+    **os.environ,
+    "UNDERSTUDY_MODELS": "nowhere",
+    "UNDERSTUDY_DEVICE": "cpu",
+    "UNDERSTUDY_THREADS": "1",
+}
+
+
+@pytest.fixture(scope="module")
+def shot(tmp_path_factory: pytest.TempPathFactory) -> Shot:
+    """A shot whose second frame cannot be read."""
+    made = render(tmp_path_factory.mktemp("shot"))
+    Path(made.frames("plate") % 2).write_bytes(b"no picture")
+    return made
+
+
+def command(*words: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "understudy.app.cli", *words]
+    return subprocess.run(line, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=280)
+
+
+def results(text: str) -> list[dict[str, Any]]:
+    events = [json.loads(line) for line in text.splitlines()]
+    return [event["result"] for event in events if event["kind"] == "result"]
+
+
+@pytest.mark.parametrize("verb", ["swap", "track"])
+def test_the_process_ends_with_the_exit_code_that_its_json_tells(
+    tmp_path: Path, shot: Shot, verb: str
+) -> None:
+    words = ["--plate", shot.frames("plate")]
+    if verb == "swap":
+        words += ["--track", str(shot.root / "plate.track"), "--model", str(shot.model)]
+        words += ["--output", str(tmp_path / "out.%04d.exr")]
+    else:
+        words += ["--track", str(tmp_path / "new.track"), "--detector", "known"]
+    ended = command(verb, *words, "--json")
+    (result,) = results(ended.stdout)
+    assert result["failed_frames"] == [2]
+    assert ended.returncode == result["exit_code"] == PlateError.exit_code
+    assert ended.stderr == "1 frame failed; the others are written.\n"
+
+
+def test_the_worker_tells_the_same_exit_code(tmp_path: Path, shot: Shot) -> None:
+    job = shot.job(tmp_path).model_dump(mode="json")
+    request = {"jsonrpc": "2.0", "id": 1, "method": "run", "params": {"verb": "swap", "job": job}}
+    with subprocess.Popen(
+        [sys.executable, "-m", "understudy.app.cli", "serve"],
+        env=ENVIRONMENT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdin and child.stdout
+        child.stdin.write(json.dumps(request) + "\n")
+        child.stdin.flush()
+        while "id" not in (answer := json.loads(child.stdout.readline())):
+            pass
+        child.stdin.close()
+    assert answer["result"]["written"] == FRAMES - 1
+    assert answer["result"]["exit_code"] == PlateError.exit_code
+
+
+def test_the_demo_is_read_by_a_person_does_nothing_twice_and_makes_what_is_lost(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    first = command("demo", "--output", str(folder), *DEMO)
+    assert first.returncode == 0, first.stderr
+    lines = first.stdout.splitlines()
+    assert any(line.split()[:2] == ["look", "PSNR"] and " dB " in line for line in lines)
+    assert not any(len(word.partition(".")[2]) > 6 and word[:1].isdigit() for word in first.stdout.split())
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    again = command("demo", "--output", str(folder), *DEMO)
+    assert (again.returncode, again.stdout) == (0, first.stdout)
+    after = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    assert [path for path in before if after[path] != before[path]] == []
+    lost = [folder / "swap" / "swap.0002.exr", folder / "truth" / "truth.0001.exr", folder / "plate.track"]
+    for path in lost:
+        path.unlink()
+    (result,) = results(command("demo", "--output", str(folder), *DEMO, "--json").stdout)
+    assert all(path.exists() for path in lost)
+    assert result["score"]["frames"] == 2
