@@ -33,6 +33,7 @@ from understudy.image.plate import open_plate
 from understudy.jobs.table import PropagateJob
 from understudy.patch import flow
 from understudy.propagate import run as propagate
+from understudy.quality import measures
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 DISPLAY = "sRGB - Texture"
@@ -52,8 +53,8 @@ def write(path: Path, rgb: FloatImage) -> None:
 
 def psnr(result: FloatImage, truth: FloatImage, mask: np.ndarray) -> float:
     """Peak signal-to-noise ratio of display values inside a mask, dB."""
-    error = float(((np.clip(result, 0, 1) - truth)[mask].astype(np.float64) ** 2).mean())
-    return round(-10 * np.log10(max(error, 1e-12)), 2)
+    error = (np.clip(result, 0, 1) - truth)[mask].astype(np.float64) ** 2
+    return round(measures.psnr(max(float(error.sum()), 1e-12 * error.size), error.size), 2)
 
 
 def run(folder: Path, **fields: Any) -> tuple[dict[str, Any], float]:

@@ -3,7 +3,7 @@
 
     bench/table.py --model bench-out/truth/model.model/export/swap_fp32.onnx
 
-The plate, its track and the truth are those of bench/truth.py, which has to run first. Prints a Markdown
+Plate, track and truth are the demo's, or those of --footage, as in bench/truth.py. Prints a Markdown
 table and writes a picture of the same rows, two frames each, beside the frames.
 """
 
@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any, get_args
 
 import cv2
 import numpy as np
-from truth import SHARED, score, tell
+from truth import machine_settings, prepare, tell
 
-from understudy.core.settings import Settings
+from understudy.image.plate import open_plate
 from understudy.jobs.fields import ColourMethod
-from understudy.jobs.table import SwapJob
-from understudy.shots import score as review
+from understudy.jobs.table import ScoreJob, SwapJob
+from understudy.quality import score, sheet
+from understudy.quality.figures import FIGURES
 from understudy.swap import pipeline
 from understudy.swap.cache import Warm
 
@@ -39,8 +41,8 @@ ROWS: tuple[dict[str, Any], ...] = (
     {"merge": "multiband"},
     {"merge": "gradient"},
 )
-COLUMNS = ("look_psnr", "look_ssim", "progress", "flicker")
-SHEET_FRAMES = (26, 76)
+COLUMNS = ("look_psnr", "look_ssim", "vif", "detail", "progress", "flicker")
+SHEET_COLUMNS = 2
 COLUMNS_OF_ROWS = 4
 
 
@@ -61,40 +63,42 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--track", type=Path, default=Path("bench-out/truth/testA.track"))
-    parser.add_argument("--frames", default="1-100")
+    parser.add_argument("--frames", help="such as 1-24; all when left out")
     parser.add_argument("--out", type=Path, default=Path("bench-out/table"))
-    parser.add_argument("--footage", type=Path, default=SHARED / "footage" / "performers")
-    parser.add_argument("--scorer", type=Path, default=SHARED / "bench" / "score_swap.py")
+    parser.add_argument("--detector", default="yunet")
+    parser.add_argument("--demo", type=Path, default=Path("demo-out"), help="folder of `understudy demo`")
+    parser.add_argument("--footage", type=Path, help="folder of trainA, trainB, testA, testAB.mp4 instead")
     options = parser.parse_args()
-    settings, warm = Settings.from_environment(), Warm()
-    plate, sheet = str(options.footage / "testA.mp4"), {}
+    settings, warm = machine_settings(), Warm()
+    footage = prepare(options, settings)
+    patterns = {}
     print("| changed from the defaults | " + " | ".join(COLUMNS) + " |")
     print("|---" * (len(COLUMNS) + 1) + "|")
     for index, row in enumerate(ROWS):
         pattern = str(options.out / f"{index:02d}" / "swap.%04d.exr")
-        values = {"plate": plate, "track": options.track, "model": options.model, "output": pattern}
-        job = SwapJob.model_validate({**values, "frames": options.frames, **row})
-        pipeline.run(job, report=tell, settings=settings, warm=warm)
-        told = score(options.footage, options.scorer, pattern)
-        figures = [
-            f"{told[name]:.2f}" if name in ("look_psnr", "flicker") else f"{told[name]:.3f}"
-            for name in COLUMNS
-        ]
+        common = {"plate": footage.plate, "frames": options.frames}
+        values = {**common, "track": footage.track, "model": options.model, "output": pattern, **row}
+        pipeline.run(SwapJob.model_validate(values), report=tell, settings=settings, warm=warm)
+        job = ScoreJob.model_validate({**common, "truth": footage.truth, "swapped": pattern})
+        told = score.run(job, report=tell, settings=settings)["score"]
+        titles = {figure.name: figure for figure in FIGURES}
+        figures = [titles[name].text(told[name]) for name in COLUMNS]
         print(f"| {label(row)} | " + " | ".join(figures) + " |", flush=True)
         (options.out / f"{index:02d}" / "score.json").write_text(json.dumps({**row, **told}, indent=1))
-        sheet[label(row)] = pattern
-    print(picture(options.out / "table.jpg", sheet, str(options.footage / "testAB.mp4")))
+        patterns[label(row)] = pattern
+    print(picture(options.out / "table.jpg", patterns, footage.truth))
 
 
 def picture(path: Path, rows: dict[str, str], truth: str) -> Path:
     """Write every row's frames, in columns side by side with the truth on top of each."""
     labels = list(rows)
+    with closing(open_plate(rows[labels[0]])) as made:
+        frames = sheet.spread_frames(made.frames, SHEET_COLUMNS + 2)[1:-1]
     count = -(-len(labels) // COLUMNS_OF_ROWS)
     columns = []
     for first in range(0, len(labels), count):
         chosen = {"truth": truth} | {name: rows[name] for name in labels[first : first + count]}
-        part = review.contact_sheet(path.with_suffix(f".{first}.png"), chosen, SHEET_FRAMES, cell_px=192)
+        part = sheet.contact_sheet(path.with_suffix(f".{first}.png"), chosen, frames, cell_px=192)
         columns.append(cv2.imread(str(part)))
     height = max(column.shape[0] for column in columns)
     padded = [

@@ -4,13 +4,14 @@
     bench/truth.py --minutes 10,30 --refine-minutes 15
     bench/truth.py --size 96 --minutes 0.5,1.25,2.5,5,10,20,40 --classic --classic-minutes 2.5,5,10,20,40
 
-Two digital performers, trainA (who acts) and trainB (who goes in), are extracted and trained on; testA is
-swapped and scored against testAB by score_swap.py. The footage is not part of the project: --footage and
---scorer name where it lies. Prints one JSON line a mark, adds it to truth.jsonl, and writes a contact sheet
-beside it.
+Two digital performers are trained on; a plate of the one is swapped and scored against the same frames with the
+other's face, rendered. They are those of the demo (`--demo` names its folder), which are rendered, extracted and
+tracked where that is not done yet. --footage names a folder with trainA.mp4 (who acts), trainB.mp4 (who goes
+in), testA.mp4 and testAB.mp4 to measure on instead. Prints one JSON line a mark, adds it to truth.jsonl, and
+writes a contact sheet beside it.
 
-With --refine-minutes the source's faces are refined after the last mark, and one row more says what the swap
-comes to then.
+With --refine-minutes the source's faces are refined after the last mark, and one more row says what the swap
+comes to then; another one after it is swapped with the plate's own teeth (--plate-mouth 100).
 
 With --classic the recipe that the field started from (classic.py) is trained on the same faces, in turns with
 ours from mark to mark, so that whatever else the machine does hits both; only training counts as time. Its
@@ -23,9 +24,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -33,18 +34,27 @@ from typing import Any
 import classic_training
 from classic import LOSSES
 
+from understudy.app import demo
 from understudy.core.progress import Event, Progress, Warned
 from understudy.core.settings import Settings
-from understudy.jobs.table import ExportJob, ExtractJob, RefineJob, SwapJob, TrackJob, TrainJob
+from understudy.jobs.table import (
+    DemoJob,
+    ExportJob,
+    ExtractJob,
+    RefineJob,
+    ScoreJob,
+    SwapJob,
+    TrackJob,
+    TrainJob,
+)
+from understudy.quality import score
 from understudy.shots import extract, track
-from understudy.shots import score as review
 from understudy.swap import pipeline
 from understudy.train import refine, run
 from understudy.train.export import onnx
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
-SHEET_FRAMES = (1, 21, 41, 61, 81, 100)
-OURS, REFINED, CLASSIC = "understudy", "understudy refined", "classic"
+OURS, REFINED, MOUTH, CLASSIC = "understudy", "understudy refined", "with the plate's mouth", "classic"
 FIGURES = ("look_psnr", "look_ssim")
 # What a swap covers where the network says nothing of it.
 HULL = {"matte_learned": False, "matte_hull": True}
@@ -60,47 +70,64 @@ def tell(event: Event) -> None:
         print(f"{event.stage} {event.done}/{event.total} {event.note}", file=sys.stderr)
 
 
-def prepare(footage: Path, out: Path, settings: Settings, detector: str) -> None:
-    """Extract both performers and track the test plate, where that is not done yet."""
+@dataclass(frozen=True)
+class Footage:
+    """What is trained on and scored.
+
+    Attributes:
+        destination, source: Face sets of who acts and of who goes in.
+        plate, truth: The frames to swap, and what they should become.
+        track: The plate's track.
+    """
+
+    destination: Path
+    source: Path
+    plate: str
+    truth: str
+    track: Path
+
+
+def prepare(options: argparse.Namespace, settings: Settings) -> Footage:
+    """Make what is missing of face sets and track; the demo's frames too."""
+    if options.footage is None:
+        job = DemoJob(output=options.demo, detector=options.detector)
+        shot = demo.prepare(job, report=tell, settings=settings)
+        where = demo.Layout(options.demo)
+        sets = where.faceset(shot.destination), where.faceset(shot.source)
+        return Footage(*sets, where.frames("plate"), where.frames("truth"), where.track)
+    folder, out, detector = options.footage, options.out, options.detector
     for name in ("trainA", "trainB"):
-        faceset = out / f"{name}.faceset"
+        faceset, plate = out / f"{name}.faceset", str(folder / f"{name}.mp4")
         if not faceset.exists():
-            job = ExtractJob(
-                plate=str(footage / f"{name}.mp4"), faceset=faceset, identity=name, detector=detector
-            )
-            extract.run(job, report=tell, settings=settings)
-    if not (out / "testA.track").exists():
-        job = TrackJob(plate=str(footage / "testA.mp4"), track=out / "testA.track", detector=detector)
-        track.run(job, report=tell, settings=settings)
-
-
-def score(footage: Path, scorer: Path, pattern: str) -> dict[str, float]:
-    """What the scoring script says of the frames."""
-    command = [sys.executable, str(scorer), "--json", "--first", "1", "--result", pattern]
-    command += ["--plate", str(footage / "testA.mp4"), "--truth", str(footage / "testAB.mp4")]
-    answer = subprocess.run(command, capture_output=True, text=True, check=True)
-    return dict(json.loads(answer.stdout))
+            extracted = ExtractJob(plate=plate, faceset=faceset, identity=name, detector=detector)
+            extract.run(extracted, report=tell, settings=settings)
+    plate, placed = str(folder / "testA.mp4"), out / "testA.track"
+    if not placed.exists():
+        track.run(TrackJob(plate=plate, track=placed, detector=detector), report=tell, settings=settings)
+    sets = out / "trainA.faceset", out / "trainB.faceset"
+    return Footage(*sets, plate, str(folder / "testAB.mp4"), placed)
 
 
 def swap_and_score(
     options: argparse.Namespace, settings: Settings, model: Path, name: str, minutes: float, **changes: Any
 ) -> dict[str, float]:
-    """Swap the test plate with an exported model, score it, and write the contact sheet.
+    """Swap the plate with an exported model, score it, and write the contact sheet.
 
     Args:
         name: Begins the names of frames and sheet.
         changes: Options of the swap job.
     """
+    footage: Footage = options.prepared
     pattern = str(options.out / name / f"{minutes:g}min.%04d.exr")
-    plate = str(options.footage / "testA.mp4")
-    job = SwapJob.model_validate(
-        {"plate": plate, "track": options.out / "testA.track", "model": model, "output": pattern} | changes
+    plain = {"plate": footage.plate, "track": footage.track, "model": model, "output": pattern}
+    pipeline.run(SwapJob.model_validate(plain | changes), report=tell, settings=settings)
+    job = ScoreJob(
+        plate=footage.plate,
+        truth=footage.truth,
+        swapped=pattern,
+        sheet=options.out / f"{name}_{minutes:g}min.png",
     )
-    pipeline.run(job, report=tell, settings=settings)
-    scored = score(options.footage, options.scorer, pattern)
-    rows = {"plate": plate, "swap": pattern, "truth": str(options.footage / "testAB.mp4")}
-    review.contact_sheet(options.out / f"{name}_{minutes:g}min.png", rows, SHEET_FRAMES, cell_px=384)
-    return scored
+    return dict(score.run(job, report=tell, settings=settings)["score"])
 
 
 def train_ours(options: argparse.Namespace, settings: Settings, slice_minutes: float) -> tuple[Row, Path]:
@@ -108,8 +135,8 @@ def train_ours(options: argparse.Namespace, settings: Settings, slice_minutes: f
     model = options.out / f"{options.name}.model"
     job = TrainJob(
         model=model,
-        source_faceset=options.out / "trainB.faceset",
-        destination_faceset=options.out / "trainA.faceset",
+        source_faceset=options.prepared.source,
+        destination_faceset=options.prepared.destination,
         size=options.size,
         width=options.width,
         warp=options.warp,
@@ -126,8 +153,7 @@ def train_ours(options: argparse.Namespace, settings: Settings, slice_minutes: f
 def refine_ours(options: argparse.Namespace, settings: Settings) -> tuple[Row, Path]:
     """Refine the source's faces in the trained model: the run's figures, and the exported model."""
     model = options.out / f"{options.name}.model"
-    faceset = options.out / "trainB.faceset"
-    job = RefineJob(model=model, faceset=faceset, minutes=options.refine_minutes)
+    job = RefineJob(model=model, faceset=options.prepared.source, minutes=options.refine_minutes)
     refined = refine.run(job, report=tell, settings=settings)
     exported = onnx.run(ExportJob(model=model, refine=True), report=tell, settings=settings)
     return refined, Path(exported["model"])
@@ -136,7 +162,7 @@ def refine_ours(options: argparse.Namespace, settings: Settings) -> tuple[Row, P
 def begin_classic(options: argparse.Namespace, settings: Settings) -> classic_training.Training:
     """The classic recipe on the same faces, untrained."""
     return classic_training.begin(
-        (options.out / "trainA.faceset", options.out / "trainB.faceset"),
+        (options.prepared.destination, options.prepared.source),
         size=options.size,
         batch=options.classic_batch,
         loss=options.classic_loss,
@@ -171,9 +197,13 @@ def measure(options: argparse.Namespace, settings: Settings) -> list[Row]:
     if options.refine_minutes:
         refined, model = refine_ours(options, settings)
         minutes = spent + options.refine_minutes
-        scored = swap_and_score(options, settings, model, f"{options.name}_refined", minutes)
-        rows.append(about | {"recipe": REFINED} | refined | {"minutes": minutes} | scored)
-        record(options.out, rows[-1])
+        for recipe, name, changes in (
+            (REFINED, "refined", {}),
+            (MOUTH, "mouth", {"plate_mouth": 100.0}),
+        ):
+            scored = swap_and_score(options, settings, model, f"{options.name}_{name}", minutes, **changes)
+            rows.append(about | {"recipe": recipe} | refined | {"minutes": minutes} | scored)
+            record(options.out, rows[-1])
     return rows
 
 
@@ -251,8 +281,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--detector", default="yunet")
     parser.add_argument("--out", type=Path, default=Path("bench-out/truth"))
     parser.add_argument("--name", default="model")
-    parser.add_argument("--footage", type=Path, default=SHARED / "footage" / "performers")
-    parser.add_argument("--scorer", type=Path, default=SHARED / "bench" / "score_swap.py")
+    parser.add_argument("--demo", type=Path, default=Path("demo-out"), help="folder of `understudy demo`")
+    parser.add_argument("--footage", type=Path, help="folder of trainA, trainB, testA, testAB.mp4 instead")
     options = parser.parse_args(arguments)
     if options.classic_minutes and not options.classic:
         parser.error("--classic-minutes is for --classic")
@@ -263,12 +293,18 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return options
 
 
+def machine_settings() -> Settings:
+    """This machine's settings; the models of ../shared where they lie there and no folder is named."""
+    if (SHARED / "models").is_dir():
+        os.environ.setdefault("UNDERSTUDY_MODELS", str(SHARED / "models"))
+    return Settings.from_environment()
+
+
 def main() -> None:
     """Train to each mark, swap, score."""
     options = parse()
-    os.environ.setdefault("UNDERSTUDY_MODELS", str(SHARED / "models"))
-    settings = Settings.from_environment()
-    prepare(options.footage, options.out, settings, options.detector)
+    settings = machine_settings()
+    options.prepared = prepare(options, settings)
     rows = measure(options, settings)
     if options.classic:
         record(options.out, {"time_to_classic": times_to_classic(rows)})
