@@ -4,11 +4,11 @@
     bench/truth.py --minutes 10,30 --refine-minutes 15
     bench/truth.py --size 96 --minutes 0.5,1.25,2.5,5,10,20,40 --classic --classic-minutes 2.5,5,10,20,40
 
-Two digital performers are trained on; a plate of the one is swapped and scored against the same frames with the
-other's face, rendered. They are those of the demo (`--demo` names its folder), which are rendered, extracted and
-tracked where that is not done yet. --footage names a folder with trainA.mp4 (who acts), trainB.mp4 (who goes
-in), testA.mp4 and testAB.mp4 to measure on instead. Prints one JSON line a mark, adds it to truth.jsonl, and
-writes a contact sheet beside it.
+Two digital performers are trained on; a plate of the one is swapped and scored against the same frames
+rendered with the other's face. The performers are the demo's: --demo names its folder, in which what is
+missing is rendered, extracted and tracked first. --footage names a folder with trainA.mp4 (who acts),
+trainB.mp4 (who goes in), testA.mp4 and testAB.mp4 to measure on instead. Prints one JSON line a mark, adds it
+to truth.jsonl, and writes a contact sheet beside it.
 
 With --refine-minutes the source's faces are refined after the last mark, and one more row says what the swap
 comes to then; another one after it is swapped with the plate's own teeth (--plate-mouth 100).

@@ -14,12 +14,14 @@ import torch
 import truth
 import truth_plot
 
+import rendered
 from small_training import SETTINGS, SIZE, make_sets
 from two_performers import NAMES, bank, texture
 from understudy.core.progress import silent
+from understudy.demo.shot import DemoShot
 from understudy.face.faceset.store import FaceSet
 from understudy.inference.model import LANDMARK_COUNT, Model
-from understudy.jobs.table import SwapJob
+from understudy.jobs.table import DemoJob, SwapJob
 from understudy.train.data.samples import load_bank
 
 
@@ -194,3 +196,36 @@ def test_the_last_run_of_a_file_is_drawn(tmp_path: Path, recipes: tuple[str, ...
     written.write_text(json.dumps({"time_to_classic": {}}))
     with pytest.raises(ValueError, match="no rows"):
         truth_plot.read(written)
+
+
+@pytest.mark.parametrize("length", [1, 3])
+def test_a_clip_of_any_length_is_swapped_scored_and_shown(tmp_path: Path, length: int) -> None:
+    shot = rendered.render(tmp_path / "shot", shot_frames=length)
+    options = truth.parse(["--out", str(tmp_path / "out"), "--name", "short"])
+    options.prepared = truth.Footage(
+        destination=shot.root / "double.faceset",
+        source=shot.root / "actor.faceset",
+        plate=shot.frames("plate"),
+        truth=shot.frames("truth"),
+        track=shot.root / "plate.track",
+    )
+    scored = truth.swap_and_score(options, rendered.SETTINGS, shot.model, "short", 2.0)
+    assert scored["frames"] == length
+    assert cv2.imread(str(tmp_path / "out" / "short_2min.png")).shape == (3 * 256, length * 256, 3)
+
+
+def test_the_demos_shot_is_what_is_measured_on_unless_told_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+
+    def prepare(job: DemoJob, **_: object) -> DemoShot:
+        asked.append(job.output)
+        return DemoShot()
+
+    monkeypatch.setattr(truth.demo, "prepare", prepare)
+    options = truth.parse(["--demo", str(tmp_path / "demo")])
+    footage = truth.prepare(options, SETTINGS)
+    assert asked == [tmp_path / "demo"]
+    assert footage.source == tmp_path / "demo" / "actor.faceset"
+    assert footage.truth == str(tmp_path / "demo" / "truth" / "truth.%04d.exr")
