@@ -24,7 +24,7 @@ import torch
 
 from understudy.core.progress import silent
 from understudy.core.settings import Settings
-from understudy.demo import Identity, Light, Moment, Performance, render
+from understudy.demo import Identity, Light, Performance, PerformanceFrame, render
 from understudy.demo.shot import CAMERA, COLOUR_SPACE
 from understudy.face.faceset.store import FaceSet
 from understudy.image.exr import write_image
@@ -66,17 +66,17 @@ def light(rng: np.random.Generator) -> Light:
     )
 
 
-def moment(performer: int, frame: int) -> Moment:
-    """One of a performer's moments, each in its own light.
+def acting(performer: int, frame: int) -> PerformanceFrame:
+    """One frame of a performer's acting, each in its own light.
 
-    The first is chosen for its open mouth: in six of ten moments of a performance the lips are shut, and
+    The first is chosen for its open mouth: in six of ten frames of a performance the lips are shut, and
     what they hide is what a shot's few frames teach least of.
     """
-    acting = Performance.from_seed(FIRST_PERFORMANCE + performer, max_yaw=MAX_YAW)
+    performance = Performance.from_seed(FIRST_PERFORMANCE + performer, max_yaw=MAX_YAW)
     first = frame * FRAME_STEP
-    found = acting.at(first)
+    found = performance.at(first)
     if frame == 0:
-        candidates = [acting.at(first + step * CANDIDATE_STEP) for step in range(CANDIDATES)]
+        candidates = [performance.at(first + step * CANDIDATE_STEP) for step in range(CANDIDATES)]
         found = max(candidates, key=lambda one: one.expression.mouth_open)
     rng = np.random.default_rng([FIRST_PERFORMANCE + performer, frame])
     camera = replace(CAMERA, distance_cm=float(rng.uniform(60.0, 180.0)))
@@ -84,13 +84,13 @@ def moment(performer: int, frame: int) -> Moment:
 
 
 def draw(work: Path, number: int) -> None:
-    """Render one frame: a performer's moments follow each other, for its skin is painted but once."""
+    """Render one frame: a performer's frames follow each other, for its skin is painted but once."""
     path = work / "frames" / f"frame.{number:05d}.exr"
     if path.exists():
         return
     performer, frame = divmod(number - 1, FRAMES_EACH)
     identity = Identity.from_seed(FIRST_IDENTITY + performer)
-    drawn = render(identity, moment(performer, frame), size=(FRAME_PX, FRAME_PX))
+    drawn = render(identity, acting(performer, frame), size=(FRAME_PX, FRAME_PX))
     pixels = np.ascontiguousarray(drawn.pixels, np.float32)
     write_image(path, Frame.from_rgb(pixels, colour_space=COLOUR_SPACE))
 

@@ -21,7 +21,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.demo import Expression, Identity, Moment, Performance, landmarks_of
+from understudy.demo import Expression, Identity, Performance, PerformanceFrame, landmarks_of
 from understudy.face.align import plate_to_aligned, transform
 from understudy.face.identity_shape import identity_shapes
 from understudy.face.landmarks import BROWS, EYES, JAW, LIDS, LIPS, MOUTH, NOSE
@@ -71,13 +71,13 @@ def _performance(who: Identity, rng: np.random.Generator) -> list[Numbers]:
     acting = Performance.from_seed(int(rng.integers(1_000_000)), max_yaw=40.0)
     habit = {name: rng.uniform(0.0, 0.6) for name, odds in HABITS.items() if rng.random() < odds}
     frames = (acting.at(float(frame * FRAME_STEP)) for frame in range(FRAMES))
-    return [np.asarray(landmarks_of(who, _given_to(moment, habit), PLATE), np.float64) for moment in frames]
+    return [np.asarray(landmarks_of(who, _given_to(one, habit), PLATE), np.float64) for one in frames]
 
 
-def _given_to(moment: Moment, habit: dict[str, float]) -> Moment:
-    more = {name: min(1.0, getattr(moment.expression, name) + by) for name, by in habit.items()}
-    expression: Expression = replace(moment.expression, **more)
-    return replace(moment, expression=expression)
+def _given_to(acting: PerformanceFrame, habit: dict[str, float]) -> PerformanceFrame:
+    more = {name: min(1.0, getattr(acting.expression, name) + by) for name, by in habit.items()}
+    expression: Expression = replace(acting.expression, **more)
+    return replace(acting, expression=expression)
 
 
 def _aligned(landmarks: Numbers) -> Numbers:
@@ -110,7 +110,7 @@ def _unplaced(off: Numbers) -> Numbers:
 @cache
 def _placings() -> Numbers:
     """(136, 4): the directions in which shift, scale and roll move landmarks."""
-    face = _aligned(landmarks_of(Identity.from_seed(0), Moment(), PLATE)) - 0.5
+    face = _aligned(landmarks_of(Identity.from_seed(0), PerformanceFrame(), PLATE)) - 0.5
     turned = np.stack([-face[:, 1], face[:, 0]], axis=1)
     ones = np.ones(68)
     shifts = [np.stack(pair, axis=1) for pair in ((ones, 0 * ones), (0 * ones, ones))]

@@ -13,8 +13,8 @@ from understudy.demo import (
     Expression,
     Identity,
     Light,
-    Moment,
     Performance,
+    PerformanceFrame,
     Pose,
     Rendering,
     landmarks_of,
@@ -28,14 +28,14 @@ SIZE = (160, 160)
 
 @lru_cache(maxsize=8)
 def frame(seed: int = 4, yaw: float = 0.0, face: int | None = None, blink: float = 0.0) -> Rendering:
-    moment = Moment(pose=Pose(yaw=yaw), expression=Expression(blink_left=blink, blink_right=blink))
+    acting = PerformanceFrame(pose=Pose(yaw=yaw), expression=Expression(blink_left=blink, blink_right=blink))
     other = None if face is None else Identity.from_seed(face)
-    return render(Identity.from_seed(seed), moment, size=SIZE, face_identity=other)
+    return render(Identity.from_seed(seed), acting, size=SIZE, face_identity=other)
 
 
 def test_the_same_seed_gives_the_same_bits() -> None:
-    moment = Performance.from_seed(3).at(17.5)
-    first, second = (render(Identity.from_seed(4), moment, size=(96, 128)) for _ in range(2))
+    acting = Performance.from_seed(3).at(17.5)
+    first, second = (render(Identity.from_seed(4), acting, size=(96, 128)) for _ in range(2))
     assert np.array_equal(first.pixels, second.pixels)
     assert np.array_equal(first.landmarks, second.landmarks)
 
@@ -45,10 +45,10 @@ def test_different_seeds_give_different_performers() -> None:
     assert np.abs(frame(4).pixels - frame(1).pixels).mean() > 0.02
 
 
-def test_the_longest_nose_is_drawn() -> None:
+def test_the_longest_nose_is_rendered() -> None:
     identity = Identity.from_seed(2856)
     assert identity.nose_length_cm - identity.nose_lift_cm > 0.53
-    assert np.isfinite(render(identity, Moment(), size=SIZE).pixels).all()
+    assert np.isfinite(render(identity, PerformanceFrame(), size=SIZE).pixels).all()
 
 
 def test_pixels_and_mattes_have_the_promised_shape_and_range() -> None:
@@ -63,8 +63,8 @@ def test_pixels_and_mattes_have_the_promised_shape_and_range() -> None:
 
 
 def test_landmarks_alone_are_those_of_the_frame() -> None:
-    moment = Performance.from_seed(3).at(40.0)
-    assert np.array_equal(landmarks_of(A, moment, SIZE), render(A, moment, size=SIZE).landmarks)
+    acting = Performance.from_seed(3).at(40.0)
+    assert np.array_equal(landmarks_of(A, acting, SIZE), render(A, acting, size=SIZE).landmarks)
 
 
 def test_landmarks_follow_the_ibug_order() -> None:
@@ -87,7 +87,7 @@ def test_blinking_brings_the_lids_together() -> None:
 
 
 def test_opening_the_mouth_parts_the_inner_lips_and_shows_the_dark() -> None:
-    wide = render(A, Moment(expression=Expression(mouth_open=1.0)), size=SIZE)
+    wide = render(A, PerformanceFrame(expression=Expression(mouth_open=1.0)), size=SIZE)
     assert wide.landmarks[66, 1] - wide.landmarks[62, 1] > 6.0
     assert frame().landmarks[66, 1] - frame().landmarks[62, 1] < 1.0
 
@@ -119,7 +119,7 @@ def test_yaw_turns_the_face_to_the_right_of_the_picture() -> None:
 
 
 def test_exposure_scales_light_in_stops() -> None:
-    brighter = render(A, Moment(light=replace(Light(), exposure=1.0)), size=SIZE)
+    brighter = render(A, PerformanceFrame(light=replace(Light(), exposure=1.0)), size=SIZE)
     face = frame().face_matte > 0.99
     ratio = brighter.pixels[face].mean() / frame().pixels[face].mean()
     assert ratio == pytest.approx(2.0, rel=0.02)

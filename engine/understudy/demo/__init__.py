@@ -1,7 +1,7 @@
 """Digital performers: procedural heads that act, with a known answer for every swap."""
 
 from understudy.demo.identity import Identity
-from understudy.demo.performance import Camera, Expression, Light, Moment, Performance, Pose
+from understudy.demo.performance import Camera, Expression, Light, Performance, PerformanceFrame, Pose
 from understudy.demo.render import Rendering, landmarks_of, render
 
 __all__ = [
@@ -9,8 +9,8 @@ __all__ = [
     "Expression",
     "Identity",
     "Light",
-    "Moment",
     "Performance",
+    "PerformanceFrame",
     "Pose",
     "Rendering",
     "landmarks_of",

@@ -1,4 +1,4 @@
-"""Who a digital performer is: every number of shape, skin, hair and eyes, drawn from one seed.
+"""Who a digital performer is: every number of shape, skin, hair and eyes, derived from one seed.
 
 Convention:
     Lengths are centimetres on a face whose eyes lie 6.3 cm apart. Colours are scene-linear albedo with
@@ -13,7 +13,6 @@ import numpy as np
 
 Colour = tuple[float, float, float]
 
-HAIR_STYLES = ("crop", "short", "fringe", "swept", "bob", "long", "receding")
 
 _SKIN = np.array(
     [
@@ -114,7 +113,7 @@ class Identity:
 
     @classmethod
     def from_seed(cls, seed: int) -> Identity:
-        """Draw one performer.
+        """Make one performer.
 
         Args:
             seed: Any whole number from 0; the same seed gives the same performer for ever.

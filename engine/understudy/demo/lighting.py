@@ -1,4 +1,4 @@
-"""Lights of a moment as the table the shading kernel reads, and the key light's shadow map."""
+"""The lights of one frame as the table that the shading kernel reads, and the key light's shadow map."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def look_table(identity: Identity, face: Identity, light: Light) -> Floats:
     Args:
         identity: Whose skin tone, hair and shirt.
         face: Whose irises.
-        light: The moment's light.
+        light: The frame's light.
 
     Returns:
         (LOOK_ROWS, 3) float32.

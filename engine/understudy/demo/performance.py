@@ -70,8 +70,8 @@ class Camera:
 
 
 @dataclass(frozen=True)
-class Moment:
-    """One frame of a performance."""
+class PerformanceFrame:
+    """What a performer does at one frame, and how it is lit and filmed."""
 
     pose: Pose = field(default_factory=Pose)
     expression: Expression = field(default_factory=Expression)
@@ -88,7 +88,7 @@ class Performance:
 
     @classmethod
     def from_seed(cls, seed: int, *, max_yaw: float = 35.0) -> Performance:
-        """Draw one performance.
+        """Make one performance.
 
         Args:
             seed: Any whole number from 0.
@@ -99,8 +99,8 @@ class Performance:
         """
         return cls(seed=seed, max_yaw=max_yaw)
 
-    def at(self, frame: float) -> Moment:
-        """The moment at one frame.
+    def at(self, frame: float) -> PerformanceFrame:
+        """What the performer does at one frame.
 
         Args:
             frame: Frame number, whole or not, negative allowed.
@@ -108,7 +108,7 @@ class Performance:
         Returns:
             Pose, expression, light and camera; continuous in `frame`, the same on every machine.
         """
-        return Moment(
+        return PerformanceFrame(
             pose=self._pose(frame),
             expression=self._expression(frame),
             light=self._light(frame),

@@ -21,7 +21,7 @@ from understudy.demo.landmarks import Ints, grid_places, landmark_places
 from understudy.demo.lighting import look_table, shadow_map
 from understudy.demo.mesh import HAIR, SHIRT, SKIN, GridMesh, Soup, grid_normals, grid_uv, pack
 from understudy.demo.parts import ears, eyeballs, lashes, mouth_parts, shirt
-from understudy.demo.performance import Camera, Moment, Pose
+from understudy.demo.performance import Camera, PerformanceFrame, Pose
 from understudy.demo.raster import rasterise
 from understudy.demo.shade import shade
 from understudy.demo.skin import REGION, face_region, openings, skin_layers
@@ -57,7 +57,7 @@ class _Layers:
 
 def render(
     identity: Identity,
-    moment: Moment,
+    acting: PerformanceFrame,
     *,
     size: tuple[int, int] = (256, 256),
     face_identity: Identity | None = None,
@@ -66,7 +66,7 @@ def render(
 
     Args:
         identity: The performer in the plate.
-        moment: Pose, expression, light and camera.
+        acting: Pose, expression, light and camera.
         size: (height, width) in pixels.
         face_identity: Give it to get the truth of a swap: this performer's face, in the tone of
             `identity`, on the head, hair, clothes and backdrop of `identity`.
@@ -74,10 +74,10 @@ def render(
     Returns:
         The frame. Outside the face region and a margin of some pixels a truth equals its plate.
     """
-    plate = _layers(identity, identity, moment, size)
+    plate = _layers(identity, identity, acting, size)
     if face_identity is None or face_identity == identity:
         return Rendering(plate.colour, plate.landmarks, plate.face, plate.head)
-    truth = _layers(identity, face_identity, moment, size)
+    truth = _layers(identity, face_identity, acting, size)
     margin = max(1.0, min(size) / 128.0)
     reach = int(2 * round(2.0 * margin) + 1)
     changed = cv2.dilate(np.maximum(plate.change, truth.change), np.ones((reach, reach), np.uint8))
@@ -87,15 +87,15 @@ def render(
     return Rendering(colour.astype(np.float32), truth.landmarks, truth.face, head.astype(np.float32))
 
 
-def _layers(identity: Identity, face: Identity, moment: Moment, size: tuple[int, int]) -> _Layers:
-    soup, landmarks_3d, up = _scene(identity, face, moment)
+def _layers(identity: Identity, face: Identity, acting: PerformanceFrame, size: tuple[int, int]) -> _Layers:
+    soup, landmarks_3d, up = _scene(identity, face, acting)
     height, width = size
     samples = (height * _OVERSAMPLE, width * _OVERSAMPLE)
-    camera = moment.camera
+    camera = acting.camera
     screen = project(soup.points, camera, samples)
     cuts = _cuts(identity, face)
     owner, near = rasterise(screen, soup.uv, soup.triangles, soup.cut_layer, soup.cut_level, cuts, *samples)
-    look = look_table(identity, face, moment.light)
+    look = look_table(identity, face, acting.light)
     shadow, frame = shadow_map(soup, cuts, look)
     eye = np.array([0.0, _CENTRE_Y, camera.distance_cm], np.float32)
     lit = shade(
@@ -119,7 +119,7 @@ def _layers(identity: Identity, face: Identity, moment: Moment, size: tuple[int,
     lit = _average(lit)
     seen = _average((owner >= 0).astype(np.float32))
     colour = lit[..., :3] + (1.0 - seen[..., None]) * backdrop(identity, size) * np.float32(
-        2.0**moment.light.exposure
+        2.0**acting.light.exposure
     )
     places = project(landmarks_3d, camera, size)[:, :2]
     change = (lit[..., 5] > 0).astype(np.float32)
@@ -157,19 +157,19 @@ def project(points: Floats, camera: Camera, size: tuple[int, int]) -> Floats:
     return np.stack([x, y, near], -1).astype(np.float32)
 
 
-def landmarks_of(identity: Identity, moment: Moment, size: tuple[int, int]) -> Floats:
+def landmarks_of(identity: Identity, acting: PerformanceFrame, size: tuple[int, int]) -> Floats:
     """The landmarks of a frame alone, a hundred times as fast as the frame.
 
     Args:
         identity: Who.
-        moment: What they do.
+        acting: What they do.
         size: (height, width) in pixels.
 
     Returns:
         (68, 2) float32, as `Rendering.landmarks` of the same frame.
     """
-    posed = _pose_rows(express(identity, neutral_head(identity), moment.expression), moment.pose)
-    return project(_marks(identity, posed), moment.camera, size)[:, :2]
+    posed = _pose_rows(express(identity, neutral_head(identity), acting.expression), acting.pose)
+    return project(_marks(identity, posed), acting.camera, size)[:, :2]
 
 
 def rotation(pose: Pose, share: float = 1.0) -> Floats:
@@ -189,9 +189,9 @@ def rotation(pose: Pose, share: float = 1.0) -> Floats:
     return np.asarray(lean @ turn @ nod, dtype=np.float32)
 
 
-def _scene(identity: Identity, face: Identity, moment: Moment) -> tuple[Soup, Floats, Floats]:
+def _scene(identity: Identity, face: Identity, acting: PerformanceFrame) -> tuple[Soup, Floats, Floats]:
     """All meshes in the world, the landmarks in the world, and the head's up."""
-    e, pose = moment.expression, moment.pose
+    e, pose = acting.expression, acting.pose
     head = neutral_head(face)
     grid = express(face, head, e)
     lids = {side: _lid_edges(face, grid, side) for side in (-1, 1)}

@@ -69,11 +69,11 @@ def write(output: Path, *, seed: int, training_frames: int, shot_frames: int, re
         number = FIRST_FRAME + done
         if all(_path(output, name, number).exists() for name in names) and number in places:
             continue
-        moment = replace(performance.at(done * SHOT_STEP), camera=CAMERA)
-        plate = render(double, moment, size=FRAME_PX)
+        acting = replace(performance.at(done * SHOT_STEP), camera=CAMERA)
+        plate = render(double, acting, size=FRAME_PX)
         places[number] = plate.landmarks
         _write(output, "plate", number, plate.pixels)
-        truth = render(double, moment, size=FRAME_PX, face_identity=actor)
+        truth = render(double, acting, size=FRAME_PX, face_identity=actor)
         _write(output, "truth", number, truth.pixels)
     _note(known, places)
     return shot
@@ -90,8 +90,8 @@ def _write_training(
         number = FIRST_FRAME + done
         if _path(output, name, number).exists() and number in places:
             continue
-        moment = replace(performance.at(done * TRAINING_STEP), camera=CAMERA)
-        rendered = render(identity, moment, size=FRAME_PX)
+        acting = replace(performance.at(done * TRAINING_STEP), camera=CAMERA)
+        rendered = render(identity, acting, size=FRAME_PX)
         _write(output, name, number, rendered.pixels)
         places[number] = rendered.landmarks
     _note(known, places)

@@ -40,7 +40,7 @@ def _maps() -> tuple[Floats, Floats, Floats, Floats, Floats]:
 
 @lru_cache(maxsize=1)
 def face_region() -> Floats:
-    """(ROWS, COLUMNS) how much of each point belongs to the face a swap replaces."""
+    """(ROWS, COLUMNS) how much of each point belongs to the face that a swap replaces."""
     base = template()
     across = smoothstep(1.50, 1.16, np.abs(base.angle))
     down = smoothstep(13.5, 11.7, base.ring)
@@ -162,7 +162,7 @@ def _lips(
 def _marks(
     identity: Identity, rng: np.random.Generator, colour: Floats, x: Floats, y: Floats, front: Floats
 ) -> None:
-    """What is drawn stroke by stroke: brows, stubble, freckles and moles."""
+    """What is painted stroke by stroke: brows, stubble, freckles and moles."""
     brow, stubble, spots = _strokes(identity, rng)
     u = ((x - _LEFT) * _CM).astype(np.float32)
     v = ((_TOP - y) * _CM).astype(np.float32)
