@@ -28,7 +28,7 @@ from understudy.core.settings import Settings
 from understudy.face.faceset.store import FaceSet
 from understudy.image import colour
 from understudy.image.plate import write_png
-from understudy.jobs.table import AdaptJob
+from understudy.jobs.training import AdaptJob
 from understudy.train import adapt, step
 from understudy.train.data import samples
 from understudy.train.export import onnx

@@ -29,7 +29,7 @@ from understudy.demo.shot import CAMERA, COLOUR_SPACE
 from understudy.face.faceset.store import FaceSet
 from understudy.image.exr import write_image
 from understudy.image.frame import Frame
-from understudy.jobs.table import ExtractJob
+from understudy.jobs.shots import ExtractJob
 from understudy.shots import extract
 from understudy.train import gradients
 from understudy.train import step as iteration

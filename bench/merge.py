@@ -27,8 +27,8 @@ from understudy.face.template import BASE
 from understudy.face.track.smooth import TrackedFace
 from understudy.image.frame import FloatImage, Frame
 from understudy.inference.model import Model, Swapped
-from understudy.jobs.table import SwapJob
 from understudy.swap import colour_statistics, context, frame_data, merging, pipeline, recipe
+from understudy.swap.job import SwapJob
 
 FACE_PX, NETWORK_PX = 512, 256
 COMMON: dict[str, Any] = {

@@ -30,7 +30,7 @@ from understudy.core.settings import Settings
 from understudy.image.exr import read_image, write_image
 from understudy.image.frame import FloatImage, Frame
 from understudy.image.plate import open_plate
-from understudy.jobs.table import PropagateJob
+from understudy.jobs.propagation import PropagateJob
 from understudy.patch import flow
 from understudy.propagate import run as propagate
 from understudy.quality import measures

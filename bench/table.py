@@ -21,11 +21,12 @@ from truth import machine_settings, prepare, tell
 
 from understudy.image.plate import open_plate
 from understudy.jobs.fields import ColourMethod
-from understudy.jobs.table import ScoreJob, SwapJob
+from understudy.jobs.shots import ScoreJob
 from understudy.quality import score, sheet
 from understudy.quality.figures import FIGURES
 from understudy.swap import pipeline
-from understudy.swap.cache import Warm
+from understudy.swap.cache import RenderCache
+from understudy.swap.job import SwapJob
 
 ROWS: tuple[dict[str, Any], ...] = (
     {},
@@ -69,7 +70,7 @@ def main() -> None:
     parser.add_argument("--demo", type=Path, default=Path("demo-out"), help="folder of `understudy demo`")
     parser.add_argument("--footage", type=Path, help="folder of trainA, trainB, testA, testAB.mp4 instead")
     options = parser.parse_args()
-    settings, warm = machine_settings(), Warm()
+    settings, warm = machine_settings(), RenderCache()
     footage = prepare(options, settings)
     patterns = {}
     print("| changed from the defaults | " + " | ".join(COLUMNS) + " |")
@@ -78,7 +79,7 @@ def main() -> None:
         pattern = str(options.out / f"{index:02d}" / "swap.%04d.exr")
         common = {"plate": footage.plate, "frames": options.frames}
         values = {**common, "track": footage.track, "model": options.model, "output": pattern, **row}
-        pipeline.run(SwapJob.model_validate(values), report=tell, settings=settings, warm=warm)
+        pipeline.run(SwapJob.model_validate(values), report=tell, settings=settings, kept=warm)
         job = ScoreJob.model_validate({**common, "truth": footage.truth, "swapped": pattern})
         told = score.run(job, report=tell, settings=settings)["score"]
         titles = {figure.name: figure for figure in FIGURES}

@@ -37,19 +37,13 @@ from classic import LOSSES
 from understudy.app import demo
 from understudy.core.progress import Event, Progress, Warned
 from understudy.core.settings import Settings
-from understudy.jobs.table import (
-    DemoJob,
-    ExportJob,
-    ExtractJob,
-    RefineJob,
-    ScoreJob,
-    SwapJob,
-    TrackJob,
-    TrainJob,
-)
+from understudy.jobs.machine import DemoJob
+from understudy.jobs.shots import ExtractJob, ScoreJob, TrackJob
+from understudy.jobs.training import ExportJob, RefineJob, TrainJob
 from understudy.quality import score
 from understudy.shots import extract, track
 from understudy.swap import pipeline
+from understudy.swap.job import SwapJob
 from understudy.train import refine, run
 from understudy.train.export import onnx
 

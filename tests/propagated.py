@@ -9,7 +9,7 @@ from moving import FIRST
 from understudy.app import verbs
 from understudy.core.settings import Settings
 from understudy.image.exr import read_image
-from understudy.jobs.table import PropagateJob
+from understudy.jobs.propagation import PropagateJob
 
 SETTINGS = Settings.from_environment({})
 COUNT = 7

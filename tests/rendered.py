@@ -12,8 +12,10 @@ from understudy.core.settings import Settings
 from understudy.demo import shot as demo_shot
 from understudy.image.exr import read_image
 from understudy.image.frame import Frame
-from understudy.jobs.table import ExportJob, ExtractJob, SwapJob, TrackJob, TrainJob
+from understudy.jobs.shots import ExtractJob, TrackJob
+from understudy.jobs.training import ExportJob, TrainJob
 from understudy.shots import extract, track
+from understudy.swap.job import SwapJob
 from understudy.train import run
 from understudy.train.export import onnx
 

@@ -11,7 +11,7 @@ from understudy.core.progress import Reporter
 from understudy.core.settings import Settings
 from understudy.face import align
 from understudy.face.faceset.store import FaceRecord, FaceSet
-from understudy.jobs.table import TrainJob
+from understudy.jobs.training import TrainJob
 from understudy.train import state
 from understudy.train.data import facesets
 

@@ -10,7 +10,7 @@ import bpy
 
 from understudy_host.errors import HostError
 from understudy_host.jobs import Keys, face_pass_document
-from understudy_host.knobs import LIVE, NOT_IN_A_FACE_PASS, Knob, knobs, schema
+from understudy_host.knobs import Knob, knobs, schema
 
 from . import paths
 from .scene_tree import curve_lists
@@ -21,8 +21,8 @@ PREPARING = ("extract", "train", "export", "track")
 PROPAGATE = "propagate"
 # Files that a job takes as sequences: an artist chooses one of them.
 SEQUENCES = {PROPAGATE: ("fix", "swapped", "matte")}
-# What buttons decide, or Blender's own nodes do.
-_HIDDEN = {SWAP: frozenset({*LIVE, *NOT_IN_A_FACE_PASS}), PROPAGATE: frozenset({"preview"})}
+# What buttons decide.
+_BUTTONS = {PROPAGATE: frozenset({"preview"})}
 _DEFAULT_FACE_PASS = "//understudy/face_pass.%04d.exr"
 _DEFAULT_FIXED = "//understudy/fixed.%04d.exr"
 # Blender keeps single precision; a job says 0.1 and not 0.10000000149.
@@ -30,8 +30,10 @@ _DIGITS = 7
 
 
 def shown_knobs(verb: str) -> list[Knob]:
-    """A verb's knobs that are properties, in the job table's order."""
-    shown = [knob for knob in knobs(verb) if knob.name not in _HIDDEN.get(verb, ())]
+    """A verb's knobs that are properties, in the schema's order; what is live stands on the group's node."""
+    shown = [knob for knob in knobs(verb) if knob.name not in _BUTTONS.get(verb, ())]
+    if verb == SWAP:
+        shown = [knob for knob in shown if knob.in_face_pass and not knob.live]
     sequences = SEQUENCES.get(verb, ())
     return [knob._replace(kind="file") if knob.name in sequences else knob for knob in shown]
 

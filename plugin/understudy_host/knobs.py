@@ -1,4 +1,7 @@
-"""The knobs of a host's node, read off the job table's schema: none is written down twice."""
+"""The knobs of a host's node, read off the jobs' schema: none is written down twice.
+
+What a field of the schema tells beyond JSON Schema is listed in the engine's jobs/schema.py.
+"""
 
 from __future__ import annotations
 
@@ -10,30 +13,6 @@ from typing import Any, NamedTuple
 
 SCHEMA = Path(__file__).with_name("job_schema.json")
 TABS = ("Face", "Mask", "Colour", "Detail")
-# Which fields go where, by how their names begin; what is not named is of the first tab.
-_TAB_OF = {
-    "Mask": ("matte_", "box_", "erode", "feather", "opacity"),
-    "Colour": ("colour_method", "colour_strength", "temporal_", "light_", "grade_"),
-    "Detail": ("sharpness", "match_sharpness", "degrade", "denoise", "grain", "motion_blur", "seed"),
-}
-# What the host's own nodes do with a face pass, at viewer speed: changing one of these needs no bake. The
-# value is the one under which the engine leaves the work to the host.
-LIVE: Mapping[str, Any] = {
-    "opacity": 100.0,
-    "colour_strength": 100.0,
-    "light_strength": 100.0,
-    "grade_gain_stops": 0.0,
-    "grade_gamma": 1.0,
-    "grade_lift_percent": 0.0,
-    "grade_saturation_percent": 100.0,
-    "grade_hue_degrees": 0.0,
-    "sharpness": 0.0,
-    "grain": 0.0,
-}
-# What looks at face and plate together is no part of a face pass.
-NOT_IN_A_FACE_PASS = ("merge",)
-# The host's business, or a file's: no knobs on the node's first tabs.
-NOT_KNOBS = frozenset({"plate", "output", "write", "frames", "keyframes", "exr_compression"})
 _WORDS = {"percent": "%", "degrees": "°"}
 
 
@@ -50,8 +29,14 @@ class Knob(NamedTuple):
         items: A choice's words.
         animated: Whether keyframes may move it.
         tab: One of TABS.
-        live: Whether the host does it itself, without a bake.
+        live: Whether a host may apply it itself to a face pass, without a bake.
         needed: Whether a job cannot do without it.
+        neutral: Of a live knob: the value that the face pass is baked at.
+        live_matte: Whether a host may apply it itself where it makes the matte from the face pass's mattes.
+        in_face_pass: False where it changes finished frames only.
+        affects: `picture`; `input`, a file whose content the picture depends on; `file`, how a frame is
+            stored; `place`, where it is written; `run`, nothing of the frame.
+        stage: Of a swap: the stage that declares it; empty for all else.
     """
 
     name: str
@@ -66,6 +51,11 @@ class Knob(NamedTuple):
     tab: str
     live: bool
     needed: bool
+    neutral: Any = None
+    live_matte: bool = False
+    in_face_pass: bool = True
+    affects: str = "picture"
+    stage: str = ""
 
 
 @cache
@@ -77,23 +67,18 @@ def schema(verb: str) -> dict[str, Any]:
 
 
 @cache
-def knobs(verb: str) -> tuple[Knob, ...]:
-    """A verb's knobs in the order of the job table, without those that are the host's business."""
+def fields(verb: str) -> tuple[Knob, ...]:
+    """Every field of a verb's job in the schema's order, those included that no host shows."""
     document = schema(verb)
     needed = document.get("required", [])
-    return tuple(
-        _knob(name, field, name in needed)
-        for name, field in document["properties"].items()
-        if name not in NOT_KNOBS
-    )
+    return tuple(_knob(name, field, name in needed) for name, field in document["properties"].items())
 
 
-def tab_of(name: str) -> str:
-    """The tab that a field's knob stands on."""
-    for tab, beginnings in _TAB_OF.items():
-        if name.startswith(beginnings):
-            return tab
-    return TABS[0]
+@cache
+def knobs(verb: str) -> tuple[Knob, ...]:
+    """A verb's knobs in the schema's order, without the fields whose value the host decides."""
+    shown = schema(verb)["properties"]
+    return tuple(knob for knob in fields(verb) if shown[knob.name].get("knob", True))
 
 
 def _knob(name: str, field: Mapping[str, Any], needed: bool) -> Knob:
@@ -103,7 +88,7 @@ def _knob(name: str, field: Mapping[str, Any], needed: bool) -> Knob:
     tooltip = str(merged.get("description", ""))
     return Knob(
         name=name,
-        label=_label(name),
+        label=str(merged.get("label", "")) or _label(name),
         tooltip=tooltip + (f" In {unit}." if unit else ""),
         kind=_kind(merged),
         default=merged.get("default"),
@@ -111,9 +96,14 @@ def _knob(name: str, field: Mapping[str, Any], needed: bool) -> Knob:
         high=merged.get("maximum"),
         items=tuple(str(word) for word in merged.get("enum", ())),
         animated=bool(merged.get("animated")),
-        tab=tab_of(name),
-        live=name in LIVE,
+        tab=str(merged.get("tab", TABS[0])),
+        live="live" in merged,
         needed=needed,
+        neutral=merged.get("live"),
+        live_matte=bool(merged.get("live_matte")),
+        in_face_pass=bool(merged.get("in_face_pass", True)),
+        affects=str(merged.get("affects", "picture")),
+        stage=str(merged.get("stage", "")),
     )
 
 
@@ -122,7 +112,8 @@ def _kind(field: Mapping[str, Any]) -> str:
         return "choice"
     if field.get("type") == "string":
         return "file" if field.get("format") == "path" or _names_files(field) else "text"
-    return {"boolean": "bool", "integer": "int", "number": "double", "array": "text"}[field["type"]]
+    kinds = {"boolean": "bool", "integer": "int", "number": "double", "array": "text", "object": "text"}
+    return kinds[field["type"]]
 
 
 def _names_files(field: Mapping[str, Any]) -> bool:
@@ -133,3 +124,7 @@ def _label(name: str) -> str:
     """`grade_lift_percent` as `grade lift %`."""
     words = name.split("_")
     return " ".join(_WORDS.get(word, word) for word in words)
+
+
+# What a host applies live to a swap's face pass, each with the neutral value that the face pass is baked at.
+LIVE: Mapping[str, Any] = {knob.name: knob.neutral for knob in knobs("swap") if knob.live}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from understudy_host.knobs import NOT_IN_A_FACE_PASS, TABS, Knob, knobs
+from understudy_host.knobs import TABS, Knob, knobs
 from understudy_nuke import knobs_text as line
 
 _MISSING = "The Understudy plugin is not installed here: put its folder on NUKE_PATH. What is baked renders."
 BAKED_AS = ("face_pass", "finished_frame")
-_NOT_SHOWN = frozenset({"device", "matte_external"})
+_NOT_SHOWN = frozenset({"device", "matte_roto"})
 
 
 def knob_lines() -> list[str]:
@@ -108,7 +108,7 @@ def _matte_source() -> list[str]:
 
 def _remark(knob: Knob) -> str:
     """What a knob's tooltip says of the bake."""
-    if knob.name in NOT_IN_A_FACE_PASS:
+    if not knob.in_face_pass:
         return "Only in a finished frame, see 'bake as'."
     return "" if knob.live else "Changing it needs a bake."
 

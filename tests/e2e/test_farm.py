@@ -15,7 +15,7 @@ from rendered import FRAMES, SETTINGS, Shot, render
 from understudy.core.errors import JobError
 from understudy.core.progress import silent
 from understudy.farm import bundle
-from understudy.jobs.table import BundleJob
+from understudy.jobs.machine import BundleJob
 
 BIN = Path(sys.executable).parent
 

@@ -19,7 +19,7 @@ from understudy.core.errors import JobError, PlateError
 from understudy.core.progress import Failed, Warned
 from understudy.image.exr import read_image, write_image
 from understudy.image.frame import Box, Frame
-from understudy.jobs.table import PropagateJob
+from understudy.jobs.propagation import PropagateJob
 
 
 def test_a_keyframe_of_another_size(tmp_path):

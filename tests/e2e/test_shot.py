@@ -17,11 +17,13 @@ from understudy.face.track.store import Track, TrackedFace
 from understudy.image import colour
 from understudy.image.exr import read_image, read_metadata, write_image
 from understudy.image.frame import Box, FloatImage, Frame
-from understudy.jobs.table import ExtractJob, SwapJob, TrackJob, TrainJob
+from understudy.jobs.shots import ExtractJob, TrackJob
+from understudy.jobs.training import TrainJob
 from understudy.provenance import releases
 from understudy.shots import extract, track
 from understudy.swap import context, pipeline, recipe
-from understudy.swap.cache import Warm
+from understudy.swap.cache import RenderCache
+from understudy.swap.job import SwapJob
 from understudy.train import run as loop
 
 
@@ -135,7 +137,7 @@ def test_the_artists_own_matte_holds_the_face_out(tmp_path: Path, shot: Shot) ->
     roto[:, : width // 2] = 1.0
     for number in range(1, FRAMES + 1):
         write_image(tmp_path / f"roto.{number:04d}.exr", Frame.from_rgb(roto, colour_space="Raw"))
-    run(shot.job(tmp_path, matte_external=str(tmp_path / "roto.%04d.exr"), matte_hull=False, frames="1"))
+    run(shot.job(tmp_path, matte_roto=str(tmp_path / "roto.%04d.exr"), matte_hull=False, frames="1"))
     changed = (read_image(tmp_path / "out.0001.exr").pixels != plate.pixels).any(axis=-1)
     assert changed[:, : width // 2 - 2].any()
     assert not changed[:, width // 2 + 2 :].any()
@@ -144,7 +146,7 @@ def test_the_artists_own_matte_holds_the_face_out(tmp_path: Path, shot: Shot) ->
 def test_a_missing_matte_frame_costs_only_itself(tmp_path: Path, shot: Shot) -> None:
     roto = np.ones((8, 8, 3), np.float32)
     write_image(tmp_path / "roto.0002.exr", Frame.from_rgb(roto, colour_space="Raw"))
-    result, _ = run(shot.job(tmp_path, matte_external=str(tmp_path / "roto.%04d.exr")))
+    result, _ = run(shot.job(tmp_path, matte_roto=str(tmp_path / "roto.%04d.exr")))
     assert (result["written"], result["failed_frames"]) == (1, [1, 3])
 
 
@@ -216,7 +218,7 @@ def test_a_release_that_has_run_out_is_refused_before_anything_is_written(tmp_pa
 def test_a_warm_process_makes_the_same_frames_and_reads_and_draws_them_once(
     tmp_path: Path, shot: Shot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    warm, drawn, real = Warm(), [], context.draw
+    warm, drawn, real = RenderCache(), [], context.draw
 
     def counted(frame: Frame, face: TrackedFace, *rest: Any) -> Any:
         drawn.append(face.frame)
@@ -225,7 +227,7 @@ def test_a_warm_process_makes_the_same_frames_and_reads_and_draws_them_once(
     monkeypatch.setattr(context, "draw", counted)
     for feather in (5.0, 9.0):
         job = shot.job(tmp_path / f"{feather:g}", feather=feather)
-        pipeline.run(job, report=silent, settings=SETTINGS, warm=warm)
+        pipeline.run(job, report=silent, settings=SETTINGS, kept=warm)
     assert drawn == [1, 2, 3]
     assert warm.frames.nbytes == FRAMES * shot.plate().pixels.nbytes
     run(shot.job(tmp_path / "cold", feather=9.0))

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from small_frame import NEEDED, make, moment
-from understudy.jobs.table import SwapJob
 from understudy.swap import recipe
+from understudy.swap.job import SwapJob
 
 GOLDEN = Path(__file__).with_name("recipe.json")
 JOBS: dict[str, dict[str, Any]] = {

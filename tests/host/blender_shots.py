@@ -12,8 +12,8 @@ from understudy.core.progress import silent
 from understudy.core.settings import Settings
 from understudy.image.exr import read_image
 from understudy.image.frame import Frame
-from understudy.jobs.table import SwapJob
 from understudy.swap import pipeline
+from understudy.swap.job import SwapJob
 
 SETTINGS = Settings(models=Path("unused"), device="cpu", threads=1)
 FRAMES = 5

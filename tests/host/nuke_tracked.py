@@ -17,7 +17,7 @@ from understudy.face.detect.known import write_table
 from understudy.face.template import BASE
 from understudy.image.exr import write_image
 from understudy.image.frame import Frame
-from understudy.jobs.table import PointsJob, TrackJob
+from understudy.jobs.shots import PointsJob, TrackJob
 from understudy_nuke.plate import Raster
 
 SETTINGS = Settings(models=Path("unused"), device="cpu", threads=1)

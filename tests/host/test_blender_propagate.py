@@ -16,7 +16,7 @@ from understudy.core.progress import silent
 from understudy.core.settings import Settings
 from understudy.image.exr import read_image, write_image
 from understudy.image.frame import Box, FloatImage, Frame
-from understudy.jobs.table import PropagateJob
+from understudy.jobs.propagation import PropagateJob
 from understudy.propagate import run
 
 SETTINGS = Settings(models=Path("unused"), device="cpu", threads=1)

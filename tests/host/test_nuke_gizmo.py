@@ -19,7 +19,7 @@ from understudy.comp.merge import paste
 from understudy.face import align
 from understudy.image.exr import read_image
 from understudy.image.frame import Frame
-from understudy.jobs.table import SwapJob
+from understudy.swap.job import SwapJob
 from understudy_host.knobs import LIVE, TABS, knobs
 from understudy_nuke import gizmo, paint_gizmo
 
@@ -127,7 +127,7 @@ def test_every_user_knob_has_a_type_that_nuke_knows_a_label_and_words(any_group)
 def test_every_knob_of_the_job_table_is_there_with_its_range_and_default(reader, group):
     shown = {words[1]: words for words in group.declarations}
     for knob in knobs("swap"):
-        if knob.name in ("device", "matte_external"):
+        if knob.name in ("device", "matte_roto"):
             continue
         words = shown[knob.name]
         assert words[words.index("t") + 1].startswith(knob.tooltip)

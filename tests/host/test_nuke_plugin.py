@@ -19,8 +19,9 @@ from rendered import FRAMES, SETTINGS
 from understudy.core.progress import silent
 from understudy.face.track.store import Track
 from understudy.image.exr import read_image
-from understudy.jobs.table import SwapJob, parse_job
+from understudy.jobs.table import parse_job
 from understudy.swap import pipeline
+from understudy.swap.job import SwapJob
 from understudy_host.client import PROGRAM_VARIABLE
 from understudy_host.errors import HostError
 

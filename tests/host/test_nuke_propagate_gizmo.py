@@ -9,7 +9,8 @@ import pytest
 from nuke_pixels import Graph
 from nuke_script import Reader
 
-from understudy.jobs.table import PropagateJob, parse_job
+from understudy.jobs.propagation import PropagateJob
+from understudy.jobs.table import parse_job
 from understudy_host import jobs, sequence
 from understudy_host.knobs import knobs
 from understudy_nuke import propagate_gizmo

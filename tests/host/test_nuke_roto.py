@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from nuke_tracked import FRAMES, RASTER, REFERENCE, Script, fresh, in_nuke, moved_by, write_shot
 
-from understudy.jobs.table import TrackJob
+from understudy.jobs.shots import TrackJob
 from understudy_host.errors import HostError
 from understudy_nuke import roto, tracks
 

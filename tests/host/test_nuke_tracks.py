@@ -31,7 +31,7 @@ from nuke_tracked import (
 from understudy.app import verbs
 from understudy.core.progress import silent
 from understudy.face.track.store import Track
-from understudy.jobs.table import TrackJob
+from understudy.jobs.shots import TrackJob
 from understudy_host.errors import HostError
 from understudy_nuke import roto, tracks
 from understudy_nuke.plate import Raster, from_host

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from small_frame import NEEDED, make, moment
 from understudy.image.frame import Frame
 from understudy.jobs import keyframes
-from understudy.jobs.table import SwapJob
 from understudy.swap import recipe
 from understudy.swap.frame_data import NewFace
+from understudy.swap.job import SwapJob
 
 MATTES = ("learned", "destination", "hull", "occlusion", "box")
 thorough = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -21,7 +21,8 @@ from understudy.core.progress import silent
 from understudy.demo.shot import DemoShot
 from understudy.face.faceset.store import FaceSet
 from understudy.inference.model import LANDMARK_COUNT, Model
-from understudy.jobs.table import DemoJob, SwapJob
+from understudy.jobs.machine import DemoJob
+from understudy.swap.job import SwapJob
 from understudy.train.data.samples import load_bank
 
 

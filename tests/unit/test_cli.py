@@ -19,8 +19,10 @@ from understudy.app import cli, verbs
 from understudy.app.options import describe
 from understudy.core.errors import FaceError, ModelError, PlateError
 from understudy.core.progress import Cancelled, Failed, Progress, Reporter, Warned
+from understudy.jobs import schema
 from understudy.jobs.fields import Job
-from understudy.jobs.table import JOBS, SwapJob
+from understudy.jobs.table import VERBS
+from understudy.swap.job import SwapJob
 
 SWAP = ["swap", "--plate", "p.%04d.exr", "--track", "t.track", "--model", "m.onnx", "--output", "o.%04d.exr"]
 Runner = Callable[[Job, Reporter], dict[str, Any]]
@@ -33,7 +35,7 @@ def do(monkeypatch: pytest.MonkeyPatch) -> Callable[[Runner], list[Job]]:
     def install(runner: Runner) -> list[Job]:
         jobs: list[Job] = []
 
-        def dispatch(job: Job, report: Reporter, settings: object, warm: object) -> dict[str, Any]:
+        def dispatch(job: Job, report: Reporter, settings: object, kept: object) -> dict[str, Any]:
             jobs.append(job)
             return runner(job, report)
 
@@ -45,18 +47,18 @@ def do(monkeypatch: pytest.MonkeyPatch) -> Callable[[Runner], list[Job]]:
 
 def test_importing_the_command_line_imports_nothing_heavy() -> None:
     code = "import sys, understudy.app.cli; print([m for m in sys.argv[1:] if m in sys.modules])"
-    heavy = ["torch", "cv2", "onnxruntime", "numba", "numpy", "rich", "OpenImageIO", "av"]
+    heavy = ["torch", "cv2", "onnxruntime", "numba", "numpy", "rich", "OpenImageIO", "av", "pydantic"]
     child = subprocess.run([sys.executable, "-c", code, *heavy], capture_output=True, text=True, check=True)
     assert child.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("verb", [*JOBS, "doctor", "schema", "serve"])
+@pytest.mark.parametrize("verb", [*VERBS, "doctor", "schema", "serve"])
 def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main([verb, "--help"])
     assert ended.value.code == 0
     text = capsys.readouterr().out
-    for option in describe(JOBS[verb]) if verb in JOBS else ():
+    for option in describe(schema.job(verb)) if verb in VERBS else ():
         names = {option.flag, option.name.upper(), "{" + ",".join(option.choices) + "}"}
         assert any(name in text for name in names)
 
@@ -263,7 +265,7 @@ def test_a_wrong_machine_setting_is_named(
 
 def test_schema_prints_the_schema(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["schema"]) == 0
-    assert set(json.loads(capsys.readouterr().out)["jobs"]) == set(JOBS)
+    assert set(json.loads(capsys.readouterr().out)["jobs"]) == set(VERBS)
 
 
 def test_a_reader_that_leaves_early_is_no_error() -> None:
@@ -279,3 +281,18 @@ def test_models_lists_what_is_missing(
     assert cli.main(["models", "list", "yunet", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)["result"]
     assert [(row["name"], row["state"]) for row in result["models"]] == [("yunet", "missing")]
+
+
+def test_a_former_name_is_read_and_told_on_the_command_line_and_in_a_document(
+    do: Callable[[Runner], list[Job]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs = do(lambda job, report: {})
+    assert cli.main([*SWAP, "--matte-external", "roto.%04d.exr"]) == 0
+    document = tmp_path / "job.json"
+    document.write_text('{"matte_external": "roto.%04d.exr"}')
+    assert cli.main([*SWAP, "--job", str(document)]) == 0
+    assert [job.matte_roto for job in jobs if isinstance(job, SwapJob)] == ["roto.%04d.exr"] * 2
+    assert capsys.readouterr().err.count("matte_external is now called matte_roto") == 2
+    assert cli.main([*SWAP, "--job", str(document), "--matte-roto", "flag.%04d.exr"]) == 0
+    assert getattr(jobs[-1], "matte_roto", "") == "flag.%04d.exr"
+    assert cli.main([*SWAP, "--matte-external", "a.%04d.exr", "--matte-roto", "b.%04d.exr"]) == 2

@@ -11,7 +11,10 @@ from pydantic import ValidationError
 
 from understudy.app.options import describe
 from understudy.core.errors import JobError
-from understudy.jobs.table import JOBS, SwapJob, TrainJob, parse_job
+from understudy.jobs import schema
+from understudy.jobs.table import VERBS, job_class, parse_job
+from understudy.jobs.training import TrainJob
+from understudy.swap.job import SwapJob
 
 SWAP: dict[str, Any] = {"plate": "a.%04d.exr", "track": "a.track", "model": "m.onnx", "output": "o.%04d.exr"}
 TRAIN: dict[str, Any] = {
@@ -19,26 +22,26 @@ TRAIN: dict[str, Any] = {
     "source_faceset": "a.faceset",
     "destination_faceset": "b.faceset",
 }
-FIELDS = [(verb, name) for verb, job in JOBS.items() for name in job.model_fields]
+FIELDS = [(verb, name) for verb in VERBS for name in job_class(verb).model_fields]
 
 
 @pytest.mark.parametrize(("verb", "name"), FIELDS, ids=[f"{verb}.{name}" for verb, name in FIELDS])
 def test_every_field_has_one_sentence(verb: str, name: str) -> None:
-    sentence = JOBS[verb].model_fields[name].description or ""
+    sentence = job_class(verb).model_fields[name].description or ""
     assert sentence[:1].isupper() and sentence.endswith(".")
     assert "\n" not in sentence
 
 
 @pytest.mark.parametrize(("verb", "name"), FIELDS, ids=[f"{verb}.{name}" for verb, name in FIELDS])
 def test_every_number_has_a_range(verb: str, name: str) -> None:
-    option = next(option for option in describe(JOBS[verb]) if option.name == name)
+    option = next(option for option in describe(schema.job(verb)) if option.name == name)
     if option.kind in ("number", "whole number"):
         assert option.limits
 
 
-@pytest.mark.parametrize("verb", JOBS)
+@pytest.mark.parametrize("verb", VERBS)
 def test_every_job_has_a_sentence(verb: str) -> None:
-    assert (JOBS[verb].__doc__ or "").endswith(".")
+    assert (job_class(verb).__doc__ or "").endswith(".")
 
 
 def test_values_may_come_as_the_text_of_a_command_line() -> None:
@@ -102,7 +105,7 @@ def test_a_size_the_network_cannot_halve_is_refused() -> None:
 def test_an_unknown_verb_lists_the_known_ones() -> None:
     with pytest.raises(JobError) as caught:
         parse_job("deepfake", {})
-    assert all(verb in caught.value.fix for verb in JOBS)
+    assert all(verb in caught.value.fix for verb in VERBS)
 
 
 @given(

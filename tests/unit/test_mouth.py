@@ -20,9 +20,9 @@ from understudy.face.template import BASE
 from understudy.face.track.smooth import TrackedFace
 from understudy.image.frame import FloatImage, Frame
 from understudy.inference.model import Model, Swapped
-from understudy.jobs.table import SwapJob
 from understudy.swap import colour_statistics, context, merging, recipe
 from understudy.swap.frame_data import Moment
+from understudy.swap.job import SwapJob
 
 SIZE = 128
 

@@ -24,7 +24,7 @@ from understudy.face.track.correct import follow_moved
 from understudy.face.track.store import Track, TrackedFace
 from understudy.image.exr import write_image
 from understudy.image.frame import Frame
-from understudy.jobs.table import PointsJob, TrackJob
+from understudy.jobs.shots import PointsJob, TrackJob
 from understudy.shots import points
 
 SETTINGS = Settings(models=Path("unused"), device="cpu", threads=1)

@@ -19,7 +19,7 @@ from understudy.core.settings import Settings
 from understudy.image.exr import write_image
 from understudy.image.frame import Box, FloatImage, Frame
 from understudy.image.plate import open_plate
-from understudy.jobs.table import ScoreJob
+from understudy.jobs.shots import ScoreJob
 from understudy.quality import measures, registration, score, sheet
 from understudy.quality.figures import FIGURES, score_rows
 

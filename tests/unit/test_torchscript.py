@@ -23,7 +23,7 @@ from understudy.face.track.store import Track
 from understudy.image.exr import read_image, write_image
 from understudy.image.frame import Frame
 from understudy.inference.model import Model, card_path, read_card
-from understudy.jobs.table import ExportJob
+from understudy.jobs.training import ExportJob
 from understudy.train.checkpoints import model_folder, store
 from understudy.train.export import onnx as export
 from understudy.train.export import torchscript

@@ -19,7 +19,7 @@ from understudy.core.settings import Settings
 from understudy.face.faceset.store import FaceSet
 from understudy.face.landmarks import MIRROR
 from understudy.inference.model import Model, read_card
-from understudy.jobs.table import ExportJob
+from understudy.jobs.training import ExportJob
 from understudy.train import run, step
 from understudy.train.checkpoints import model_folder, store
 from understudy.train.data import samples

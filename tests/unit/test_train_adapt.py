@@ -12,7 +12,7 @@ from understudy.core.errors import JobError
 from understudy.core.progress import silent
 from understudy.face.faceset.store import FaceSet
 from understudy.inference.model import Model
-from understudy.jobs.table import AdaptJob, ExportJob, TrainJob
+from understudy.jobs.training import AdaptJob, ExportJob, TrainJob
 from understudy.train import adapt
 from understudy.train import run as loop
 from understudy.train.checkpoints import model_folder, store

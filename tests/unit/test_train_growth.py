@@ -15,7 +15,7 @@ from small_training import SETTINGS, job, make_sets, resume
 from understudy.core.errors import JobError
 from understudy.core.progress import silent
 from understudy.inference.model import Model
-from understudy.jobs.table import ExportJob
+from understudy.jobs.training import ExportJob
 from understudy.train import run
 from understudy.train.export import onnx
 from understudy.train.networks import autoencoder, growth

@@ -18,7 +18,7 @@ from small_training import SETTINGS, make_sets, resume
 from understudy.core.errors import FaceError, TrainingError
 from understudy.core.progress import Event, Progress, Warned, silent
 from understudy.face.faceset.store import FaceSet
-from understudy.jobs.table import TrainJob
+from understudy.jobs.training import TrainJob
 from understudy.train import run
 from understudy.train import state as study
 from understudy.train.checkpoints import store

@@ -12,7 +12,7 @@ from small_training import SETTINGS, job, make_faceset, make_sets, resume
 from understudy.core.errors import JobError, TrainingError
 from understudy.core.progress import Event, Warned, silent
 from understudy.inference.model import Model
-from understudy.jobs.table import ExportJob, TrainJob
+from understudy.jobs.training import ExportJob, TrainJob
 from understudy.train import run as loop
 from understudy.train.checkpoints import model_folder, store
 from understudy.train.export import onnx

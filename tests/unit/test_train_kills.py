@@ -20,7 +20,7 @@ from understudy.train.checkpoints import store
 SCRIPT = """
 import sys, time
 from small_training import SETTINGS
-from understudy.jobs.table import TrainJob
+from understudy.jobs.training import TrainJob
 from understudy.core.progress import silent
 from understudy.train import run
 

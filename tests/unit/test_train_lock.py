@@ -14,7 +14,7 @@ import pytest
 from small_training import SETTINGS, job, make_sets
 from understudy.core.errors import JobError, TrainingError
 from understudy.core.progress import Event, Progress, silent
-from understudy.jobs.table import ExportJob
+from understudy.jobs.training import ExportJob
 from understudy.train import run
 from understudy.train.checkpoints import lock
 from understudy.train.export import onnx

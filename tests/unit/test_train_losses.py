@@ -11,7 +11,7 @@ from torch.nn import functional
 import two_performers
 from small_training import job, make_sets, resume
 from understudy.core.progress import silent
-from understudy.jobs.table import TrainJob
+from understudy.jobs.training import TrainJob
 from understudy.train import gradients, step
 from understudy.train.data import samples
 from understudy.train.losses import terms

@@ -23,7 +23,7 @@ from understudy.train.validation import preview, validator
 TIGHT = """
 import resource, sys
 from small_training import SETTINGS
-from understudy.jobs.table import TrainJob
+from understudy.jobs.training import TrainJob
 from understudy.core.progress import Warned
 from understudy.train import run
 

@@ -18,7 +18,7 @@ from understudy.core.errors import JobError, TrainingError
 from understudy.core.progress import Cancelled, Event, Progress, Warned, silent
 from understudy.face.faceset.store import FaceSet
 from understudy.inference.model import Model
-from understudy.jobs.table import ExportJob, RefineJob
+from understudy.jobs.training import ExportJob, RefineJob
 from understudy.train import refine, refining
 from understudy.train import run as loop
 from understudy.train.checkpoints import lock, refiners, store

@@ -13,7 +13,7 @@ import small_training
 from small_training import SETTINGS, make_sets, resume
 from understudy.core.errors import JobError, TrainingError
 from understudy.core.progress import Cancelled, Event, Progress, Warned, silent
-from understudy.jobs.table import TrainJob
+from understudy.jobs.training import TrainJob
 from understudy.train import run
 from understudy.train.checkpoints import base_weights, store
 from understudy.train.export import onnx

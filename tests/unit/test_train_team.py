@@ -17,7 +17,7 @@ import torch
 from small_training import SCRIPT, SETTINGS, job, make_sets, resume
 from understudy.core.errors import JobError
 from understudy.core.progress import silent
-from understudy.jobs.table import TrainJob
+from understudy.jobs.training import TrainJob
 from understudy.train import run as loop
 from understudy.train.checkpoints import model_folder, store
 from understudy.train.hardware import process_group

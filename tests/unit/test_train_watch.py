@@ -14,7 +14,7 @@ import small_training
 from small_training import SETTINGS, make_sets, resume
 from understudy.core.errors import TrainingError
 from understudy.core.progress import Event, Warned, silent
-from understudy.jobs.table import TrainJob
+from understudy.jobs.training import TrainJob
 from understudy.train import divergence, gradients, run, step
 from understudy.train.checkpoints import store
 from understudy.train.divergence import Watch

@@ -12,7 +12,7 @@ import pytest
 from understudy.image.exr import write_image
 from understudy.image.frame import Frame
 from understudy.image.plate import open_plate
-from understudy.swap.cache import Warm
+from understudy.swap.cache import RenderCache
 
 
 def write(folder: Path, number: int, value: float) -> None:
@@ -28,7 +28,7 @@ def plate(tmp_path: Path) -> str:
 
 
 def test_a_frame_is_read_once_and_cannot_be_changed(plate: str) -> None:
-    warm = Warm()
+    warm = RenderCache()
     with closing(open_plate(plate)) as opened:
         first = warm.frame(opened, 2, None)
         assert warm.frame(opened, 2, None) is first
@@ -37,7 +37,7 @@ def test_a_frame_is_read_once_and_cannot_be_changed(plate: str) -> None:
 
 
 def test_a_frame_that_was_rendered_again_is_read_again(plate: str, tmp_path: Path) -> None:
-    warm = Warm()
+    warm = RenderCache()
     with closing(open_plate(plate)) as opened:
         assert warm.frame(opened, 2, None).pixels[0, 0, 0] == 2.0
         write(tmp_path, 2, 7.0)
@@ -48,7 +48,7 @@ def test_a_frame_that_was_rendered_again_is_read_again(plate: str, tmp_path: Pat
 def test_the_oldest_frames_go_when_the_room_is_full(plate: str) -> None:
     with closing(open_plate(plate)) as opened:
         one = opened.read(1).pixels.nbytes
-        warm = Warm(frame_bytes=2 * one)
+        warm = RenderCache(frame_bytes=2 * one)
         kept = [warm.frame(opened, number, None) for number in (1, 2, 1, 3)]
         assert warm.frames.nbytes == 2 * one
         assert warm.frame(opened, 1, None) is kept[0]
@@ -56,7 +56,7 @@ def test_the_oldest_frames_go_when_the_room_is_full(plate: str) -> None:
 
 
 def test_another_colour_space_is_another_frame(plate: str) -> None:
-    warm = Warm()
+    warm = RenderCache()
     with closing(open_plate(plate)) as opened:
         first = warm.frame(opened, 1, None)
     with closing(open_plate(plate, colour_space="ACES2065-1")) as opened:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from understudy.app import worker
-from understudy.jobs.table import JOBS
+from understudy.jobs.table import VERBS
 
 SECONDS = 60
 
@@ -24,7 +24,7 @@ SLOW_WORKER = """
 import os, signal, time
 from understudy.app import cli, verbs
 from understudy.core.errors import PlateError
-from understudy.jobs.table import DemoJob
+from understudy.jobs.machine import DemoJob
 from understudy.core.progress import Finished, Progress
 real = verbs._dispatch
 def dispatch(job, report, settings, warm):
@@ -118,13 +118,13 @@ def test_hello_names_version_protocol_and_verbs(host: Host) -> None:
     answer = host.answer()
     assert answer["id"] == 1
     assert answer["result"]["protocol"] == worker.PROTOCOL
-    assert answer["result"]["verbs"] == list(JOBS)
+    assert answer["result"]["verbs"] == list(VERBS)
     assert answer["result"]["pid"] == host.child.pid
 
 
 def test_schema_holds_every_verb(host: Host) -> None:
     host.ask("schema", "s")
-    assert set(host.answer()["result"]["jobs"]) == set(JOBS)
+    assert set(host.answer()["result"]["jobs"]) == set(VERBS)
 
 
 def test_garbage_is_refused_and_the_worker_goes_on(host: Host) -> None:

@@ -1,6 +1,6 @@
-"""`understudy VERB`: the command line, built from the job table. The only file that exits.
+"""`understudy VERB`: the command line, built from the packaged schema. The only file that exits.
 
-Everything heavy is imported by the verb that needs it, so that `understudy --help` answers at once.
+Everything heavy, pydantic included, is imported by the verb that needs it, so that help answers at once.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from understudy import __version__
 from understudy.app.options import add_options, given_values, missing_flags
 from understudy.core.errors import JobError, UnderstudyError
-from understudy.core.progress import Cancelled, Event, Failed, Finished, Reporter
+from understudy.core.progress import Cancelled, Event, Failed, Finished, Reporter, Warned
 from understudy.core.settings import Settings
-from understudy.jobs.table import JOBS, parse_job
+from understudy.jobs import schema
+from understudy.jobs.table import VERBS, parse_job, with_present_names
 
 if TYPE_CHECKING:
     from understudy.app.console import Display
@@ -101,11 +102,12 @@ def build_parser() -> Parser:
     parser = Parser(prog="understudy", description="Face replacement for compositors.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"understudy {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for verb, job in JOBS.items():
-        sentence = (job.__doc__ or "").partition("\n")[0]
+    for verb in VERBS:
+        fields = schema.job(verb)
+        sentence = fields["description"].partition("\n")[0]
         verb_parser = verbs.add_parser(verb, help=sentence, description=sentence, allow_abbrev=False)
         verb_parser.set_defaults(command=_run_job, verb=verb)
-        add_options(verb_parser, verb, job)
+        add_options(verb_parser, verb, fields)
         verb_parser.add_argument("--job", dest="_document", type=Path, metavar="FILE.json", help=_JOB_HELP)
         verb_parser.add_argument("--json", dest="_json", action="store_true", help=_JSON_HELP)
     doctor = verbs.add_parser("doctor", help=_DOCTOR_HELP, description=_DOCTOR_HELP, allow_abbrev=False)
@@ -113,8 +115,8 @@ def build_parser() -> Parser:
         "--json", dest="_json", action="store_true", help="tell the checks as one JSON object"
     )
     doctor.set_defaults(command=_doctor)
-    schema = verbs.add_parser("schema", help=_SCHEMA_HELP, description=_SCHEMA_HELP, allow_abbrev=False)
-    schema.set_defaults(command=_schema)
+    printed = verbs.add_parser("schema", help=_SCHEMA_HELP, description=_SCHEMA_HELP, allow_abbrev=False)
+    printed.set_defaults(command=_schema)
     serve = verbs.add_parser("serve", help=_SERVE_HELP, description=_SERVE_HELP, allow_abbrev=False)
     serve.set_defaults(command=_serve)
     return parser
@@ -130,16 +132,26 @@ _SERVE_HELP = "Serve jobs to a host program: JSON-RPC 2.0, one object a line, ov
 def _run_job(arguments: argparse.Namespace) -> int:
     verb: str = arguments.verb
     document = _read_document(arguments._document) if arguments._document else {}
-    values = {**document, **given_values(arguments, JOBS[verb])}
-    if missing := missing_flags(values, JOBS[verb]):
+    fields = schema.job(verb)
+    warnings: list[str] = []
+    # Each by itself: a flag under a new name lies on top of a document under the former one.
+    parts = (document, given_values(arguments, fields))
+    values = {
+        name: value
+        for part in parts
+        for name, value in with_present_names(verb, part, warnings.append).items()
+    }
+    if missing := missing_flags(values, fields):
         raise JobError(f"{verb} needs {', '.join(missing)}.", fix=f"see `understudy {verb} --help`")
-    job = parse_job(verb, values)
     settings = _settings()
+    job = parse_job(verb, values)
 
     from understudy.app import verbs
     from understudy.app.console import open_display
 
     display = open_display(as_json=arguments._json)
+    for message in warnings:
+        display(Warned(message))
     with Stop() as stop:
         try:
             result = verbs.run(job, report=stop.listen(display), settings=settings)
@@ -174,9 +186,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 
 def _schema(arguments: argparse.Namespace) -> int:
-    from understudy.app import generate
-
-    print(generate.schema_text(), end="")
+    print(schema.text(), end="")
     return 0
 
 

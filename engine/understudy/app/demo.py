@@ -17,10 +17,13 @@ from understudy.core.progress import Event, Finished, Reporter
 from understudy.core.settings import Settings
 from understudy.demo import shot as demo_shot
 from understudy.jobs.fields import Job
-from understudy.jobs.table import DemoJob, ExportJob, ExtractJob, ScoreJob, SwapJob, TrackJob, TrainJob
+from understudy.jobs.machine import DemoJob
+from understudy.jobs.shots import ExtractJob, ScoreJob, TrackJob
+from understudy.jobs.training import ExportJob, TrainJob
 from understudy.quality import identity, score
 from understudy.shots import extract, track
 from understudy.swap import pipeline
+from understudy.swap.job import SwapJob
 from understudy.train import run as training
 from understudy.train.checkpoints import model_folder, store
 from understudy.train.export import onnx

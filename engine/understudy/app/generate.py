@@ -1,4 +1,4 @@
-"""Writes what is generated from the job table: `python -m understudy.app.generate`, with --check to compare.
+"""Writes what is generated from the jobs: `python -m understudy.app.generate`, with --check to compare.
 
 The files lie in the repository, so this runs in a checkout; an installed engine gives the same schema by
 `understudy schema`.
@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from understudy.app.options import Option, describe
+from understudy.app.options import Option, describe, groups
 from understudy.core import atomic
-from understudy.jobs.table import JOBS
+from understudy.jobs.table import VERBS, job_class
 
 ROOT = Path(__file__).resolve().parents[3]
 SCHEMA_VERSION = 1
 
 _HEADER = """# The jobs
 
-<!-- Written by `make generate` from engine/understudy/jobs/table.py; edit the table there. -->
+<!-- Written by `make generate` from the jobs that engine/understudy/jobs/table.py names; edit them there. -->
 
 Every option below is a flag of `understudy VERB`, a field of a job document (`--job FILE.json`) and a
 parameter of the worker. Flags lie on top of the document.
@@ -31,7 +32,7 @@ def schema_document() -> dict[str, Any]:
     """The JSON schema of every verb's job, under the verb's name."""
     return {
         "schema_version": SCHEMA_VERSION,
-        "jobs": {verb: job.model_json_schema() for verb, job in JOBS.items()},
+        "jobs": {verb: job_class(verb).model_json_schema() for verb in VERBS},
     }
 
 
@@ -42,13 +43,15 @@ def schema_text() -> str:
 
 def page_text() -> str:
     """The page docs/jobs.md."""
-    return "\n".join([_HEADER, *(_section(verb) for verb in JOBS)])
+    jobs = schema_document()["jobs"]
+    return "\n".join([_HEADER, *(_section(verb, schema) for verb, schema in jobs.items())])
 
 
 def generated_files() -> dict[Path, str]:
     """What each generated file must hold, by its path in the repository."""
     return {
         Path("docs/jobs.md"): page_text(),
+        Path("engine/understudy/jobs/schema.json"): schema_text(),
         Path("plugin/understudy_host/job_schema.json"): schema_text(),
     }
 
@@ -87,11 +90,16 @@ def _holds(path: Path, text: str) -> bool:
         return False
 
 
-def _section(verb: str) -> str:
-    job = JOBS[verb]
-    rows = [_row(option) for option in describe(job)]
+def _section(verb: str, schema: Mapping[str, Any]) -> str:
+    parts = [f"## {verb}", "", str(schema["description"]), ""]
+    by_stage = "stages" in schema
     head = ["| option | what it does | values | default |", "|---|---|---|---|"]
-    return "\n".join([f"## {verb}", "", f"{job.__doc__}", "", *head, *rows, ""])
+    if not by_stage:
+        return "\n".join([*parts, *head, *(_row(option) for option in describe(schema)), ""])
+    for name, sentence, options in groups(schema):
+        parts += [f"### {verb}: {name}", ""] + ([sentence, ""] if sentence else [])
+        parts += [*head, *(_row(option) for option in options), ""]
+    return "\n".join(parts)
 
 
 def _row(option: Option) -> str:
@@ -101,6 +109,7 @@ def _row(option: Option) -> str:
     values = ", ".join(part for part in (words, option.unit, option.limits) if part)
     default = "needed" if option.required else f"`{option.default}`" if option.default else "–"
     also = f" Also `{option.also}`." if option.also else ""
+    also += "".join(f" Formerly `{name}`." for name in option.formerly)
     return f"| `{option.name}` | {option.sentence}{also} | {values} | {default} |"
 
 

@@ -1,4 +1,4 @@
-"""A verb's options, read off the job table: what the command line, its help and the docs page share."""
+"""A verb's options, read off its job's schema: what the command line, its help and the docs page share."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-from pydantic import BaseModel
 
 POSITIONALS = {"models": ("action", "name")}
 """Fields that read better without a flag: `understudy models fetch yunet`."""
@@ -28,6 +26,9 @@ class Option:
         unit: The unit, empty when there is none.
         limits: The range in words, empty when there is none.
         also: Another flag that says the same, empty when there is none.
+        formerly: Names of earlier releases.
+        stage: Of a swap: the stage that declares it; empty for all else.
+        is_open: An installed package may add words to the choice; the job checks them.
     """
 
     name: str
@@ -40,6 +41,9 @@ class Option:
     unit: str
     limits: str
     also: str
+    formerly: tuple[str, ...]
+    stage: str
+    is_open: bool
 
     @property
     def flag(self) -> str:
@@ -48,8 +52,13 @@ class Option:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """The flag, and the other one that means it."""
+        """The flag, and the other ones that mean it."""
         return (self.flag, self.also) if self.also else (self.flag,)
+
+    @property
+    def former_flags(self) -> tuple[str, ...]:
+        """Flags of earlier releases: they are read, and not shown."""
+        return tuple("--" + name.replace("_", "-") for name in self.formerly)
 
     @property
     def help(self) -> str:
@@ -61,9 +70,8 @@ class Option:
         return f"{self.sentence} ({told})" if told else self.sentence
 
 
-def describe(job: type[BaseModel]) -> tuple[Option, ...]:
-    """The options of a job model, in the order of its fields, required ones first."""
-    schema = job.model_json_schema()
+def describe(schema: Mapping[str, Any]) -> tuple[Option, ...]:
+    """The options of a job, in the order of its schema, required ones first."""
     required = schema.get("required", [])
     options = [
         _option(name, {**field, **_sole_type(field)}, required=name in required)
@@ -72,46 +80,68 @@ def describe(job: type[BaseModel]) -> tuple[Option, ...]:
     return tuple(sorted(options, key=lambda option: not option.required))
 
 
-def add_options(parser: argparse.ArgumentParser, verb: str, job: type[BaseModel]) -> None:
+def groups(schema: Mapping[str, Any]) -> list[tuple[str, str, list[Option]]]:
+    """A job's options in groups, each with its name and a sentence: needed, optional, and a group a stage."""
+    options = describe(schema)
+    found = [
+        ("needed", "", [option for option in options if option.required]),
+        ("optional", "", [option for option in options if not (option.required or option.stage)]),
+    ]
+    for stage in schema.get("stages", ()):
+        mine = [option for option in options if option.stage == stage["name"]]
+        found.append((stage["name"], stage["sentence"], mine))
+    return [group for group in found if group[2]]
+
+
+def add_options(parser: argparse.ArgumentParser, verb: str, schema: Mapping[str, Any]) -> None:
     """Give a verb's parser its flags; a flag that is not given leaves no trace in the namespace."""
-    needed = parser.add_argument_group("needed")
-    optional = parser.add_argument_group("optional")
-    for option in describe(job):
-        group = needed if option.required else optional
-        text = option.help.replace("%", "%%")
-        if option.name in POSITIONALS.get(verb, ()):
-            # No `choices` here: argparse would hold the absent default against them. The job checks it.
-            words = f"{{{','.join(option.choices)}}}" if option.choices else option.name.upper()
-            parser.add_argument(option.name, nargs="?", default=argparse.SUPPRESS, metavar=words, help=text)
-        elif option.kind == "switch":
-            group.add_argument(
-                option.flag, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=text
-            )
-        else:
-            group.add_argument(
-                *option.flags,
-                dest=option.name,
-                default=argparse.SUPPRESS,
-                choices=option.choices or None,
-                nargs=option.count if option.count > 1 else None,
-                metavar=_metavar(option),
-                help=text,
-            )
+    for name, sentence, options in groups(schema):
+        group = parser.add_argument_group(name, sentence or None)
+        for option in options:
+            if option.name in POSITIONALS.get(verb, ()):
+                # No `choices` here: argparse would hold the absent default against them. The job checks it.
+                words = f"{{{','.join(option.choices)}}}" if option.choices else option.name.upper()
+                parser.add_argument(
+                    option.name, nargs="?", default=argparse.SUPPRESS, metavar=words, help=_escaped(option)
+                )
+            else:
+                _add_flag(group, option)
 
 
-def given_values(arguments: argparse.Namespace, job: type[BaseModel]) -> dict[str, Any]:
+def _add_flag(group: argparse._ActionsContainer, option: Option) -> None:
+    if option.kind == "switch":
+        kind: dict[str, Any] = {"action": argparse.BooleanOptionalAction}
+    else:
+        kind = {
+            "choices": None if option.is_open else option.choices or None,
+            "nargs": option.count if option.count > 1 else None,
+            "metavar": _metavar(option),
+        }
+    group.add_argument(
+        *option.flags, dest=option.name, default=argparse.SUPPRESS, help=_escaped(option), **kind
+    )
+    for flag, name in zip(option.former_flags, option.formerly, strict=True):
+        group.add_argument(flag, dest=name, default=argparse.SUPPRESS, help=argparse.SUPPRESS, **kind)
+
+
+def _escaped(option: Option) -> str:
+    return option.help.replace("%", "%%")
+
+
+def given_values(arguments: argparse.Namespace, schema: Mapping[str, Any]) -> dict[str, Any]:
     """The job fields that were given on the command line, still as text."""
-    return {name: value for name, value in vars(arguments).items() if name in job.model_fields}
+    names = {name for option in describe(schema) for name in (option.name, *option.formerly)}
+    return {name: value for name, value in vars(arguments).items() if name in names}
 
 
-def missing_flags(values: Mapping[str, Any], job: type[BaseModel]) -> tuple[str, ...]:
+def missing_flags(values: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[str, ...]:
     """The flags of the required fields that have no value yet."""
-    return tuple(o.flag for o in describe(job) if o.required and o.name not in values)
+    return tuple(o.flag for o in describe(schema) if o.required and o.name not in values)
 
 
 def _metavar(option: Option) -> str | tuple[str, ...] | None:
     if option.choices:
-        return None
+        return f"{{{','.join(option.choices)}}}" if option.is_open else None
     if option.count > 1:
         return ("LEFT", "TOP", "RIGHT", "BOTTOM") if option.count == 4 else ("N",) * option.count
     return {"text": "TEXT", "path": "PATH", "whole number": "N", "number": "X", "JSON": "JSON"}[option.kind]
@@ -141,6 +171,9 @@ def _option(name: str, field: Mapping[str, Any], *, required: bool) -> Option:
         unit=str(field.get("unit", "")),
         limits=_limits(field),
         also=str(field.get("also", "")),
+        formerly=tuple(field.get("formerly", ())),
+        stage=str(field.get("stage", "")),
+        is_open="entry_points" in field,
     )
 
 

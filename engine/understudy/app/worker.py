@@ -29,12 +29,13 @@ from dataclasses import asdict, dataclass, field
 from typing import IO, Any, NoReturn
 
 from understudy import __version__
-from understudy.app import generate, verbs
+from understudy.app import verbs
 from understudy.core.errors import HostError, UnderstudyError
-from understudy.core.progress import Cancelled, Event, Finished, Reporter
+from understudy.core.progress import Cancelled, Event, Finished, Reporter, Warned
 from understudy.core.settings import Settings
+from understudy.jobs import schema
 from understudy.jobs.fields import Job
-from understudy.jobs.table import JOBS, parse_job
+from understudy.jobs.table import VERBS, parse_job
 
 PROTOCOL = 1
 LONGEST_LINE = 1_000_000
@@ -66,6 +67,7 @@ class Run:
 
     identifier: Identifier
     job: Job
+    warnings: list[str] = field(default_factory=list)
     cancelled: threading.Event = field(default_factory=threading.Event)
 
 
@@ -79,7 +81,7 @@ class Worker:
         self._requests = requests
         self._replies = replies
         self._settings = settings
-        self._warm: verbs.Warm = {}
+        self._kept: verbs.Kept = {}
         self._writing = threading.Lock()
         self._waiting: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
         self._runs: dict[Identifier, Run] = {}
@@ -140,9 +142,9 @@ class Worker:
         match method:
             case "hello":
                 facts = {"version": __version__, "protocol": PROTOCOL, "pid": os.getpid()}
-                return {**facts, "verbs": list(JOBS)}
+                return {**facts, "verbs": list(VERBS)}
             case "schema":
-                return generate.schema_document()
+                return schema.document()
             case "run":
                 self._enqueue(parameters, identifier)
                 return None
@@ -163,7 +165,8 @@ class Worker:
         verb, values = parameters.get("verb"), parameters.get("job", {})
         if not isinstance(verb, str) or not isinstance(values, dict):
             raise Refusal(INVALID_PARAMS, "A run takes a verb (text) and a job (object).")
-        run = Run(identifier, parse_job(verb, values))
+        warnings: list[str] = []
+        run = Run(identifier, parse_job(verb, values, warn=warnings.append), warnings)
         self._runs[identifier] = run
         self._waiting.put(run)
 
@@ -188,7 +191,10 @@ class Worker:
         try:
             if run.cancelled.is_set():
                 raise Cancelled
-            result = verbs.run(run.job, report=self._reporter(run), settings=self._settings, warm=self._warm)
+            report = self._reporter(run)
+            for message in run.warnings:
+                report(Warned(message))
+            result = verbs.run(run.job, report=report, settings=self._settings, kept=self._kept)
         except Cancelled:
             failure = Refusal(CANCELLED, "The run was cancelled; what is finished is kept.")
         except UnderstudyError as error:

@@ -16,9 +16,12 @@ from typing import Any
 
 from understudy.core import atomic
 from understudy.core.errors import JobError, PlateError
-from understudy.core.progress import Finished, Reporter
+from understudy.core.progress import Finished, Reporter, Warned
 from understudy.core.settings import Settings
-from understudy.jobs.table import BundleJob, SwapJob, parse_job
+from understudy.jobs.machine import BundleJob
+from understudy.jobs.schema import paths_of
+from understudy.jobs.table import parse_job
+from understudy.swap.job import SwapJob
 
 SPECIFICATION = "jobtemplate-2023-09"
 # Farms let a name be this long, and show it.
@@ -32,7 +35,7 @@ def run(job: BundleJob, *, report: Reporter, settings: Settings) -> dict[str, An
         JobError: the document is no swap job, names no frames, or its files are named relative to somewhere.
         PlateError: the folder cannot be written.
     """
-    swap = _read(job.document)
+    swap = _read(job.document, report)
     frames = job.frames or swap.frames
     if not frames:
         raise JobError("The job names no frames.", where=job.document, fix="give frames, such as 1001-1100")
@@ -103,16 +106,16 @@ def _range(frames: str) -> str:
     return re.sub(r"x(\d+)", r":\1", frames.replace(" ", ""))
 
 
-def _read(path: Path) -> SwapJob:
+def _read(path: Path, report: Reporter) -> SwapJob:
     try:
         document = json.loads(path.read_bytes())
     except (OSError, ValueError) as exc:
         raise JobError("The job document cannot be read.", where=path, fix="write it again") from exc
     if not isinstance(document, dict):
         raise JobError("The job document is no JSON object.", where=path, fix="write it again")
-    job = parse_job("swap", document)
+    job = parse_job("swap", document, warn=lambda message: report(Warned(message)))
     assert isinstance(job, SwapJob)
-    for name in ("plate", "track", "model", "output", "matte_external"):
+    for name in paths_of("swap"):
         value = getattr(job, name)
         if value is not None and not Path(value).is_absolute():
             raise JobError(

@@ -1,4 +1,7 @@
-"""What the jobs' fields are made of: types with ranges and units, and the fields that several verbs share."""
+"""What the jobs' fields are made of: types with ranges and units, and the fields that several verbs share.
+
+What a field tells beyond its type (`unit`, `affects` and so on) is listed in schema.py.
+"""
 
 from __future__ import annotations
 
@@ -8,33 +11,30 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from understudy.jobs.keyframes import moving, stepping
-
 Detector = Literal["auto", "fan", "yunet", "known"]
 CoverageName = Literal["half", "full", "whole_face", "head"]
-MatteMode = Literal["product", "minimum", "maximum", "difference"]
-ColourMethod = Literal[
-    "none",
-    "mean",
-    "mean_std",
-    "reinhard",
-    "linear",
-    "monge_kantorovich",
-    "histogram",
-    "iterative",
-    "sliced",
-]
-MatteUnit = Literal["percent", "pixels"]
-MergeMode = Literal["over", "multiband", "gradient"]
 Compression = Literal["zips", "zip", "piz", "none"]
 Precision = Literal["fp32", "fp16"]
-FACE = "percent of the aligned face's edge"
-MATTE = "percent of the aligned face's edge, or pixels"
 
 
 def unit(name: str) -> dict[str, Any]:
     """What a field's schema says of its unit."""
     return {"unit": name}
+
+
+def affects(what: Literal["input", "file", "place", "run"], *, knob: bool = True) -> Any:
+    """What a field changes where it is not the pixels by its value; schema.py says what each word means.
+
+    Args:
+        what: `input`, `file`, `place` or `run`.
+        knob: Whether a host shows it; False where the host decides the value itself.
+    """
+    return Field(json_schema_extra={"affects": what, **({} if knob else {"knob": False})})
+
+
+def hidden() -> Any:
+    """Marks a field that the host decides itself: no knob."""
+    return Field(json_schema_extra={"knob": False})
 
 
 def as_minutes(value: Any) -> Any:
@@ -58,15 +58,12 @@ RunMinutes = Annotated[
     BeforeValidator(as_minutes),
 ]
 Percent = Annotated[float, Field(ge=0, le=100, json_schema_extra=unit("percent"))]
-# Fields that a keyframe may move: what the artist sees at once.
-Share = Annotated[float, moving(0, 100, "percent")]
-Signed = Annotated[float, moving(-100, 100, "percent")]
-SignedOfFace = Annotated[float, moving(-50, 50, FACE)]
-OfMatte = Annotated[float, moving(0, 200, MATTE)]
-SignedOfMatte = Annotated[float, moving(-200, 200, MATTE)]
-Switch = Annotated[bool, stepping()]
-Turn = Annotated[float, moving(-45, 45, "degrees")]
-Scale = Annotated[float, moving(50, 200, "percent")]
+# What all verbs that read or write frames share.
+Plate = Annotated[str, affects("input", knob=False)]
+Frames = Annotated[str | None, affects("run", knob=False)]
+Output = Annotated[str, affects("place", knob=False)]
+Packing = Annotated[Compression, affects("file", knob=False)]
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
 class Job(BaseModel):
@@ -84,9 +81,9 @@ class Job(BaseModel):
 class PlateFields(Job):
     """Where frames come from."""
 
-    plate: str
+    plate: Plate
     """Plate to read: a video, or an image sequence such as plate.%04d.exr, plate.####.exr, plate.@@@@.exr."""
-    frames: str | None = None
+    frames: Frames = None
     """Frames to process, such as 1001-1100, 1001-1100x2 or 1001,1005; all when left out."""
     colour_space: str | None = None
     """Colour space of the plate by its OCIO name; by the file's header or type when left out."""

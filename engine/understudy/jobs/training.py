@@ -1,4 +1,4 @@
-"""The jobs that train a model and export it: a part of the job table (job.py), which says what a field is."""
+"""The jobs that train a model and export it: what a field tells is listed in schema.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from understudy.jobs.fields import Job, Percent, Precision, RunMinutes, unit
+from understudy.jobs.fields import Job, Percent, Precision, RunMinutes, affects, unit
 
 
 class RunFields(Job):
@@ -143,5 +143,5 @@ class ExportJob(Job):
     """Identity that goes in when a swap names none; the one trained last when left out."""
     refine: bool = False
     """Put what refiners were trained into the file, which then takes and draws faces of twice the size."""
-    output: Path | None = None
+    output: Annotated[Path | None, affects("place", knob=False)] = None
     """File to write; in the model folder as export/swap_fp32.onnx or export/swap_refined.pt when left out."""

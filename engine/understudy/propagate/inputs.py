@@ -18,7 +18,7 @@ from understudy.face.track.store import Track
 from understudy.image import colour
 from understudy.image.frame import Box, FloatImage, Frame
 from understudy.image.plate import Plate
-from understudy.jobs.table import PropagateJob
+from understudy.jobs.propagation import PropagateJob
 from understudy.patch.boxes import bounds, dilate
 from understudy.patch.paint import gain_of
 from understudy.patch.state import FramePatch, Keyframe

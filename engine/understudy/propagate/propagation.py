@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from understudy.core.errors import PlateError
 from understudy.face.warp import moved_landmarks
 from understudy.image.frame import Box
-from understudy.jobs.table import PropagateJob
+from understudy.jobs.propagation import PropagateJob
 from understudy.patch import flow, paint
 from understudy.patch.boxes import bounds, union
 from understudy.patch.flow import Shift

@@ -31,8 +31,8 @@ from understudy.image.exr import write_image
 from understudy.image.frame import Frame
 from understudy.image.plate import Plate, chosen_frames, open_plate, refuse_overwriting
 from understudy.image.sequence import Pattern
+from understudy.jobs.propagation import PropagateJob
 from understudy.jobs.summary import outcome
-from understudy.jobs.table import PropagateJob
 from understudy.patch import blend, quality
 from understudy.patch.boxes import union
 from understudy.patch.state import Keyframe, PropagatedFix

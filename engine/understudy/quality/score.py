@@ -20,7 +20,7 @@ from understudy.core.settings import Settings
 from understudy.image import colour
 from understudy.image.frame import FloatImage, Frame
 from understudy.image.plate import chosen_frames, open_plate
-from understudy.jobs.table import ScoreJob
+from understudy.jobs.shots import ScoreJob
 from understudy.quality import identity, measures, sheet
 from understudy.quality.registration import Region, changed_region, follow, register
 

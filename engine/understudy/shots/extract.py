@@ -18,7 +18,7 @@ from understudy.face.faceset.store import FaceRecord, FaceSet
 from understudy.face.pose import pose
 from understudy.face.track.store import TrackedFace
 from understudy.image.plate import Plate, chosen_frames, open_plate
-from understudy.jobs.table import ExtractJob
+from understudy.jobs.shots import ExtractJob
 from understudy.provenance import releases
 from understudy.shots.detect_and_track import find_performer
 

@@ -27,7 +27,7 @@ from understudy.face.track.correct import follow_moved
 from understudy.face.track.smooth import moved_box
 from understudy.face.track.store import Track, TrackedFace
 from understudy.image.sequence import FrameRange
-from understudy.jobs.table import PointsJob
+from understudy.jobs.shots import PointsJob
 
 SCHEMA_VERSION = 1
 COVERAGE = "full"

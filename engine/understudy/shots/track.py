@@ -9,7 +9,7 @@ from understudy.core.progress import Finished, Reporter
 from understudy.core.settings import Settings
 from understudy.face.track.store import Track
 from understudy.image.plate import chosen_frames, open_plate
-from understudy.jobs.table import TrackJob
+from understudy.jobs.shots import TrackJob
 from understudy.shots.detect_and_track import find_performer
 
 

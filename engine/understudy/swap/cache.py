@@ -8,9 +8,9 @@ from understudy.core.cache import LruCache, Stamp, stamp_of
 from understudy.image.frame import Frame
 from understudy.image.plate import Plate
 from understudy.inference.model import Model
-from understudy.jobs.table import SwapJob
 from understudy.swap.colour_statistics import Evidence
 from understudy.swap.frame_data import Drawn, Shape
+from understudy.swap.job import SwapJob
 
 # Some twenty frames of 4K RGB, or eighty of HD, and some hundred faces of 512 pixels: a knob is turned on one
 # frame, or on a few.
@@ -19,7 +19,7 @@ DRAWN_BYTES = 2**30
 EVIDENCE_BYTES = 2**27
 
 
-class Warm:
+class RenderCache:
     """One open model, the last frames, what the network last drew, and what was last measured on it.
 
     A changed file is read again: everything is kept under its file's size and time. Kept frames cannot be
@@ -34,7 +34,7 @@ class Warm:
         self.evidence: LruCache[Evidence | None] = LruCache(EVIDENCE_BYTES)
 
     @classmethod
-    def for_one_run(cls, job: SwapJob) -> Warm:
+    def for_one_run(cls, job: SwapJob) -> RenderCache:
         """What a run keeps that nobody comes after: nothing, but for frames that look at their neighbours."""
         if job.temporal_window == 0:
             return cls(frame_bytes=0, drawn_bytes=0)

@@ -16,7 +16,7 @@ from understudy.comp.colour.illumination import Light
 from understudy.comp.colour.illumination import measure as measure_light
 from understudy.comp.colour.matrix import ColourMatch, Matrix, Statistics
 from understudy.image.frame import Box, FloatImage
-from understudy.jobs.table import SwapJob
+from understudy.swap.job import SwapJob
 
 # Encoded units, three quarters of a stop: two frames whose faces differ by more in their broad colours are of
 # two takes, or between them somebody switched a light.

@@ -23,11 +23,11 @@ from understudy.face.track.store import Track, TrackedFace
 from understudy.image.frame import Frame
 from understudy.image.plate import Plate
 from understudy.inference.model import Model
-from understudy.jobs.table import SwapJob
 from understudy.swap import colour_statistics, recipe
-from understudy.swap.cache import Warm
+from understudy.swap.cache import RenderCache
 from understudy.swap.colour_statistics import Evidence
 from understudy.swap.frame_data import Drawn, Moment, Shape
+from understudy.swap.job import SwapJob
 
 _OF_THE_SHAPE = ("matte_", "erode", "feather", "box_")
 # How far the new face's matte goes on below its chin, as a share of the aligned face's edge. The landmarks it
@@ -52,7 +52,7 @@ class Footage:
     track: Track
     model: Model
     roto: Plate | None
-    warm: Warm
+    warm: RenderCache
 
     def moment(self, number: int) -> Moment:
         """All of one frame.

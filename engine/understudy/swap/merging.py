@@ -9,8 +9,8 @@ from understudy.comp.merge import membrane, multiband, paste
 from understudy.face.crop import finite, rgb_within, with_rgb_within
 from understudy.image import colour
 from understudy.image.frame import Box, FloatImage, Frame
-from understudy.jobs.table import SwapJob
 from understudy.swap.frame_data import Moment, NewFace
+from understudy.swap.job import SwapJob
 
 
 def finish(job: SwapJob, moment: Moment, made: NewFace) -> Frame:

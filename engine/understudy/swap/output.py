@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from understudy.image.frame import Frame
 from understudy.inference.model import ModelCard
-from understudy.jobs.table import SwapJob
 from understudy.provenance.stamp import DIGEST, digest_of, with_stamp
 from understudy.swap import recipe
 from understudy.swap.context import Footage
+from understudy.swap.job import SwapJob
 
 # What changes where or by whom a frame is made, but not the frame.
 _NOT_OF_THE_FRAME = {"frames", "output", "device", "track", "model", "keyframes"}

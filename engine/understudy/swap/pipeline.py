@@ -25,20 +25,22 @@ from understudy.image.frame import Frame
 from understudy.image.plate import chosen_frames, open_plate, refuse_overwriting
 from understudy.image.sequence import Pattern
 from understudy.jobs.summary import outcome
-from understudy.jobs.table import SwapJob
 from understudy.provenance.stamp import is_done
 from understudy.swap import face_pass, merging, recipe
-from understudy.swap.cache import Warm
+from understudy.swap.cache import RenderCache
 from understudy.swap.context import Footage
 from understudy.swap.frame_data import Moment
+from understudy.swap.job import SwapJob
 from understudy.swap.output import digest, stamped
 
 
-def run(job: SwapJob, *, report: Reporter, settings: Settings, warm: Warm | None = None) -> dict[str, Any]:
+def run(
+    job: SwapJob, *, report: Reporter, settings: Settings, kept: RenderCache | None = None
+) -> dict[str, Any]:
     """Swap the job's frames; one bad frame never loses the others, and finished ones are not done again.
 
     Args:
-        warm: Keeps the model and the frames between runs in one process.
+        kept: Keeps the model and the frames between runs in one process.
 
     Raises:
         PlateError: the plate cannot be opened.
@@ -46,10 +48,8 @@ def run(job: SwapJob, *, report: Reporter, settings: Settings, warm: Warm | None
         ModelError: the model cannot be opened.
         JobError: the output would overwrite the plate.
     """
-    kept_warm = Warm.for_one_run(job) if warm is None else warm
-    model = kept_warm.model(
-        job.model, settings.device if job.device == "auto" else job.device, settings.threads
-    )
+    cache = RenderCache.for_one_run(job) if kept is None else kept
+    model = cache.model(job.model, settings.device if job.device == "auto" else job.device, settings.threads)
     track, output = Track.open(job.track), Pattern.parse(job.output)
     if model.card.landmarks not in ("", track.detector):
         report(
@@ -59,12 +59,12 @@ def run(job: SwapJob, *, report: Reporter, settings: Settings, warm: Warm | None
             )
         )
     written: list[int] = []
-    kept: list[int] = []
+    unchanged: list[int] = []
     failed: dict[int, UnderstudyError] = {}
     with ExitStack() as opened:
         plate = opened.enter_context(closing(open_plate(job.plate, colour_space=job.colour_space)))
-        roto = opened.enter_context(closing(open_plate(job.matte_external))) if job.matte_external else None
-        footage = Footage(job, plate, track, model, roto, kept_warm)
+        roto = opened.enter_context(closing(open_plate(job.matte_roto))) if job.matte_roto else None
+        footage = Footage(job, plate, track, model, roto, cache)
         frames = chosen_frames(plate, job.frames)
         for done, number in enumerate(frames):
             report(Progress("swap", done, len(frames), f"frame {number}"))
@@ -72,7 +72,7 @@ def run(job: SwapJob, *, report: Reporter, settings: Settings, warm: Warm | None
             try:
                 wanted = digest(footage, number)
                 if is_done(path, wanted):
-                    kept.append(number)
+                    unchanged.append(number)
                     continue
                 refuse_overwriting(path, {"plate": plate, "matte": roto}, number)
                 frame = process(job.at(number), footage.moment(number), report=report)
@@ -82,7 +82,7 @@ def run(job: SwapJob, *, report: Reporter, settings: Settings, warm: Warm | None
                 failed[number] = exc
                 report(Failed(exc.as_dict(), number))
         report(Progress("swap", len(frames), len(frames)))
-    result = {**outcome(job.output, written, kept, failed), "provider": model.session.provider}
+    result = {**outcome(job.output, written, unchanged, failed), "provider": model.session.provider}
     report(Finished(result))
     return result
 

@@ -7,7 +7,7 @@ import numpy as np
 from understudy.face import align
 from understudy.face.crop import Matrix
 from understudy.face.track.store import TrackedFace
-from understudy.jobs.table import SwapJob
+from understudy.swap.job import SwapJob
 
 LARGEST_SHUTTER_STEPS = 24
 

@@ -17,10 +17,10 @@ from understudy.comp.merge import paste
 from understudy.face import align
 from understudy.face.crop import cut, cut_matte
 from understudy.image.frame import Box, FloatImage, Frame
-from understudy.jobs.table import SwapJob
 from understudy.swap import colour_statistics
 from understudy.swap.colour_statistics import Colour
 from understudy.swap.frame_data import Drawn, Moment, NewFace, Shape
+from understudy.swap.job import SwapJob
 from understudy.swap.placement import replaced, shutter_path
 
 VERSION = 2

@@ -19,7 +19,7 @@ from understudy.core.errors import JobError
 from understudy.core.progress import Reporter
 from understudy.core.settings import Settings
 from understudy.face.faceset.store import FaceSet
-from understudy.jobs.table import AdaptJob, TrainJob
+from understudy.jobs.training import AdaptJob, TrainJob
 from understudy.train import run as loop
 from understudy.train.checkpoints import model_folder, store
 from understudy.train.checkpoints.model_folder import Description

@@ -12,7 +12,7 @@ from understudy.core.errors import JobError, PlateError, TrainingError
 from understudy.core.progress import Cancelled, Finished, Progress, Reporter, Warned
 from understudy.core.settings import Settings
 from understudy.face.faceset.store import FaceSet
-from understudy.jobs.table import RefineJob
+from understudy.jobs.training import RefineJob
 from understudy.train.checkpoints import lock, model_folder, refiners, retention, store
 from understudy.train.clock import Clock
 from understudy.train.divergence import CHECK_ITERATIONS

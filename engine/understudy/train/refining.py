@@ -17,7 +17,7 @@ from understudy.core.errors import JobError, TrainingError
 from understudy.core.progress import Progress, Reporter, Warned
 from understudy.core.settings import Settings
 from understudy.face.faceset.store import FaceSet
-from understudy.jobs.table import RefineJob
+from understudy.jobs.training import RefineJob
 from understudy.train.checkpoints import model_folder, refiners, selection, store
 from understudy.train.checkpoints.refiners import Basis
 from understudy.train.checkpoints.store import Checkpoint

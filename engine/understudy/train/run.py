@@ -12,7 +12,7 @@ from understudy.core.errors import JobError, PlateError, TrainingError
 from understudy.core.progress import Cancelled, Finished, Progress, Reporter, Warned, silent
 from understudy.core.settings import Settings
 from understudy.face.faceset.store import FaceSet
-from understudy.jobs.table import TrainJob
+from understudy.jobs.training import TrainJob
 from understudy.train.checkpoints import lock, model_folder, retention, store
 from understudy.train.clock import Clock
 from understudy.train.data.facesets import opened_facesets

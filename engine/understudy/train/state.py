@@ -14,8 +14,7 @@ from understudy.core.errors import JobError, TrainingError
 from understudy.core.progress import Progress, Reporter, Warned, silent
 from understudy.core.settings import Settings
 from understudy.face.faceset.store import FaceSet
-from understudy.jobs.table import TrainJob
-from understudy.jobs.training import RunFields
+from understudy.jobs.training import RunFields, TrainJob
 from understudy.train.checkpoints import base_weights, model_folder, selection, store
 from understudy.train.checkpoints.store import Checkpoint
 from understudy.train.data.facesets import described

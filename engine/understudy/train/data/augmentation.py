@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from understudy.face.landmarks import MIRROR
-from understudy.jobs.table import TrainJob
+from understudy.jobs.training import TrainJob
 
 # The warp stays whole for so long, and never falls below the floor.
 WARP_ITERATIONS = 3000

@@ -9,7 +9,7 @@ from dataclasses import replace
 from understudy.core.errors import JobError
 from understudy.core.progress import Reporter, Warned
 from understudy.face.faceset.store import FaceSet
-from understudy.jobs.table import TrainJob
+from understudy.jobs.training import TrainJob
 from understudy.train.checkpoints import model_folder, store
 from understudy.train.networks import autoencoder
 

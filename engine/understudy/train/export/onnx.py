@@ -21,7 +21,7 @@ from understudy.core.settings import Settings
 from understudy.image import colour
 from understudy.inference.model import LANDMARK_COUNT, OUTPUTS, ModelCard, write_card
 from understudy.inference.session import Session
-from understudy.jobs.table import ExportJob
+from understudy.jobs.training import ExportJob
 from understudy.train.checkpoints import model_folder, refiners, selection, store
 from understudy.train.export import torchscript
 from understudy.train.networks import autoencoder, joining

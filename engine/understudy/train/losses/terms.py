@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from understudy.jobs.table import TrainJob
+from understudy.jobs.training import TrainJob
 
 # Faces are normalised (autoencoder.normalise), where skin spans about four units: the dynamic range in SSIM's
 # two constants, K1 = 0.01 and K2 = 0.03 as published.

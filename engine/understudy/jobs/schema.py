@@ -1,0 +1,60 @@
+"""The packaged JSON schema of every job, written by `make generate`: what help and forms are built from.
+
+Nothing here needs pydantic or a job's module. Of a field it tells more than JSON Schema does:
+
+    unit            the number's unit
+    animated        keyframes may move it
+    stage, tab      of a swap: the stage that declares it, and the host's tab for its knob
+    label           the knob's label, where it is not the field's name
+    knob            false where the host decides the value: no knob
+    live            the neutral value that a face pass is baked at when the host applies the knob live; absent
+                    where a change needs a bake
+    live_matte      a host may apply it live when it makes the matte itself from the mattes of a face pass
+    in_face_pass    false where it only changes finished frames
+    affects         absent: the pixels. `input`: a file whose content the pixels depend on. `file`: how frames
+                    are stored. `place`: where they are written. `run`: nothing of a frame
+    also            another flag for the same
+    formerly        names of earlier releases
+    entry_points    an installed package may add words to the choice, in that group
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+FILE = Path(__file__).with_name("schema.json")
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The whole document: `schema_version`, and `jobs` by verb."""
+    found: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+    return found
+
+
+def text() -> str:
+    """The document as it is written."""
+    return FILE.read_text(encoding="utf-8")
+
+
+def job(verb: str) -> Mapping[str, Any]:
+    """The schema of a verb's job."""
+    found: Mapping[str, Any] = document()["jobs"][verb]
+    return found
+
+
+def former_names(verb: str) -> Iterator[tuple[str, str]]:
+    """Field names with a name that they had in an earlier release."""
+    for name, field in job(verb)["properties"].items():
+        for former in field.get("formerly", ()):
+            yield name, former
+
+
+def paths_of(verb: str) -> list[str]:
+    """The fields that name files: what the frames depend on, and where they are written."""
+    fields = job(verb)["properties"]
+    return [name for name, field in fields.items() if field.get("affects") in ("input", "place")]

@@ -1,0 +1,56 @@
+"""The jobs that find and track faces in a shot, and that score a swapped one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from understudy.jobs.fields import CoverageName, FindFields, Frames, Job, PlateFields, unit
+
+
+class ExtractJob(PlateFields, FindFields):
+    """Find one performer's face in every frame and write a face set to train on."""
+
+    faceset: Path
+    """Face set to write, a folder that ends in .faceset."""
+    identity: str = "performer"
+    """Name of the performer whose faces these are."""
+    coverage: CoverageName = "full"
+    """How much of the head a crop holds."""
+    crop_size: Annotated[int, Field(ge=64, le=2048, json_schema_extra=unit("pixels"))] = 256
+    """Edge of a stored crop."""
+    release: Path | None = None
+    """Likeness release of the performer, a JSON document; its digest travels with every model and frame."""
+
+
+class TrackJob(PlateFields, FindFields):
+    """Find one performer's face in every frame of a shot and write its track."""
+
+    track: Path
+    """Track to write, a file that ends in .track."""
+
+
+class PointsJob(Job):
+    """Write a track's faces as a document for a host, or put corrections by hand from one into the track."""
+
+    track: Path
+    """Track to read, or to correct."""
+    document: Path
+    """JSON document to write, or to read corrections from."""
+    action: Literal["read", "correct"] = "read"
+    """Write the document, or put the faces it marks as set by hand into the track."""
+    frames: Frames = None
+    """Frames of the track, such as 1001-1100, 1001-1100x2 or 1001,1005; all when left out."""
+
+
+class ScoreJob(PlateFields):
+    """Score a swap against the true swap, where the performers were rendered and it is known."""
+
+    truth: str
+    """The plate's frames with the other identity rendered into them: what a perfect swap gives."""
+    swapped: str
+    """Frames that a swap wrote, such as swap.%04d.exr."""
+    sheet: Path | None = None
+    """Contact sheet of plate, swap and truth to write, a .png; none when left out."""

@@ -1,0 +1,110 @@
+"""The swap job: the stages' parameters, the files, and the values by frame, as one flat document."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar, cast
+
+from pydantic import ConfigDict, Field, field_validator
+
+from understudy.jobs import keyframes
+from understudy.jobs.fields import Output, Packing, PlateFields, affects, hidden
+from understudy.jobs.keyframes import Keys
+from understudy.swap.declare import Parameters
+from understudy.swap.row import STAGES
+from understudy.swap.stages.average import AverageParameters
+from understudy.swap.stages.colour import ColourParameters
+from understudy.swap.stages.detail import DetailParameters
+from understudy.swap.stages.grade import GradeParameters
+from understudy.swap.stages.grain import GrainParameters
+from understudy.swap.stages.light import LightParameters
+from understudy.swap.stages.mattes import MatteParameters
+from understudy.swap.stages.measure import MeasureParameters
+from understudy.swap.stages.merge import MergeParameters
+from understudy.swap.stages.motion import MotionParameters
+from understudy.swap.stages.mouth import MouthParameters
+from understudy.swap.stages.place import PlaceParameters
+from understudy.swap.stages.predict import PredictParameters
+
+Group = TypeVar("Group", bound=Parameters)
+
+
+def _tell_stages(schema: dict[str, Any], job: type[Any]) -> None:
+    """Put the files first and then the stages in their order; tell each field's stage and tab.
+
+    A field that several stages share stands with the last of them.
+    """
+    fields: dict[str, Any] = schema["properties"]
+    stages = {name: stage for stage in STAGES for name in stage.parameters.model_fields}
+    in_face_pass = {name for stage in STAGES if stage.in_face_pass for name in stage.parameters.model_fields}
+    order = [name for name in fields if name not in stages]
+    for stage in STAGES:
+        mine = [name for name in stage.parameters.model_fields if stages[name] is stage]
+        order += mine
+        for name in mine:
+            fields[name] = {"stage": stage.name, "tab": stage.tab, **fields[name]}
+            if name not in in_face_pass and "live" not in fields[name]:
+                fields[name]["in_face_pass"] = False
+    schema["properties"] = {name: fields[name] for name in order}
+    schema["stages"] = [{"name": stage.name, "sentence": stage.sentence} for stage in STAGES]
+
+
+class SwapJob(
+    # Fields come in the order of the last base first; the schema puts them in the order of STAGES.
+    GrainParameters,
+    MergeParameters,
+    MotionParameters,
+    PlaceParameters,
+    MouthParameters,
+    DetailParameters,
+    GradeParameters,
+    LightParameters,
+    ColourParameters,
+    AverageParameters,
+    MeasureParameters,
+    MatteParameters,
+    PredictParameters,
+    PlateFields,
+):
+    """Put the source performer's face onto the plate, frame by frame."""
+
+    model_config = ConfigDict(json_schema_extra=_tell_stages)
+
+    track: Annotated[Path, affects("input")]
+    """Track of the face in the plate."""
+    model: Annotated[Path, affects("input")]
+    """Exported model, an .onnx file with its card beside it."""
+    output: Output
+    """Frames to write, such as out.%04d.exr."""
+    write: Annotated[Literal["frame", "face_pass"], hidden()] = "frame"
+    """Write the finished frame, or the face pass to composite in the host."""
+    exr_compression: Packing = "zips"
+    """EXR compression: zips (scanline), zip (16-line blocks), piz (wavelet) or none."""
+    keyframes: Annotated[Keys, hidden()] = Field(default_factory=dict)
+    """Values by frame for options that can move, as {"opacity": {"1001": 0, "1009": 100}}, linear between."""
+    device: Annotated[Literal["auto", "cpu", "cuda", "tensorrt", "coreml", "directml"], affects("run")] = (
+        "auto"
+    )
+    """Where inference runs; auto takes the fastest provider there is."""
+
+    @field_validator("keyframes", mode="before")
+    @classmethod
+    def _parse_keyframes(cls, value: Any) -> Any:
+        return json.loads(value) if isinstance(value, str) else value  # a command line has only text
+
+    @field_validator("keyframes")
+    @classmethod
+    def _check_keyframes(cls, keys: Keys) -> Keys:
+        return keyframes.check(cls, keys)
+
+    def at(self, frame: int) -> Self:
+        """The job as its keyframes have it on one frame; before the first and after the last they hold."""
+        if not self.keyframes:
+            return self
+        return self.model_copy(update={**keyframes.at(self.keyframes, frame), "keyframes": {}})
+
+    def of(self, group: type[Group]) -> Group:
+        """The parameters of one stage: all that its function sees of the job."""
+        values = {name: getattr(self, name) for name in group.model_fields}
+        return cast(Group, group.model_construct(None, **values))
