@@ -9,14 +9,12 @@ from pathlib import Path
 import pytest
 
 from understudy.app.cli import build_parser
-from understudy.jobs.table import JOBS
+from understudy.jobs.table import VERBS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
 PAGES += sorted((ROOT / "docs").rglob("*.md"))
 CODE_FOLDERS = ("engine/understudy", "plugin", "gizmos", "tests", "bench", "docs")
-# A decision's page tells of its time; these name files that have gone since.
-OF_ITS_TIME = "adr"
 
 
 def tracked() -> list[str]:
@@ -60,7 +58,7 @@ def test_every_verb_of_the_readme_and_its_flags_exist() -> None:
     assert len(commands) >= 8
     for command in commands:
         parsed = build_parser().parse_args(command.split())
-        assert getattr(parsed, "verb", "doctor") in {*JOBS, "doctor"}
+        assert getattr(parsed, "verb", "doctor") in {*VERBS, "doctor"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -68,12 +66,3 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), target
-
-
-@pytest.mark.parametrize(
-    "page", [page for page in PAGES if OF_ITS_TIME not in page.parts], ids=lambda p: p.name
-)
-def test_files_of_code_that_a_page_names_are_there(page: Path) -> None:
-    files = tracked()
-    for named in set(re.findall(r"`([\w/]+/\w+\.(?:py|safetensors|sqlite|json|toml))`", page.read_text())):
-        assert any(path == named or path.endswith(f"/{named}") for path in files), named
