@@ -69,7 +69,7 @@ def take(node: Any, tracker: Any) -> int:
             json.dump(corrected, file)
         job = {"track": _track(node), "document": path, "action": "correct"}
         runs.engines.get().run("points", job)
-    return len(corrected["faces"])
+    return sum(len(faces) for faces in corrected["faces"].values())
 
 
 def _points(node: Any) -> dict[str, Any]:

@@ -28,7 +28,7 @@ Document = Mapping[str, Any]
 Moved = Mapping[str, Mapping[int, Point]]
 """Names of points to frames to places in Nuke's coordinates."""
 
-SCHEMA_VERSION = 1
+DEFAULT_FACE = "face"
 TRACKED: Mapping[str, int] = {
     "eye_left_outer": 36,
     "eye_left_inner": 39,
@@ -65,15 +65,32 @@ _BOXES = "-32 -32 32 32 -22 -22 22 22"
 _UNUSED = " ".join(["{}"] * 11)
 
 
-def faces_of(document: Document) -> dict[int, Mapping[str, Any]]:
-    """The document's faces by frame number, in order.
+def face_name(document: Document) -> str:
+    """Which of a document's faces is meant: its only one, or the one of the default name.
 
     Raises:
-        HostError: it is no document of this version, or holds no face.
+        HostError: it has several, none of the default name.
     """
-    version = document.get("schema_version")
     faces = document.get("faces")
-    if version != SCHEMA_VERSION or not isinstance(faces, Mapping) or not faces:
+    if document.get("schema_version") == 1 or not isinstance(faces, Mapping):
+        return DEFAULT_FACE
+    name = next(iter(faces)) if len(faces) == 1 else DEFAULT_FACE
+    if faces and name not in faces:
+        said = ", ".join(sorted(faces))
+        raise HostError("The track has several faces.", said, f"track one of them as {DEFAULT_FACE!r}")
+    return str(name)
+
+
+def faces_of(document: Document) -> dict[int, Mapping[str, Any]]:
+    """The frames of the document's face, in order; version 1 knew one face only.
+
+    Raises:
+        HostError: it is no document of a version we read, or holds no face.
+    """
+    version, faces = document.get("schema_version"), document.get("faces")
+    if version == 2 and isinstance(faces, Mapping):
+        faces = faces.get(face_name(document))
+    if version not in (1, 2) or not isinstance(faces, Mapping) or not faces:
         raise HostError(
             "This is no document of a face's points.",
             f"schema_version {version}",
@@ -241,7 +258,7 @@ def correction(
         for frame in sorted(changed)
     }
     about = {key: document[key] for key in ("track", "plate", "detector") if key in document}
-    return {"schema_version": SCHEMA_VERSION, **about, "faces": corrected}
+    return {"schema_version": 2, **about, "faces": {face_name(document): corrected} if corrected else {}}
 
 
 def _node(kind: str, name: str, knobs: Mapping[str, str]) -> str:

@@ -296,7 +296,7 @@ def test_a_track_holds_the_fix_on_the_skin(tmp_path):
         moved = base + np.float32([1.7, -0.6]) * (number - FIRST)
         box = (*moved.min(axis=0), *moved.max(axis=0))
         faces.append(TrackedFace(number, moved.astype(np.float32), 0.9, False, box))
-    Track.create(tmp_path / "face.track", plate="plate", faces=faces, detector="known")
+    Track.create(tmp_path / "face.track", plate="plate", faces={"face": faces}, detector="known")
     result, _ = run(tmp_path, track=tmp_path / "face.track")
     assert result["failed_frames"] == []
     mask, right = where_painted(FIRST + 3), moving.truth(FIRST + 3)

@@ -265,9 +265,10 @@ def test_colour_is_not_smoothed_across_a_cut_and_a_moved_neighbour_remakes_a_fra
         assert np.array_equal(kept, without)
     found = Track.open(shot.root / "plate.track")
     faces = [
-        replace(face, landmarks=face.landmarks + np.float32(face.frame == 1)) for face in found.faces.values()
+        replace(face, landmarks=face.landmarks + np.float32(face.frame == 1))
+        for face in found.face().faces.values()
     ]
-    Track.create(tmp_path / "moved.track", plate=found.plate, faces=faces, detector=found.detector)
+    Track.create(tmp_path / "moved.track", plate=found.plate, faces={"face": faces}, detector=found.detector)
     moved = {**change, "track": tmp_path / "moved.track"}
     assert run(shot.job(tmp_path / "without", **moved))[0]["written"] == 2
     run(shot.job(tmp_path / "unsmoothed", **{**change, "temporal_window": 0}))
@@ -278,7 +279,7 @@ def test_a_track_of_another_detector_is_warned_about(tmp_path: Path, shot: Shot)
     assert not [e for e in run(shot.job(tmp_path, frames="1"))[1] if isinstance(e, Warned)]
     found = Track.open(shot.root / "plate.track")
     other = tmp_path / "other.track"
-    Track.create(other, plate=found.plate, faces=list(found.faces.values()), detector="fan")
+    Track.create(other, plate=found.plate, faces={"face": list(found.face().faces.values())}, detector="fan")
     warned = [e.message for e in run(shot.job(tmp_path, frames="1", track=other))[1] if isinstance(e, Warned)]
     assert any("'fan'" in message and "'known'" in message for message in warned)
 

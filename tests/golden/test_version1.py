@@ -40,8 +40,9 @@ def run(verb: str, **values: Any) -> dict[str, Any]:
 def test_a_track_is_read() -> None:
     track, wanted = Track.open(FILES / "face.track"), EXPECTED["track"]
     assert (track.plate, track.detector) == (wanted["plate"], wanted["detector"])
-    assert [str(frame) for frame in track.faces] == list(wanted["faces"])
-    for frame, face in track.faces.items():
+    assert list(track.faces) == ["face"] and track.face().name == "face"
+    assert [str(frame) for frame in track.faces["face"]] == list(wanted["faces"])
+    for frame, face in track.faces["face"].items():
         said = wanted["faces"][str(frame)]
         assert hashlib.sha256(face.landmarks.tobytes()).hexdigest() == said["landmarks_sha256"]
         assert (face.confidence, face.by_hand) == (said["confidence"], said["by_hand"])
@@ -75,7 +76,7 @@ def test_a_correction_goes_into_a_track(work: Path) -> None:
     (work / "again.json").write_text(json.dumps(document))
     result = run("points", track="face.track", document="again.json", action="correct")
     assert result["corrected"] == 1
-    faces = Track.open(work / "face.track").faces
+    faces = Track.open(work / "face.track").faces["face"]
     assert faces[2].landmarks[30].tolist() == [45.0, 33.0]
     assert faces[1].landmarks_digest == EXPECTED["track"]["faces"]["1"]["landmarks_sha256"]
 

@@ -244,14 +244,14 @@ def test_a_point_moved_in_a_tracker_comes_back_into_the_track_and_makes_the_bake
     assert tracker.Class() == "Tracker4"
     tracking = part("tracking")
     moved = tracking._points(host.node)
-    moved["faces"]["1"]["landmarks"][30][0] += 3
+    moved["faces"]["face"]["1"]["landmarks"][30][0] += 3
     words = tracking.tracks.tracker(moved, tracking._raster(host.node))
     (pasted,) = Reader().read(words).children.values()
     tracker["tracks"].setValue(pasted.knobs["tracks"])
-    before = Track.open(own).faces[1].landmarks
+    before = Track.open(own).face().faces[1].landmarks
     host.actions.take_corrections(host.node)
-    after = Track.open(own).faces[1]
-    assert after.by_hand and not Track.open(own).faces[2].by_hand
+    after = Track.open(own).face().faces[1]
+    assert after.by_hand and not Track.open(own).face().faces[2].by_hand
     assert after.landmarks[30, 0] - before[30, 0] == pytest.approx(3, abs=1e-2)
     assert "1 frames of the track" in host.nuke.messages[-1]
     assert host.node["bake_state"].value().startswith("stale")

@@ -50,7 +50,7 @@ def test_the_shape_follows_the_outline_of_the_hull(document: dict[str, Any]) -> 
     shapes = roto.outline(document, RASTER)
     assert list(shapes) == list(FRAMES)
     for frame, points in shapes.items():
-        hull = np.array([in_nuke(place) for place in document["faces"][str(frame)]["hull"]])
+        hull = np.array([in_nuke(place) for place in document["faces"]["face"][str(frame)]["hull"]])
         assert len(points) == roto.POINTS
         assert distance(np.array([point.centre for point in points]), hull).max() < 1e-6
         # A hundredth of the face's width, which the matte's feather is many times of.
@@ -64,7 +64,7 @@ def test_each_point_of_the_shape_stays_with_its_part_of_the_face(document: dict[
     for frame, points in shapes.items():
         carried = moved_by(script, script.nodes[0][1], frame, start)
         assert np.abs(carried - [point.centre for point in points]).max() < 0.05
-    chin = in_nuke(document["faces"]["1001"]["landmarks"][8])
+    chin = in_nuke(document["faces"]["face"]["1001"]["landmarks"][8])
     assert np.argmin([math.dist(point.centre, chin) for point in shapes[1001]]) == 0
 
 

@@ -64,13 +64,15 @@ def test_the_trackers_curves_are_the_documents_landmarks(document: dict[str, Any
         x, y = script.keys(cells["track_x"]), script.keys(cells["track_y"])
         assert list(x) == list(y) == list(FRAMES)
         for frame in FRAMES:
-            wanted = in_nuke(document["faces"][str(frame)]["landmarks"][index])
+            wanted = in_nuke(document["faces"]["face"][str(frame)]["landmarks"][index])
             assert np.abs([x[frame], y[frame]] - wanted).max() < 1e-6
         assert {cells[flag] for flag in "TRS"} == {"1" if index in tracks.RIGID else "0"}
 
 
 def test_the_names_of_the_points_say_where_they_are_in_the_picture(document: dict[str, Any]) -> None:
-    places = {name: in_nuke(document["faces"]["1001"]["landmarks"][i]) for name, i in tracks.TRACKED.items()}
+    places = {
+        name: in_nuke(document["faces"]["face"]["1001"]["landmarks"][i]) for name, i in tracks.TRACKED.items()
+    }
     order = ("eye_left_outer", "eye_left_inner", "eye_right_inner", "eye_right_outer")
     assert sorted(order, key=lambda name: places[name][0]) == list(order)
     assert places["mouth_left"][0] < places["nose_tip"][0] < places["mouth_right"][0]
@@ -78,7 +80,7 @@ def test_the_names_of_the_points_say_where_they_are_in_the_picture(document: dic
 
 
 def test_frames_without_a_face_are_left_out_of_the_curves(document: dict[str, Any]) -> None:
-    del document["faces"]["1002"]
+    del document["faces"]["face"]["1002"]
     script = Script(tracks.tracker(document, RASTER))
     rows = script.list(script.list(script.nodes[0][1]["tracks"])[2])
     assert list(script.keys(script.list(rows[0])[2])) == [1001, 1003, 1004]
@@ -91,7 +93,7 @@ def test_the_pins_are_the_documents_corners_from_the_lower_left_round(document: 
     square = {"from1": [0, 0], "from2": [512, 0], "from3": [512, 512], "from4": [0, 512]}
     assert {name: [float(word) for word in script.list(knobs[name])] for name in square} == square
     for frame in FRAMES:
-        top_left, top_right, bottom_right, bottom_left = document["faces"][str(frame)]["corners"]
+        top_left, top_right, bottom_right, bottom_left = document["faces"]["face"][str(frame)]["corners"]
         for pin, corner in enumerate((bottom_left, bottom_right, top_right, top_left), start=1):
             assert np.abs(script.places(knobs[f"to{pin}"])[frame] - in_nuke(corner)).max() < 1e-6
     pins = [script.places(knobs[f"to{pin}"])[1001] for pin in (1, 2, 3, 4)]
@@ -111,7 +113,8 @@ def test_the_transform_carries_the_reference_frames_face_onto_every_frames(docum
     ((kind, knobs),) = script.nodes
     assert kind == "Transform" and "invert_matrix" not in knobs
     there = {
-        frame: np.array([in_nuke(p) for p in document["faces"][str(frame)]["landmarks"]]) for frame in FRAMES
+        frame: np.array([in_nuke(p) for p in document["faces"]["face"][str(frame)]["landmarks"]])
+        for frame in FRAMES
     }
     for frame in FRAMES:
         assert np.abs(moved_by(script, knobs, frame, there[REFERENCE]) - there[frame]).max() < 2e-3
@@ -147,7 +150,10 @@ def test_a_trackers_positions_are_read_from_its_text(document: dict[str, Any], *
     for name, index in tracks.TRACKED.items():
         assert list(positions[name]) == list(FRAMES)
         for frame, place in positions[name].items():
-            assert np.abs(place - in_nuke(document["faces"][str(frame)]["landmarks"][index])).max() < 1e-6
+            assert (
+                np.abs(place - in_nuke(document["faces"]["face"][str(frame)]["landmarks"][index])).max()
+                < 1e-6
+            )
 
 
 def test_a_place_needs_keys_of_both_its_coordinates_on_a_whole_frame(document: dict[str, Any]) -> None:
@@ -175,23 +181,26 @@ def test_points_moved_in_nuke_come_back_into_the_track_and_stay_there(
     x, y = positions["eye_left_outer"][1002]
     positions["eye_left_outer"][1002] = (x + 0.004, y)  # less than a hand moves: the eye stays
     told = tracks.correction(document, positions, raster)
-    assert list(told["faces"]) == ["1002", "1004"]
+    assert list(told["faces"]["face"]) == ["1002", "1004"]
     assert correct(job, told)["frames"] == [1002, 1004]
 
     corrected = read(job)
-    assert [text for text, face in corrected["faces"].items() if face["by_hand"]] == ["1002", "1004"]
+    assert [text for text, face in corrected["faces"]["face"].items() if face["by_hand"]] == [
+        "1002",
+        "1004",
+    ]
     for name, index in tracks.TRACKED.items():
         for frame in FRAMES:
-            found = corrected["faces"][str(frame)]["landmarks"][index]
+            found = corrected["faces"]["face"][str(frame)]["landmarks"][index]
             if (name, frame) in wanted:
                 apart = np.subtract(raster.to_host(found), positions[name][frame])
                 assert np.abs(apart).max() < 1e-3
             else:
-                assert found == document["faces"][str(frame)]["landmarks"][index]
+                assert found == document["faces"]["face"][str(frame)]["landmarks"][index]
     verbs.run(job.model_copy(update={"smoothing_frames": 2.0}), report=silent, settings=SETTINGS)
-    again = Track.open(job.track).faces
+    again = Track.open(job.track).face().faces
     for frame in (1002, 1004):
-        kept = np.array(corrected["faces"][str(frame)]["landmarks"], np.float32)
+        kept = np.array(corrected["faces"]["face"][str(frame)]["landmarks"], np.float32)
         assert again[frame].by_hand and np.array_equal(again[frame].landmarks, kept)
     assert not again[1003].by_hand
 
@@ -208,7 +217,7 @@ def test_any_landmark_can_be_tracked_under_a_name(job: TrackJob, document: dict[
     positions = tracks.tracker_positions(tracks.tracker(document, RASTER, points=names))
     positions["brow"][1001] = (50.0, 170.0)
     correct(job, tracks.correction(document, positions, RASTER, points=names))
-    assert np.allclose(Track.open(job.track).faces[1001].landmarks[19], from_host(50.0, 170.0, HEIGHT))
+    assert np.allclose(Track.open(job.track).face().faces[1001].landmarks[19], from_host(50.0, 170.0, HEIGHT))
 
 
 @pytest.mark.parametrize(
@@ -227,7 +236,21 @@ def test_moved_points_the_document_does_not_know_are_refused(
     assert caught.value.fix
 
 
-@pytest.mark.parametrize("change", [{"schema_version": 2}, {"faces": {}}, {"faces": None}])
+def test_a_document_of_one_face_of_several_or_of_version_1_is_read(document: dict[str, Any]) -> None:
+    faces = document["faces"]["face"]
+    wanted = tracks.tracker(document, RASTER)
+    assert tracks.tracker({"schema_version": 1, "faces": faces}, RASTER) == wanted
+    assert tracks.tracker({**document, "faces": {"hero": faces}}, RASTER) == wanted
+    assert tracks.tracker({**document, "faces": {"face": faces, "villain": {}}}, RASTER) == wanted
+    positions = tracks.tracker_positions(wanted)
+    positions["chin"][1002] = (5.0, 5.0)
+    told = tracks.correction({**document, "faces": {"hero": faces}}, positions, RASTER)
+    assert list(told["faces"]) == ["hero"]
+    with pytest.raises(HostError, match="several faces"):
+        tracks.tracker({**document, "faces": {"hero": faces, "villain": faces}}, RASTER)
+
+
+@pytest.mark.parametrize("change", [{"schema_version": 3}, {"faces": {}}, {"faces": None}])
 def test_a_document_of_another_kind_is_refused(document: dict[str, Any], change: dict[str, Any]) -> None:
     for make in (tracks.tracker, tracks.corner_pin, tracks.transform, roto.outline):
         with pytest.raises(HostError, match="no document of a face's points"):

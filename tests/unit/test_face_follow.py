@@ -5,11 +5,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from understudy.face import align, curate
+from understudy.face import align
 from understudy.face.detect.protocol import DetectedFace, box_round
-from understudy.face.pose import MEAN
+from understudy.face.pose import MEAN, pose
+from understudy.face.sharpness import sharpness
+from understudy.face.track.associate import associate, without
 from understudy.face.track.smooth import smooth
-from understudy.face.track.store import TrackedFace, follow
+from understudy.face.track.store import TrackedFace
 
 
 def face(x: float, y: float = 200, size: float = 100, wide: float = 1.0) -> DetectedFace:
@@ -20,36 +22,73 @@ def face(x: float, y: float = 200, size: float = 100, wide: float = 1.0) -> Dete
 def test_the_larger_of_two_faces_is_followed_past_the_other() -> None:
     hero = {n: face(100 + 6 * n, size=120) for n in range(60)}
     other = {n: face(460 - 6 * n, y=330, size=90) for n in range(60)}
-    found = follow({n: [other[n], hero[n]] for n in range(60)})
+    (found,) = associate({n: [other[n], hero[n]] for n in range(60)})
     assert all(found[n] is hero[n] for n in range(60))
 
 
 def test_a_box_picks_the_other_face() -> None:
     frames = {n: [face(100, size=120), face(400, size=80)] for n in range(1, 20)}
-    found = follow(frames, reference_box=(350, 150, 450, 250))
+    (found,) = associate(frames, reference_box=(350, 150, 450, 250))
     assert all(found[n] is frames[n][1] for n in frames)
 
 
 def test_a_reference_picture_picks_by_shape() -> None:
     frames = {n: [face(100, size=120, wide=1.25), face(400, size=80)] for n in range(1, 20)}
-    found = follow(frames, reference_landmarks=face(30, 40, size=300).landmarks)
+    (found,) = associate(frames, reference_landmarks=face(30, 40, size=300).landmarks)
     assert all(found[n] is frames[n][1] for n in frames)
 
 
 def test_a_gap_is_bridged_and_left_empty() -> None:
     frames = {n: [] if 10 <= n < 30 else [face(100 + n)] for n in range(40)}
-    found = follow(frames)
+    (found,) = associate(frames)
     assert sorted(found) == [*range(10), *range(30, 40)]
 
 
 def test_another_performer_does_not_fill_the_gap() -> None:
     frames = {n: [face(100, size=260), face(400, size=80, wide=1.25)] for n in range(20)}
     frames |= {n: [face(400, size=80, wide=1.25)] for n in range(20, 40)}
-    assert sorted(follow(frames)) == list(range(20))
+    assert sorted(associate(frames)[0]) == list(range(20))
+
+
+def test_two_performers_are_told_apart_at_once_and_named_from_left_to_right() -> None:
+    left = {n: face(120 + 4 * n, size=90, wide=1.25) for n in range(60)}
+    right = {n: face(420 - 4 * n, y=330, size=120) for n in range(60)}
+    # They change sides; which of them a detector gives first says nothing.
+    found = associate({n: [right[n], left[n]] if n % 2 else [left[n], right[n]] for n in range(60)}, count=2)
+    assert [len(one) for one in found] == [60, 60]
+    assert all(found[0][n] is left[n] and found[1][n] is right[n] for n in range(60))
+
+
+def test_neither_of_two_performers_gets_the_others_face_after_a_gap() -> None:
+    wide, narrow = (lambda n, x: face(x + n, size=100, wide=1.25)), (lambda n, x: face(x - n, size=90))
+    frames = {n: [wide(n, 100), narrow(n, 400)] for n in range(20)}
+    # Behind a pillar for longer than a face is waited for; they come back on each other's side.
+    frames |= {n: [] for n in range(20, 40)} | {n: [narrow(n, 150), wide(n, 380)] for n in range(40, 60)}
+    first, second = sorted(associate(frames, count=2), key=lambda one: float(one[0].box[0]))
+    assert all(first[n] is frames[n][0] and second[n] is frames[n][1] for n in range(20))
+    assert all(first[n] is frames[n][1] and second[n] is frames[n][0] for n in range(40, 60))
+
+
+def test_one_performer_in_two_tracklets_is_not_taken_for_two() -> None:
+    frames = {n: [face(100 + n, size=120)] for n in range(30)} | {n: [] for n in range(30, 50)}
+    frames |= {n: [face(400 + n, size=120), face(150, size=60, wide=1.25)] for n in range(50, 80)}
+    small, large = sorted(associate(frames, count=2), key=len)
+    assert sorted(large) == [*range(30), *range(50, 80)]
+    assert all(small[n] is frames[n][1] for n in range(50, 80))
+
+
+def test_fewer_performers_than_were_asked_for_are_all_there_are() -> None:
+    assert len(associate({n: [face(100 + n)] for n in range(20)}, count=3)) == 1
+
+
+def test_a_face_that_is_tracked_already_is_not_looked_for() -> None:
+    hero, other = face(100, size=120), face(400, size=80)
+    left = without({1: [hero, other], 2: [hero]}, {1: [hero.landmarks + np.float32(2)]})
+    assert left == {1: [other], 2: [hero]}
 
 
 def test_no_face_is_no_track() -> None:
-    assert follow({}) == {} and follow({1: [], 2: []}) == {}
+    assert associate({}) == [] and associate({1: [], 2: []}) == []
 
 
 def tracked(n: int, x: float, *, by_hand: bool = False) -> TrackedFace:
@@ -105,20 +144,20 @@ def test_pose_has_the_signs_it_promises() -> None:
     for degrees in (-50, -20, 20, 50):
         for axis in (0, 1, 2):
             seen = turned(axis, degrees)
-            angles = np.degrees(curate.pose(seen[:, :2]))
+            angles = np.degrees(pose(seen[:, :2]))
             assert abs(abs(angles[(1, 0, 2)[axis]]) - abs(degrees)) < 1
     right = turned(1, 20)
     right = right if right[30, 0] > 0 else turned(1, -20)
-    assert curate.pose(right[:, :2])[0] > 0
+    assert pose(right[:, :2])[0] > 0
     down = turned(0, 20)
     down = down if down[30, 1] > turned(0, -20)[30, 1] else turned(0, -20)
-    assert curate.pose(down[:, :2])[1] > 0
-    assert curate.pose(turned(2, 20)[:, :2])[2] > 0
+    assert pose(down[:, :2])[1] > 0
+    assert pose(turned(2, 20)[:, :2])[2] > 0
 
 
 def test_sharpness_falls_with_blur_and_not_with_contrast() -> None:
     crop = np.random.default_rng(0).random((256, 256, 3), np.float32)
     soft = cv2.GaussianBlur(crop, None, 6)
-    assert curate.sharpness(soft) < 0.5 * curate.sharpness(crop)
-    assert np.isclose(curate.sharpness(crop * 0.3), curate.sharpness(crop), rtol=0.02)
-    assert curate.sharpness(np.zeros((64, 64, 3), np.float32)) == 0
+    assert sharpness(soft) < 0.5 * sharpness(crop)
+    assert np.isclose(sharpness(crop * 0.3), sharpness(crop), rtol=0.02)
+    assert sharpness(np.zeros((64, 64, 3), np.float32)) == 0

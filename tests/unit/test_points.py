@@ -50,7 +50,7 @@ def face(frame: int, *, by_hand: bool = False) -> TrackedFace:
 @pytest.fixture
 def track(tmp_path: Path) -> Track:
     faces = [face(frame) for frame in FRAMES]
-    return Track.create(tmp_path / "a.track", plate="p.%04d.exr", faces=faces, detector="yunet")
+    return Track.create(tmp_path / "a.track", plate="p.%04d.exr", faces={"face": faces}, detector="yunet")
 
 
 def run(track: Track, action: str, *, report: Reporter = silent, **values: Any) -> dict[str, Any]:
@@ -72,19 +72,21 @@ def correct(track: Track, faces: dict[str, Any], **envelope: Any) -> dict[str, A
 
 def test_the_document_holds_the_tracks_faces_bit_for_bit(track: Track) -> None:
     document = document_of(track)
-    assert (document["schema_version"], document["plate"], document["detector"]) == (1, "p.%04d.exr", "yunet")
-    assert [int(text) for text in document["faces"]] == list(FRAMES)
-    for text, found in document["faces"].items():
-        assert np.array_equal(np.array(found["landmarks"], np.float32), track.faces[int(text)].landmarks)
+    assert (document["schema_version"], document["plate"], document["detector"]) == (2, "p.%04d.exr", "yunet")
+    assert [int(text) for text in document["faces"]["face"]] == list(FRAMES)
+    for text, found in document["faces"]["face"].items():
+        assert np.array_equal(
+            np.array(found["landmarks"], np.float32), track.face().faces[int(text)].landmarks
+        )
         assert (found["confidence"], found["by_hand"]) == (0.9, False)
 
 
 def test_the_outline_encloses_what_the_hull_matte_covers(track: Track) -> None:
-    for text, found in document_of(track)["faces"].items():
+    for text, found in document_of(track)["faces"]["face"].items():
         polygon = np.array(found["hull"])
         x, y = polygon.T
         area = abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
-        covered = matte.hull(track.faces[int(text)].landmarks, (240, 260))
+        covered = matte.hull(track.face().faces[int(text)].landmarks, (240, 260))
         assert area == pytest.approx(covered.sum(), rel=2e-3)
         middle = np.array([covered.sum(axis=0) @ np.arange(260), covered.sum(axis=1) @ np.arange(240)])
         assert np.allclose(centroid(polygon), middle / covered.sum(), atol=0.05)
@@ -97,8 +99,8 @@ def centroid(polygon: np.ndarray) -> np.ndarray:
 
 
 def test_placement_and_corners_lay_the_squares_onto_the_face(track: Track) -> None:
-    for text, found in document_of(track)["faces"].items():
-        there = track.faces[int(text)].landmarks
+    for text, found in document_of(track)["faces"]["face"].items():
+        there = track.face().faces[int(text)].landmarks
         assert np.abs(align.transform(BASE, found["placement"]) - there).max() < 1e-3
         to_aligned = align.plate_to_aligned(there, coverage="full", size=100)
         low, high = -0.5, 99.5
@@ -108,7 +110,7 @@ def test_placement_and_corners_lay_the_squares_onto_the_face(track: Track) -> No
 
 def test_only_the_chosen_frames_are_read(track: Track) -> None:
     assert run(track, "read", frames="1002-1003")["faces"] == 1
-    assert list(json.loads(track.path.with_suffix(".json").read_text())["faces"]) == ["1002"]
+    assert list(json.loads(track.path.with_suffix(".json").read_text())["faces"]["face"]) == ["1002"]
     with pytest.raises(FaceError, match="no face in the frames 7") as caught:
         run(track, "read", frames="7")
     assert caught.value.fix == "choose among 1001-1002,1004"
@@ -123,7 +125,7 @@ def test_reading_never_writes_over_a_track(track: Track) -> None:
 
 def test_a_document_that_comes_back_unchanged_changes_nothing(track: Track) -> None:
     document = document_of(track)
-    for found in document["faces"].values():
+    for found in document["faces"]["face"].values():
         found["by_hand"] = True
     track.path.with_suffix(".json").write_text(json.dumps(document))
     before, told = track.path.read_bytes(), list[Event]()
@@ -135,11 +137,12 @@ def test_a_document_that_comes_back_unchanged_changes_nothing(track: Track) -> N
 def test_only_faces_marked_by_hand_and_changed_are_written(track: Track) -> None:
     document = document_of(track)
     for text in ("1001", "1002", "1004"):
-        document["faces"][text]["landmarks"][NOSE][0] += 2.5
-    document["faces"]["1002"]["by_hand"] = document["faces"]["1004"]["by_hand"] = True
+        document["faces"]["face"][text]["landmarks"][NOSE][0] += 2.5
+    for text in ("1002", "1004"):
+        document["faces"]["face"][text]["by_hand"] = True
     track.path.with_suffix(".json").write_text(json.dumps(document))
     assert run(track, "correct", frames="1001-1002")["frames"] == [1002]
-    faces = Track.open(track.path).faces
+    faces = Track.open(track.path).face().faces
     assert [number for number, found in faces.items() if found.by_hand] == [1002]
     expected = landmarks(1002)
     expected[NOSE, 0] += np.float32(2.5)
@@ -151,13 +154,13 @@ def test_only_faces_marked_by_hand_and_changed_are_written(track: Track) -> None
 def test_a_face_corrected_before_can_be_corrected_again(track: Track) -> None:
     for place in ([130.25, 121.5], [128.5, 119.25]):
         assert correct(track, {"1002": {"by_hand": True, "moved": {str(NOSE): place}}})["corrected"] == 1
-        assert Track.open(track.path).faces[1002].landmarks[NOSE].tolist() == place
+        assert Track.open(track.path).face().faces[1002].landmarks[NOSE].tolist() == place
 
 
 def test_the_box_moves_with_the_face(track: Track) -> None:
     nose = landmarks(1002)[NOSE].astype(float) + np.array([10, -4])
     correct(track, {"1002": {"by_hand": True, "moved": {str(NOSE): nose.tolist()}}})
-    moved = np.subtract(Track.open(track.path).faces[1002].box, track.faces[1002].box)
+    moved = np.subtract(Track.open(track.path).face().faces[1002].box, track.face().faces[1002].box)
     assert np.abs(moved - [10, -4, 10, -4]).max() < 1e-3
 
 
@@ -269,7 +272,9 @@ def test_a_correction_that_is_no_face_is_refused_whole(track: Track, faces: Any,
         (b"\xff", "not JSON"),
         (b"[]", "not as it should be"),
         (b"{}", "version None"),
-        (b'{"schema_version": 2, "faces": {}}', "version 2"),
+        (b'{"schema_version": 3, "faces": {}}', "version 3"),
+        (b'{"schema_version": 2, "faces": {"1001": {}}}', "not as it should be"),
+        (b'{"schema_version": 2, "faces": {"face": {"x": {}}}}', "not as it should be"),
         (b'{"schema_version": 1}', "Field required"),
         (b'{"schema_version": 1, "faces": {}, "frames": {}}', "not as it should be"),
     ],
@@ -303,6 +308,63 @@ def test_another_plates_document_is_taken_with_a_warning(track: Track) -> None:
     assert any(isinstance(event, Warned) and "other.%04d.exr" in event.message for event in told)
 
 
+def test_points_are_read_and_corrected_by_frame_and_face(tmp_path: Path) -> None:
+    faces = {"hero": [face(1001), face(1002)], "villain": [face(1001)]}
+    track = Track.create(tmp_path / "a.track", plate="p", faces=faces, detector="yunet")
+    document = document_of(track)
+    assert {name: list(found) for name, found in document["faces"].items()} == {
+        "hero": ["1001", "1002"],
+        "villain": ["1001"],
+    }
+    assert run(track, "read", face="villain")["faces"] == 1
+    for each in document["faces"].values():
+        each["1001"] = GOOD
+    track.path.with_suffix(".json").write_text(json.dumps(document))
+    assert run(track, "correct", face="villain")["frames"] == [1001]
+    after = Track.open(track.path).faces
+    assert after["villain"][1001].landmarks[30].tolist() == [130, 120]
+    assert np.array_equal(after["hero"][1001].landmarks, landmarks(1001))
+    assert run(track, "correct")["frames"] == [1001]  # the hero's; the villain's is there by now
+    with pytest.raises(FaceError, match="several faces"):  # version 1 names none
+        correct(track, {"1001": GOOD})
+    with pytest.raises(FaceError, match="no face 'nobody'"):
+        run(track, "read", face="nobody")
+
+
+def write_plates(folder: Path, faces: dict[int, Any]) -> TrackJob:
+    for number in faces:
+        picture = Frame.from_rgb(np.full((240, 560, 3), 0.2, np.float32), colour_space="ACEScg")
+        write_image(folder / f"p.{number:04d}.exr", picture)
+    write_table(folder / "landmarks.json", faces)
+    return TrackJob(plate=str(folder / "p.%04d.exr"), track=folder / "a.track", detector="known")
+
+
+def test_two_actors_are_tracked_at_once_or_one_after_the_other(tmp_path: Path) -> None:
+    left = {number: landmarks(1000 + number) for number in range(1, 6)}
+    right = {number: 1.2 * landmarks(1000 + number) + np.float32([250, 0]) for number in left}
+    job = write_plates(tmp_path, {number: np.stack([right[number], left[number]]) for number in left})
+
+    def tracked(**changes: Any) -> dict[str, Any]:
+        changed = TrackJob.model_validate({**job.model_dump(), "smoothing_frames": 0, **changes})
+        return verbs.run(changed, report=silent, settings=SETTINGS)
+
+    both = tracked(faces=2)
+    assert both["frames_by_face"] == {"face1": 5, "face2": 5} and both["faces"] == 10
+    found = Track.open(job.track).faces
+    assert np.allclose(found["face1"][3].landmarks, left[3], atol=1e-3)
+    assert np.allclose(found["face2"][3].landmarks, right[3], atol=1e-3)
+    other = tmp_path / "b.track"
+    assert "frames_by_face" not in tracked(track=other)
+    tracked(track=other, face="villain")
+    found = Track.open(other).faces
+    assert np.allclose(found["face"][3].landmarks, right[3], atol=1e-3)  # the larger one
+    assert np.allclose(found["villain"][3].landmarks, left[3], atol=1e-3)
+    with pytest.raises(FaceError, match="No other face"):
+        tracked(track=other, face="third")
+    with pytest.raises(ValueError, match="of one face"):
+        tracked(faces=2, face_box=(0, 0, 9, 9))
+
+
 def test_the_command_line_reads_and_corrects(track: Track, capsys: pytest.CaptureFixture[str]) -> None:
     document = track.path.with_name("face.json")
     words = ["points", "--track", str(track.path), "--document", str(document)]
@@ -311,7 +373,7 @@ def test_the_command_line_reads_and_corrects(track: Track, capsys: pytest.Captur
     document.write_text(json.dumps({"schema_version": 1, "faces": {"1004": GOOD}}))
     assert cli.main([*words, "--action", "correct"]) == 0
     assert "corrected: 1" in capsys.readouterr().out
-    assert Track.open(track.path).faces[1004].by_hand
+    assert Track.open(track.path).face().faces[1004].by_hand
     document.write_text(json.dumps({"schema_version": 1, "faces": {"1003": GOOD}}))
     assert cli.main([*words, "--action", "correct"]) == 5
     assert "  try: " in capsys.readouterr().err
@@ -327,15 +389,15 @@ def test_tracking_the_shot_again_keeps_what_was_corrected(tmp_path: Path) -> Non
     verbs.run(job, report=silent, settings=SETTINGS)
     first = Track.open(job.track)
     correct(first, {"3": {"by_hand": True, "moved": {"30": [140.5, 99.25], "8": [131.0, 190.0]}}})
-    corrected = Track.open(job.track).faces[3].landmarks
-    assert np.abs(corrected - first.faces[3].landmarks).max() > 5
+    corrected = Track.open(job.track).face().faces[3].landmarks
+    assert np.abs(corrected - first.face().faces[3].landmarks).max() > 5
     for smoothing in (0.0, 1.0, 5.0):
         again = job.model_copy(update={"smoothing_frames": smoothing})
         verbs.run(again, report=silent, settings=SETTINGS)
-        faces = Track.open(job.track).faces
+        faces = Track.open(job.track).face().faces
         assert [number for number, found in faces.items() if found.by_hand] == [3]
         assert np.array_equal(faces[3].landmarks, corrected)
         assert len(faces) == len(numbers)
     part = job.model_copy(update={"frames": "1-2"})
     verbs.run(part, report=silent, settings=SETTINGS)
-    assert np.array_equal(Track.open(job.track).faces[3].landmarks, corrected)
+    assert np.array_equal(Track.open(job.track).face().faces[3].landmarks, corrected)

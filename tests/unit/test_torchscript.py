@@ -242,7 +242,7 @@ def test_the_pages_script_feeds_the_module_what_the_engine_feeds_the_network(
     write_image(tmp_path / "plate.1001.exr", Frame.from_rgb(plate, colour_space="ACEScg", storage="float"))
     points = (align.TEMPLATE * 60 + (30, 15)).astype(np.float32)
     face = TrackedFace(1001, points, 1.0, False, (30.0, 15.0, 90.0, 75.0))
-    Track.create(tmp_path / "shot.track", plate="plate.%04d.exr", faces=[face], detector="yunet")
+    Track.create(tmp_path / "shot.track", plate="plate.%04d.exr", faces={"face": [face]}, detector="yunet")
     (program,) = re.findall(
         r"```python\n(.*?)```", (root / "docs" / "nuke-inference.md").read_text(), re.DOTALL
     )

@@ -151,11 +151,7 @@ def _models(settings: Settings) -> Check:
         fix = "delete these files and run `understudy models fetch`"
         return Check("models", "fail", f"damaged in {settings.models}: {', '.join(damaged)}", fix)
     present = [state.model.name for state in states if state.state == "verified"]
-    lacking = [
-        " or ".join(names)
-        for names in models.PREFERRED
-        if not set(names).intersection(present) and not set(names).intersection(models.OPTIONAL)
-    ]
+    lacking = [" or ".join(names) for names in models.PREFERRED if not set(names).intersection(present)]
     found = f"{', '.join(present) or 'none'} verified in {settings.models}"
     if not lacking:
         return Check("models", "ok", found)

@@ -7,7 +7,7 @@ from typing import Any
 from understudy.core.errors import FaceError
 from understudy.core.progress import Reporter
 from understudy.core.settings import Settings
-from understudy.face.detect import models
+from understudy.face.detect import fetch, models
 from understudy.jobs.machine import ModelsJob
 
 
@@ -22,7 +22,7 @@ def run(job: ModelsJob, *, report: Reporter, settings: Settings) -> dict[str, An
         if job.name and not chosen:
             models.model(job.name)
     elif job.action == "fetch":
-        chosen = models.fetch(settings, name=job.name, offline_folder=job.offline_folder, report=report)
+        chosen = fetch.fetch(settings, name=job.name, offline_folder=job.offline_folder, report=report)
     else:
         chosen = _verified(job, settings)
     rows = [

@@ -1,9 +1,9 @@
-"""SQLite files of ours: created, opened, and taken as hostile until they prove to be ours."""
+"""SQLite files of ours: created, opened and upgraded; a file is hostile until it proves to be ours."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -11,6 +11,7 @@ from urllib.parse import quote
 from understudy.core.errors import FaceError
 
 APPLICATION_ID = 0x55445354  # "UDST"
+Schemas = Mapping[int, Mapping[str, tuple[str, ...]]]
 
 
 @contextmanager
@@ -35,14 +36,13 @@ def connect_new(path: Path, schema: str, version: int) -> sqlite3.Connection:
     return connection
 
 
-def connect(path: Path, kind: str, tables: dict[str, tuple[str, ...]], version: int) -> sqlite3.Connection:
-    """Open a database that should be ours.
+def connect(path: Path, kind: str, schemas: Schemas) -> sqlite3.Connection:
+    """Open a database that should be ours, of any version that we know.
 
     Args:
         path: The file.
         kind: `track` or `face set`, for messages.
-        tables: For each table the columns that it must have.
-        version: The newest schema version that we can read.
+        schemas: For each version its tables, and for each table the columns that it must have.
 
     Raises:
         FaceError: the file is missing, foreign, damaged, or from a newer version.
@@ -55,16 +55,38 @@ def connect(path: Path, kind: str, tables: dict[str, tuple[str, ...]], version: 
         connection = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=rw", uri=True)
     try:
         with guarded(path, kind):
-            _check(connection, path, kind, tables, version)
+            _check(connection, path, kind, schemas)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _check(
-    connection: sqlite3.Connection, path: Path, kind: str, tables: dict[str, tuple[str, ...]], version: int
-) -> None:
+def version_of(connection: sqlite3.Connection) -> int:
+    """The schema version of an open database."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def upgrade(connection: sqlite3.Connection, statements: Mapping[int, Sequence[str]]) -> None:
+    """Bring an older database to the newest schema, within the transaction of what is written next.
+
+    The caller commits. Until then, and where the process is killed, the file is of its old version.
+
+    Args:
+        statements: For each older version what leads to the next one.
+    """
+    if version_of(connection) not in statements:
+        return
+    if not connection.in_transaction:
+        connection.execute("BEGIN IMMEDIATE")
+    # Another process may have upgraded it while this one waited for the lock.
+    while (version := version_of(connection)) in statements:
+        for statement in statements[version]:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {version + 1}")
+
+
+def _check(connection: sqlite3.Connection, path: Path, kind: str, schemas: Schemas) -> None:
     # Views, triggers and odd defaults of a crafted file may not call functions.
     connection.execute("PRAGMA trusted_schema = OFF")
     # Texts that are no UTF-8 come back with marks in place of an error from deep inside.
@@ -74,17 +96,18 @@ def _check(
     )
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise foreign
-    found = connection.execute("PRAGMA user_version").fetchone()[0]
-    if found > version:
+    version, newest = version_of(connection), max(schemas)
+    if version > newest:
         raise FaceError(
-            f"The {kind} was written by a newer Understudy (schema {found}; this one reads {version}).",
+            f"The {kind} was written by a newer Understudy (schema {version}; this one reads {newest}).",
             where=path,
             fix="update Understudy",
         )
-    things = connection.execute(
+    entries = connection.execute(
         "SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view', 'trigger')"
     )
-    if found < 1 or {(name, "table") for name in tables} != set(things.fetchall()):
+    tables = schemas.get(version, {})
+    if not tables or {(name, "table") for name in tables} != set(entries.fetchall()):
         raise foreign
     for table, columns in tables.items():
         rows = connection.execute(f"PRAGMA table_xinfo({table})").fetchall()

@@ -12,9 +12,6 @@ JAW = slice(0, 17)
 BROWS = slice(17, 27)
 NOSE = slice(27, 36)
 EYES = slice(36, 48)
-LEFT_EYE = slice(36, 42)
-"""The eye on the picture's left, the performer's right."""
-RIGHT_EYE = slice(42, 48)
 MOUTH = slice(48, 68)
 LIDS = ((37, 41), (38, 40), (43, 47), (44, 46))
 """Upper and lower points that meet when the eyes shut."""

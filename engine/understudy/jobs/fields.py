@@ -11,7 +11,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-Detector = Literal["auto", "fan", "yunet", "known"]
+from understudy.core.names import DEFAULT_FACE, FACE_NAME
+
+Detector = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
+FaceName = Annotated[str, Field(pattern=FACE_NAME)]
 CoverageName = Literal["half", "full", "whole_face", "head"]
 Compression = Literal["zips", "zip", "piz", "none"]
 Precision = Literal["fp32", "fp16"]
@@ -89,16 +92,18 @@ class PlateFields(Job):
     """Colour space of the plate by its OCIO name; by the file's header or type when left out."""
 
 
-class FindFields(Job):
-    """How a face is found and followed."""
+class DetectionFields(Job):
+    """How a face is detected and tracked."""
 
     detector: Detector = "auto"
-    """Face detector: the best one whose models are there (auto), or one by name."""
+    """Face detector: auto (the best one whose models are there), fan, yunet, known, or a studio's own."""
+    face: FaceName = DEFAULT_FACE
+    """Name of the face among the plate's faces."""
     reference: Path | None = None
-    """Picture of the performer to follow when several faces are in the plate."""
+    """Picture of the performer to track when several faces are in the plate."""
     face_box: tuple[float, float, float, float] | None = None
-    """Box (left, top, right, bottom) round the face to follow, in pixels of the first frame."""
+    """Box (left, top, right, bottom) round the face to track, in pixels of the first frame."""
     minimum_face_px: Annotated[float, Field(ge=4, le=4096, json_schema_extra=unit("pixels"))] = 24.0
-    """Faces smaller than this are passed over."""
+    """Faces smaller than this are ignored."""
     smoothing_frames: Annotated[float, Field(ge=0, le=25, json_schema_extra=unit("frames"))] = 1.0
     """Width of the temporal smoothing of the face's placement; 0 leaves it as detected."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from understudy.jobs.fields import Output, Packing, Percent, PlateFields, Seed, affects, unit
+from understudy.jobs.fields import FaceName, Output, Packing, Percent, PlateFields, Seed, affects, unit
 
 
 class PropagateJob(PlateFields):
@@ -25,6 +25,8 @@ class PropagateJob(PlateFields):
     """Border round the matte that is not looked at either, for motion blur and soft edges."""
     track: Annotated[Path | None, affects("input")] = None
     """Track of the face in the plate: the fix then stays on the skin of a turning head."""
+    face: FaceName | None = None
+    """Face of the track that the fix is on; its only face when left out."""
     preview: bool = False
     """Only move the keyframe along by flow, at once: to look at while you paint."""
     method: Literal["hybrid", "synthesis"] = "hybrid"

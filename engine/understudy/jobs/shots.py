@@ -1,17 +1,17 @@
-"""The jobs that find and track faces in a shot, and that score a swapped one."""
+"""The jobs that detect and track faces in a shot, and that score a swapped one."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from understudy.jobs.fields import CoverageName, FindFields, Frames, Job, PlateFields, unit
+from understudy.jobs.fields import CoverageName, DetectionFields, FaceName, Frames, Job, PlateFields, unit
 
 
-class ExtractJob(PlateFields, FindFields):
-    """Find one performer's face in every frame and write a face set to train on."""
+class ExtractJob(PlateFields, DetectionFields):
+    """Detect one performer's face in every frame and write a face set to train on."""
 
     faceset: Path
     """Face set to write, a folder that ends in .faceset."""
@@ -25,11 +25,19 @@ class ExtractJob(PlateFields, FindFields):
     """Likeness release of the performer, a JSON document; its digest travels with every model and frame."""
 
 
-class TrackJob(PlateFields, FindFields):
-    """Find one performer's face in every frame of a shot and write its track."""
+class TrackJob(PlateFields, DetectionFields):
+    """Detect and track one face of a shot, or several at once, and write the track."""
 
     track: Path
-    """Track to write, a file that ends in .track."""
+    """Track to write, a file that ends in .track; faces of other names that it has are kept."""
+    faces: Annotated[int, Field(ge=1, le=32)] = 1
+    """How many faces to track at once; several are numbered from left to right: face1, face2."""
+
+    @model_validator(mode="after")
+    def _check_one_is_meant(self) -> Self:
+        if self.faces > 1 and (self.reference is not None or self.face_box is not None):
+            raise ValueError("a reference or a box is of one face: track it alone, by a name of its own")
+        return self
 
 
 class PointsJob(Job):
@@ -41,6 +49,8 @@ class PointsJob(Job):
     """JSON document to write, or to read corrections from."""
     action: Literal["read", "correct"] = "read"
     """Write the document, or put the faces it marks as set by hand into the track."""
+    face: FaceName | None = None
+    """Face of the track; all of its faces when left out."""
     frames: Frames = None
     """Frames of the track, such as 1001-1100, 1001-1100x2 or 1001,1005; all when left out."""
 

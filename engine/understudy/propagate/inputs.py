@@ -14,7 +14,7 @@ from understudy.core.cache import LruCache, Stamp, stamp_of
 from understudy.core.errors import JobError, PlateError
 from understudy.core.progress import Reporter, Warned
 from understudy.face.crop import encoded_within, finite, matte_within
-from understudy.face.track.store import Track
+from understudy.face.track.store import FaceTrack
 from understudy.image import colour
 from understudy.image.frame import Box, FloatImage, Frame
 from understudy.image.plate import Plate
@@ -51,7 +51,7 @@ class PropagationInputs:
     swapped: Plate | None
     matte: Plate | None
     fix: Plate
-    track: Track | None
+    track: FaceTrack | None
     _kept: LruCache[Frame] = field(default_factory=lambda: LruCache(_FRAME_BYTES))
     _thumbnails: LruCache[FloatImage] = field(default_factory=lambda: LruCache(_THUMBNAIL_BYTES))
     _stamps: dict[tuple[str, int], Stamp] = field(default_factory=dict)

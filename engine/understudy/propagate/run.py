@@ -84,7 +84,7 @@ def run(job: PropagateJob, *, report: Reporter, settings: Settings) -> dict[str,
             open_(job.swapped) if job.swapped else None,
             open_(job.matte) if job.matte else None,
             open_(job.fix),
-            Track.open(job.track) if job.track else None,
+            Track.open(job.track).face(job.face) if job.track else None,
         )
         keys = keyframes(shot.fix, shot.plate)
         frames = chosen_frames(shot.plate, job.frames)

@@ -1,7 +1,8 @@
-"""Find one performer's face through a plate: detect, follow, smooth. Shared by `extract` and `track`."""
+"""What `extract` and `track` share: detect faces in every frame, associate them, smooth their placement."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,47 +11,89 @@ import numpy as np
 from understudy.core.errors import FaceError, PlateError
 from understudy.core.progress import Failed, Progress, Reporter, Warned
 from understudy.core.settings import Settings
-from understudy.face.detect.detectors import DetectedFace, FaceFinder, open_finder
-from understudy.face.track.smooth import smooth
-from understudy.face.track.store import TrackedFace, follow, tracked
+from understudy.face.detect.detectors import DetectedFace, FaceDetector, open_detector
+from understudy.face.detect.protocol import Points
+from understudy.face.track.associate import associate, without
+from understudy.face.track.smooth import TrackedFace, smooth
 from understudy.image import colour
 from understudy.image.exr import read_image
 from understudy.image.plate import Plate
 from understudy.image.sequence import FrameRange
-from understudy.jobs.fields import FindFields
+from understudy.jobs.fields import DetectionFields
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a plate held: a face a frame, and the frames that could not be read."""
+class Detection:
+    """What a plate held.
 
-    faces: dict[int, TrackedFace]
+    Attributes:
+        faces: For each performer, from left to right, a face a frame, in order; at least one performer.
+        failed_frames: The frames that could not be read.
+        detector: The detector's name.
+    """
+
+    faces: list[dict[int, TrackedFace]]
     failed_frames: list[int]
     detector: str
 
 
-def find_performer(
-    job: FindFields,
+def detect_and_track(
+    job: DetectionFields,
     plate: Plate,
     frames: FrameRange,
     *,
+    count: int = 1,
+    taken: Mapping[int, Sequence[Points]] | None = None,
     report: Reporter,
     settings: Settings,
-    finder: FaceFinder | None = None,
-) -> Found:
-    """Detect in every frame, follow one face, smooth its placement.
+) -> Detection:
+    """Detect in every frame, associate the faces of performers, smooth their placement.
 
     Args:
-        finder: A finder to use in place of the job's detector.
+        count: How many performers to look for.
+        taken: Frame number to (68, 2) landmarks of faces that are tracked already, and not looked for.
 
     Raises:
-        FaceError: no frame holds a face, or the reference picture holds none.
+        FaceError: no frame holds such a face, or the reference picture holds none.
     """
-    finder = finder or open_finder(job.detector, settings, known=known_table(plate, frames))
+    detector = open_detector(job.detector, settings, known=known_table(plate, frames))
+    detections, failed = _detections(job, plate, frames, detector, report)
+    if taken:
+        detections = without(detections, taken)
+    performers = associate(
+        detections,
+        count=count,
+        reference_box=job.face_box,
+        reference_landmarks=_reference(job, detector),
+    )
+    if not performers:
+        raise FaceError(
+            f"No {'other ' if taken else ''}face was found in {len(frames)} frames.",
+            where=plate.name,
+            fix="check the colour space, lower the minimum face size, or give a face box",
+        )
+    if len(performers) < count:
+        report(Warned(f"{len(performers)} of {count} faces were found."))
+    seen = set.union(*(set(one) for one in performers))
+    for number in frames:
+        if number not in seen and number not in failed:
+            report(Warned("No face was found in this frame.", number))
+    return Detection([_smoothed(one, job) for one in performers], failed, detector.name)
+
+
+def known_table(plate: Plate, frames: FrameRange) -> Path:
+    """Where a renderer that knows its landmarks leaves them: landmarks.json beside the frames."""
+    return plate.file(frames.first).parent / "landmarks.json"
+
+
+def _detections(
+    job: DetectionFields, plate: Plate, frames: FrameRange, detector: FaceDetector, report: Reporter
+) -> tuple[dict[int, list[DetectedFace]], list[int]]:
+    """The faces of each frame that are large enough, and the frames that could not be read."""
     detections: dict[int, list[DetectedFace]] = {}
     failed: list[int] = []
     for done, number in enumerate(frames):
-        report(Progress("find faces", done, len(frames), f"frame {number}"))
+        report(Progress("detect faces", done, len(frames), f"frame {number}"))
         try:
             frame = plate.read(number)
         except PlateError as exc:
@@ -59,26 +102,17 @@ def find_performer(
             continue
         image = colour.to_display(frame.rgb(), frame.colour_space)
         offset = np.array([frame.data_window.x0, frame.data_window.y0], np.float32)
-        found = [_moved(face, offset) for face in finder.find(image, frame=number)]
-        detections[number] = [face for face in found if face.size_px >= job.minimum_face_px]
-    report(Progress("find faces", len(frames), len(frames)))
-    followed = follow(detections, reference_box=job.face_box, reference_landmarks=_reference(job, finder))
-    if not followed:
-        raise FaceError(
-            f"No face was found in {len(frames)} frames.",
-            where=plate.name,
-            fix="check the colour space, lower the minimum face size, or give a face box",
-        )
-    for number in frames:
-        if number not in followed and number not in failed:
-            report(Warned("No face was found in this frame.", number))
-    steady = smooth(tracked(followed), frames=job.smoothing_frames)
-    return Found({face.frame: face for face in steady}, failed, finder.name)
+        faces = [_moved(face, offset) for face in detector.detect(image, frame=number)]
+        detections[number] = [face for face in faces if face.size_px >= job.minimum_face_px]
+    report(Progress("detect faces", len(frames), len(frames)))
+    return detections, failed
 
 
-def known_table(plate: Plate, frames: FrameRange) -> Path:
-    """Where a renderer that knows its landmarks leaves them: landmarks.json beside the frames."""
-    return plate.file(frames.first).parent / "landmarks.json"
+def _smoothed(faces: Mapping[int, DetectedFace], job: DetectionFields) -> dict[int, TrackedFace]:
+    tracked = [
+        TrackedFace(frame, face.landmarks, face.confidence, False, face.box) for frame, face in faces.items()
+    ]
+    return {face.frame: face for face in smooth(tracked, frames=job.smoothing_frames)}
 
 
 def _moved(face: DetectedFace, offset: np.ndarray) -> DetectedFace:
@@ -87,17 +121,14 @@ def _moved(face: DetectedFace, offset: np.ndarray) -> DetectedFace:
         return face
     left, top, right, bottom = face.box
     x, y = float(offset[0]), float(offset[1])
-    mesh = None if face.mesh is None else face.mesh + np.array([x, y, 0.0], np.float32)
-    return replace(
-        face, box=(left + x, top + y, right + x, bottom + y), landmarks=face.landmarks + offset, mesh=mesh
-    )
+    return replace(face, box=(left + x, top + y, right + x, bottom + y), landmarks=face.landmarks + offset)
 
 
-def _reference(job: FindFields, finder: FaceFinder) -> np.ndarray | None:
+def _reference(job: DetectionFields, detector: FaceDetector) -> Points | None:
     if job.reference is None:
         return None
     picture = read_image(job.reference)
-    faces = finder.find(colour.to_display(picture.rgb(), picture.colour_space))
+    faces = detector.detect(colour.to_display(picture.rgb(), picture.colour_space))
     if not faces:
         raise FaceError(
             "No face was found in the reference picture.",

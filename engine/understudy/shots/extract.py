@@ -13,20 +13,20 @@ from understudy.core.progress import Failed, Finished, Progress, Reporter
 from understudy.core.settings import Settings
 from understudy.face import align
 from understudy.face.crop import cut
-from understudy.face.curate import sharpness
 from understudy.face.faceset.store import FaceRecord, FaceSet
 from understudy.face.pose import pose
+from understudy.face.sharpness import sharpness
 from understudy.face.track.store import TrackedFace
 from understudy.image.plate import Plate, chosen_frames, open_plate
 from understudy.jobs.shots import ExtractJob
 from understudy.provenance import releases
-from understudy.shots.detect_and_track import find_performer
+from understudy.shots.detect_and_track import detect_and_track
 
 
 def run(job: ExtractJob, *, report: Reporter, settings: Settings) -> dict[str, Any]:
     """Write a face set; the same frames again replace what they wrote before.
 
-    The plate is read twice, to follow and to crop: the placement is smoothed over time, so no crop can be
+    The plate is read twice, to track and to crop: the placement is smoothed over time, so no crop can be
     cut before the frames after it are known, and thousands of frames do not fit in memory.
 
     Raises:
@@ -37,21 +37,22 @@ def run(job: ExtractJob, *, report: Reporter, settings: Settings) -> dict[str, A
     permission = _permission(job)
     with closing(open_plate(job.plate, colour_space=job.colour_space)) as plate:
         frames = chosen_frames(plate, job.frames)
-        found = find_performer(job, plate, frames, report=report, settings=settings)
+        detection = detect_and_track(job, plate, frames, report=report, settings=settings)
         faceset = FaceSet.create(
             job.faceset,
             identity=job.identity,
             coverage=job.coverage,
             crop_size=job.crop_size,
             release_digest=permission,
-            detector=found.detector,
+            detector=detection.detector,
         )
-        failed = list(found.failed_frames)
+        (faces,) = detection.faces
+        failed = list(detection.failed_frames)
         with faceset:
-            for done, (number, face) in enumerate(found.faces.items()):
-                report(Progress("write faces", done, len(found.faces), f"frame {number}"))
+            for done, (number, face) in enumerate(faces.items()):
+                report(Progress("write faces", done, len(faces), f"frame {number}"))
                 try:
-                    add_face(faceset, plate, number, face)
+                    add_face(faceset, plate, number, face, name=job.face)
                 except PlateError as exc:
                     report(Failed(exc.as_dict(), number))
                     failed.append(number)
@@ -59,15 +60,15 @@ def run(job: ExtractJob, *, report: Reporter, settings: Settings) -> dict[str, A
         "faceset": str(job.faceset),
         "identity": job.identity,
         "frames": len(frames),
-        "faces": len(found.faces),
-        "detector": found.detector,
+        "faces": len(faces),
+        "detector": detection.detector,
         "failed_frames": failed,
     }
     report(Finished(result))
     return result
 
 
-def add_face(faceset: FaceSet, plate: Plate, number: int, face: TrackedFace) -> None:
+def add_face(faceset: FaceSet, plate: Plate, number: int, face: TrackedFace, *, name: str) -> None:
     """Cut one frame's face and add it to the set."""
     matrix = align.plate_to_aligned(face.landmarks, coverage=faceset.coverage, size=faceset.crop_size)
     crop = cut(plate.read(number), matrix, faceset.crop_size)
@@ -75,6 +76,7 @@ def add_face(faceset: FaceSet, plate: Plate, number: int, face: TrackedFace) -> 
     record = FaceRecord(
         frame=number,
         origin=plate.name,
+        face=name,
         landmarks_aligned=align.transform(face.landmarks, matrix).astype(np.float32),
         plate_to_aligned=matrix,
         confidence=face.confidence,

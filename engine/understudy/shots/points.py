@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from understudy.comp.mattes import matte
 from understudy.core import atomic
 from understudy.core.errors import FaceError, JobError, UnderstudyError
+from understudy.core.names import FACE_NAME
 from understudy.core.progress import Finished, Progress, Reporter, Warned
 from understudy.core.settings import Settings
 from understudy.face import align
@@ -29,7 +30,7 @@ from understudy.face.track.store import Track, TrackedFace
 from understudy.image.sequence import FrameRange
 from understudy.jobs.shots import PointsJob
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 COVERAGE = "full"
 """The coverage whose aligned square a face's four corners are of."""
 LARGEST_BYTES = 256_000_000
@@ -41,6 +42,8 @@ _Number = Annotated[float, Field(strict=True, ge=-LARGEST_PX, le=LARGEST_PX, all
 _Point = tuple[_Number, _Number]
 _FrameText = Annotated[str, Field(pattern=r"^(0|-?[1-9][0-9]{0,8})$")]
 _IndexText = Annotated[str, Field(pattern=r"^([0-9]|[1-5][0-9]|6[0-7])$")]
+_NameText = Annotated[str, Field(pattern=FACE_NAME)]
+_Key = tuple[int, str]
 
 
 class _Part(BaseModel):
@@ -60,6 +63,28 @@ class _Face(_Part):
 
 
 class _Document(_Part):
+    """Version 2: faces by name and frame."""
+
+    schema_version: Literal[2]
+    track: str = ""
+    plate: str = ""
+    detector: str = ""
+    faces: dict[_NameText, dict[_FrameText, _Face]]
+
+    def by_hand(self) -> dict[_Key, _Face]:
+        """The faces that are marked as set by hand, by frame and name, in order."""
+        marked = {
+            (int(frame), name): face
+            for name, faces in self.faces.items()
+            for frame, face in faces.items()
+            if face.by_hand
+        }
+        return dict(sorted(marked.items(), key=lambda item: item[0]))
+
+
+class _Document1(_Part):
+    """Version 1: the frames of one face."""
+
     schema_version: Literal[1]
     track: str = ""
     plate: str = ""
@@ -71,36 +96,43 @@ def run(job: PointsJob, *, report: Reporter, settings: Settings) -> dict[str, An
     """Write a track's faces as a document, or put a document's corrections into the track, marked by hand.
 
     Raises:
-        FaceError: the track cannot be read, has no face in the frames, or a correction is no face.
-        JobError: the document's name does not end in .json, or it is no document of this version.
+        FaceError: the track cannot be read, has no face of the name or in the frames, or a correction is no
+            face.
+        JobError: the document's name does not end in .json, or it is no document of a version we read.
     """
     track = Track.open(job.track)
     frames = None if job.frames is None else FrameRange.parse(job.frames)
     act = read if job.action == "read" else correct
     result = {"track": str(job.track), "document": str(job.document)}
-    result |= act(track, job.document, frames=frames, report=report)
+    result |= act(track, job.document, name=job.face, frames=frames, report=report)
     report(Finished(result))
     return result
 
 
-def read(track: Track, path: Path, *, frames: FrameRange | None, report: Reporter) -> dict[str, Any]:
+def read(
+    track: Track, path: Path, *, name: str | None, frames: FrameRange | None, report: Reporter
+) -> dict[str, Any]:
     """Write the document of a track's faces, atomically.
 
+    Args:
+        name: The face to write; all of them when None.
+
     Raises:
-        FaceError: the track has no face in these frames.
+        FaceError: the track has no face of that name, or none in these frames.
         JobError: the path does not end in .json.
     """
     if path.suffix.lower() != ".json":
         raise JobError("A document of points is a .json file.", where=path, fix="name it face.json, say")
-    chosen = {number: face for number, face in track.faces.items() if frames is None or number in frames}
+    chosen = _chosen(track, name, frames)
     if not chosen:
-        there = f"choose among {FrameRange(tuple(track.faces))}" if track.faces else "track the shot again"
+        there = sorted({number for faces in track.faces.values() for number in faces})
+        fix = f"choose among {FrameRange(tuple(there))}" if there else "track the shot again"
         asked = "" if frames is None else f" in the frames {frames}"
-        raise FaceError(f"The track has no face{asked}.", where=track.path, fix=there)
-    faces: dict[str, Any] = {}
-    for done, (number, face) in enumerate(chosen.items()):
+        raise FaceError(f"The track has no face{asked}.", where=track.path, fix=fix)
+    faces: dict[str, dict[str, Any]] = {}
+    for done, ((number, face_name), face) in enumerate(chosen.items()):
         report(Progress("read points", done, len(chosen), f"frame {number}"))
-        faces[str(number)] = _written(face)
+        faces.setdefault(face_name, {})[str(number)] = _written(face)
     document = {
         "schema_version": SCHEMA_VERSION,
         "track": str(track.path),
@@ -110,39 +142,61 @@ def read(track: Track, path: Path, *, frames: FrameRange | None, report: Reporte
     }
     atomic.write_text(path, json.dumps(document, allow_nan=False, ensure_ascii=False) + "\n")
     report(Progress("read points", len(chosen), len(chosen)))
-    return {"faces": len(faces), "by_hand": sum(face.by_hand for face in chosen.values())}
+    return {"faces": len(chosen), "by_hand": sum(face.by_hand for face in chosen.values())}
 
 
-def correct(track: Track, path: Path, *, frames: FrameRange | None, report: Reporter) -> dict[str, Any]:
+def correct(
+    track: Track, path: Path, *, name: str | None, frames: FrameRange | None, report: Reporter
+) -> dict[str, Any]:
     """Put the faces that a document marks as set by hand into the track; all of them or none are written.
 
     A face that equals the track's is left alone. Where a face names only some landmarks as `moved`, the
-    others follow as `face.correct.follow_moved` says.
+    others follow as `face.track.correct.follow_moved` says.
+
+    Args:
+        name: The face to correct; all of the document's when None. A document of version 1 names none: its
+            face is then this one, or the track's only face.
 
     Raises:
-        FaceError: a face is no face, or its frame is not in the track.
-        JobError: the document cannot be read, or is none of this version.
+        FaceError: a face is no face, or it is not in the track.
+        JobError: the document cannot be read, or is of no version that we read.
     """
-    document = _read(path)
+    document = _read(path, track, name)
     if document.plate and document.plate != track.plate:
         names = f"the document is of {document.plate}, the track of {track.plate}"
         report(Warned(f"The document names another plate than the track: {names}."))
-    by_hand = {int(text): face for text, face in document.faces.items() if face.by_hand}
-    chosen = {number: by_hand[number] for number in sorted(by_hand) if frames is None or number in frames}
-    corrected: list[TrackedFace] = []
-    for done, (number, face) in enumerate(chosen.items()):
+    chosen = {
+        (number, face_name): face
+        for (number, face_name), face in document.by_hand().items()
+        if name in (None, face_name) and (frames is None or number in frames)
+    }
+    corrected: dict[str, list[TrackedFace]] = {}
+    for done, ((number, face_name), face) in enumerate(chosen.items()):
         report(Progress("correct points", done, len(chosen), f"frame {number}"))
-        before = _face_of(track, number, path)
+        before = _face_of(track, number, face_name, path)
         after = _landmarks(face, before, path)
         if np.abs(after - before.landmarks).max() > _SAME_PX:
-            box = moved_box(before, after)
-            corrected.append(TrackedFace(number, after, before.confidence, True, box))
+            moved = TrackedFace(number, after, before.confidence, True, moved_box(before, after))
+            corrected.setdefault(face_name, []).append(moved)
     if corrected:
         track.with_faces(corrected)
     else:
         report(Warned("No face of the document is marked as set by hand and differs from the track."))
     report(Progress("correct points", len(chosen), len(chosen)))
-    return {"corrected": len(corrected), "frames": [face.frame for face in corrected]}
+    numbers = [face.frame for faces in corrected.values() for face in faces]
+    return {"corrected": len(numbers), "frames": sorted(numbers)}
+
+
+def _chosen(track: Track, name: str | None, frames: FrameRange | None) -> dict[_Key, TrackedFace]:
+    """A track's faces by frame and name, in order."""
+    faces = track.faces if name is None else {name: track.face(name).faces}
+    chosen = {
+        (number, face_name): face
+        for face_name, each in faces.items()
+        for number, face in each.items()
+        if frames is None or number in frames
+    }
+    return dict(sorted(chosen.items(), key=lambda item: item[0]))
 
 
 def _written(face: TrackedFace) -> dict[str, Any]:
@@ -166,7 +220,7 @@ def _rounded(points: NDArray[np.float64]) -> list[list[float]]:
     return rows
 
 
-def _read(path: Path) -> _Document:
+def _read(path: Path, track: Track, name: str | None) -> _Document:
     fix = "take the document that `understudy points --action read` writes, and change its faces"
     try:
         with path.open("rb") as file:
@@ -180,14 +234,24 @@ def _read(path: Path) -> _Document:
         values = json.loads(data)
     except (ValueError, RecursionError) as exc:
         raise JobError("The document of points is not JSON.", where=path, fix=fix) from exc
-    if isinstance(values, dict) and values.get("schema_version") != SCHEMA_VERSION:
-        found = str(values.get("schema_version"))[:20]
-        what = f"The document of points has version {found}; this Understudy reads {SCHEMA_VERSION}."
+    version = values.get("schema_version") if isinstance(values, dict) else SCHEMA_VERSION
+    if version not in (1, SCHEMA_VERSION):
+        said = str(version)[:20]
+        what = f"The document of points has version {said}; this Understudy reads {SCHEMA_VERSION}."
         raise JobError(what, where=path, fix=fix)
     try:
-        return _Document.model_validate(values)
+        if version != 1:
+            return _Document.model_validate(values)
+        old = _Document1.model_validate(values)
     except ValidationError as exc:
         raise _refused(exc, path, fix) from exc
+    return _Document(
+        schema_version=2,
+        track=old.track,
+        plate=old.plate,
+        detector=old.detector,
+        faces={track.face(name).name: old.faces},
+    )
 
 
 def _refused(exc: ValidationError, path: Path, fix: str) -> UnderstudyError:
@@ -199,14 +263,15 @@ def _refused(exc: ValidationError, path: Path, fix: str) -> UnderstudyError:
     )
 
 
-def _face_of(track: Track, number: int, path: Path) -> TrackedFace:
-    if number not in track.faces:
+def _face_of(track: Track, number: int, name: str, path: Path) -> TrackedFace:
+    faces = track.face(name).faces
+    if number not in faces:
         raise FaceError(
-            f"The document corrects frame {number}, in which the track has no face.",
+            f"The document corrects frame {number}, in which the track has no face {name!r}.",
             where=path,
             fix="take the frame out of the document, or track it first",
         )
-    return track.faces[number]
+    return faces[number]
 
 
 def _landmarks(face: _Face, before: TrackedFace, path: Path) -> Points:

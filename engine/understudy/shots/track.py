@@ -1,4 +1,4 @@
-"""`understudy track`: the face's placement through a shot, written as a track."""
+"""`understudy track`: where the faces of a shot lie, written as a track."""
 
 from __future__ import annotations
 
@@ -7,31 +7,57 @@ from typing import Any
 
 from understudy.core.progress import Finished, Reporter
 from understudy.core.settings import Settings
+from understudy.face.detect.protocol import Points
 from understudy.face.track.store import Track
 from understudy.image.plate import chosen_frames, open_plate
 from understudy.jobs.shots import TrackJob
-from understudy.shots.detect_and_track import find_performer
+from understudy.shots.detect_and_track import detect_and_track
 
 
 def run(job: TrackJob, *, report: Reporter, settings: Settings) -> dict[str, Any]:
-    """Write the track of one face; frames set by hand in an existing track are kept.
+    """Write the track of one face or of several.
+
+    In a track that is there already, faces of other names are kept and not looked for again, and frames that
+    were set by hand are kept.
 
     Raises:
         PlateError: the plate cannot be opened.
         FaceError: no face is in it, or no detector can be had.
     """
+    names = face_names(job)
     with closing(open_plate(job.plate, colour_space=job.colour_space)) as plate:
         frames = chosen_frames(plate, job.frames)
-        found = find_performer(job, plate, frames, report=report, settings=settings)
-        track = Track.create(
-            job.track, plate=job.plate, faces=list(found.faces.values()), detector=found.detector
+        detection = detect_and_track(
+            job, plate, frames, count=job.faces, taken=_taken(job, names), report=report, settings=settings
         )
+    faces = {name: list(face.values()) for name, face in zip(names, detection.faces, strict=False)}
+    track = Track.create(job.track, plate=job.plate, faces=faces, detector=detection.detector)
     result = {
         "track": str(job.track),
         "frames": len(frames),
-        "faces": len(track.faces),
-        "detector": found.detector,
-        "failed_frames": found.failed_frames,
+        "faces": sum(len(track.faces[name]) for name in faces),
+        "detector": detection.detector,
+        "failed_frames": detection.failed_frames,
     }
+    if len(track.faces) > 1:
+        result["frames_by_face"] = {name: len(face) for name, face in track.faces.items()}
     report(Finished(result))
     return result
+
+
+def face_names(job: TrackJob) -> list[str]:
+    """The names of the faces that a job tracks: one bare, several numbered from 1, from left to right."""
+    if job.faces == 1:
+        return [job.face]
+    return [f"{job.face}{number}" for number in range(1, job.faces + 1)]
+
+
+def _taken(job: TrackJob, names: list[str]) -> dict[int, list[Points]]:
+    """Landmarks by frame of the faces that the track has under other names."""
+    taken: dict[int, list[Points]] = {}
+    if job.track.exists():
+        for name, faces in Track.open(job.track).faces.items():
+            for frame, face in faces.items():
+                if name not in names:
+                    taken.setdefault(frame, []).append(face.landmarks)
+    return taken

@@ -19,7 +19,7 @@ from understudy.core.errors import UnderstudyError
 from understudy.face import align
 from understudy.face.crop import cut, face_box
 from understudy.face.track.smooth import is_cut
-from understudy.face.track.store import Track, TrackedFace
+from understudy.face.track.store import FaceTrack, TrackedFace
 from understudy.image.frame import Frame
 from understudy.image.plate import Plate
 from understudy.inference.model import Model
@@ -49,7 +49,7 @@ class Footage:
 
     job: SwapJob
     plate: Plate
-    track: Track
+    track: FaceTrack
     model: Model
     roto: Plate | None
     warm: RenderCache

@@ -50,7 +50,7 @@ def run(
     """
     cache = RenderCache.for_one_run(job) if kept is None else kept
     model = cache.model(job.model, settings.device if job.device == "auto" else job.device, settings.threads)
-    track, output = Track.open(job.track), Pattern.parse(job.output)
+    track, output = Track.open(job.track).face(), Pattern.parse(job.output)
     if model.card.landmarks not in ("", track.detector):
         report(
             Warned(

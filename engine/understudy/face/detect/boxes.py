@@ -1,4 +1,4 @@
-"""The two detectors that find a face's box and eyes: YuNet, and BlazeFace short range where YuNet is missing.
+"""The two networks that detect a face's box and eyes: YuNet, or BlazeFace where YuNet is missing.
 
 Both are run on scaled copies of the picture; boxes come back in the picture's own pixels.
 """
@@ -29,7 +29,7 @@ class RoughFace:
 
 
 class BoxDetector(Protocol):
-    """Finds boxes."""
+    """Detects boxes."""
 
     def detect(self, image: Rgb8) -> list[RoughFace]:
         """Rough faces in an (H, W, 3) uint8 RGB picture, the best score first."""

@@ -1,4 +1,4 @@
-"""The back end `fan`: the face-alignment package, SFD boxes and the 2D-FAN net of 68 landmarks."""
+"""The detector `fan`: the face-alignment package, SFD boxes and the 2D-FAN net of 68 landmarks."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def is_ready(settings: Settings) -> bool:
     return _installed() and all(_locate(file, settings) for file in FILES)
 
 
-class FanFinder:
-    """Finds faces by SFD and their landmarks by 2D-FAN; never downloads anything.
+class FanDetector:
+    """Detects faces by SFD and their landmarks by 2D-FAN; never downloads anything.
 
     Raises:
         FaceError: the package or a weight file is missing, or a file does not hold such weights.
@@ -43,8 +43,8 @@ class FanFinder:
         detector, landmarks = (_require(file, settings) for file in FILES)
         self._net = _open_net(detector, landmarks, _device(settings))
 
-    def find(self, image: Rgb8, *, frame: int | None = None) -> list[DetectedFace]:
-        """As `FaceFinder.find` says."""
+    def detect(self, image: Rgb8, *, frame: int | None = None) -> list[DetectedFace]:
+        """As `FaceDetector.detect` says."""
         picture = check_picture(image)
         where = f"frame {frame}" if frame is not None else ""
         try:

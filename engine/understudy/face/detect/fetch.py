@@ -70,14 +70,13 @@ def fetch(
 def _fetch_any(
     names: tuple[str, ...], settings: Settings, folder: Path | None, report: Reporter
 ) -> list[ModelState]:
-    """The first of several that can be had; an optional one may fail."""
+    """The first of several that can be had."""
     for name in names:
         entry = models.model(name)
         try:
             _fetch_one(entry, settings, folder)
         except FaceError as error:
-            # What nothing can stand in for and nothing can do without ends the run.
-            if name == names[-1] and name not in models.OPTIONAL:
+            if name == names[-1]:
                 raise
             report(Warned(f"{entry.file} could not be had: {error.what}"))
             continue

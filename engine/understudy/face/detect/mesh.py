@@ -1,4 +1,4 @@
-"""MediaPipe's face mesh and blendshapes through OpenCV's own TFLite reader."""
+"""MediaPipe's face mesh through OpenCV's own TFLite reader."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from understudy.face import align
 from understudy.face.detect.boxes import RoughFace, read_net
@@ -17,19 +16,6 @@ from understudy.face.detect.protocol import Points, Rgb8
 _ROI_SCALE = 1.5
 # The eyes' outer corners, which MediaPipe levels the second pass by.
 _LEFT_CORNER, _RIGHT_CORNER = 33, 263
-
-# The vertices that the blendshape net reads (face_blendshapes_graph.cc, kLandmarksSubsetIdxs).
-# fmt: off
-BLENDSHAPE_VERTICES = (
-    0, 1, 4, 5, 6, 7, 8, 10, 13, 14, 17, 21, 33, 37, 39, 40, 46, 52, 53, 54, 55, 58, 61, 63, 65, 66, 67, 70,
-    78, 80, 81, 82, 84, 87, 88, 91, 93, 95, 103, 105, 107, 109, 127, 132, 133, 136, 144, 145, 146, 148, 149,
-    150, 152, 153, 154, 155, 157, 158, 159, 160, 161, 162, 163, 168, 172, 173, 176, 178, 181, 185, 191, 195,
-    197, 234, 246, 249, 251, 263, 267, 269, 270, 276, 282, 283, 284, 285, 288, 291, 293, 295, 296, 297, 300,
-    308, 310, 311, 312, 314, 317, 318, 321, 323, 324, 332, 334, 336, 338, 356, 361, 362, 365, 373, 374, 375,
-    377, 378, 379, 380, 381, 382, 384, 385, 386, 387, 388, 389, 390, 397, 398, 400, 402, 405, 409, 415, 454,
-    466, 468, 469, 470, 471, 472, 473, 474, 475, 476, 477,
-)
-# fmt: on
 
 
 @dataclass(frozen=True)
@@ -112,16 +98,3 @@ class FaceMesh:
         vertices[:, :2] = align.transform(vertices[:, :2] - 0.5, align.invert(matrix))
         vertices[:, 2] *= region.edge / self.size
         return vertices.astype(np.float32), float(1 / (1 + np.exp(-np.clip(logit, -50, 50))))
-
-
-class Blendshapes:
-    """The net that reads 52 expression weights off the 478-vertex mesh."""
-
-    def __init__(self, path: Path) -> None:
-        self._net: Any = read_net(lambda where: cv2.dnn.readNetFromTFLite(str(where)), path)
-
-    def read(self, mesh: Points) -> NDArray[np.float32]:
-        """(52,) float32 in 0..1; `mesh` is (478, 3) in pixels."""
-        points = mesh[list(BLENDSHAPE_VERTICES), :2]
-        self._net.setInput(np.ascontiguousarray(points, np.float32)[None])
-        return np.clip(np.asarray(self._net.forward(), np.float32).reshape(-1), 0, 1)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Literal
 
 from understudy.core.errors import FaceError
-from understudy.core.progress import Reporter, silent
 from understudy.core.settings import Settings
 
 
@@ -86,28 +85,13 @@ MODELS: tuple[ModelFile, ...] = (
         ("yunet",),
         "MediaPipe face mesh of 468 vertices: stands in where the one of 478 cannot be had.",
     ),
-    ModelFile(
-        "face_blendshapes",
-        "face_blendshapes.tflite",
-        "Apache-2.0",
-        955_312,
-        "4f36dded049db18d76048567439b2a7f58f1daabc00d78bfe8f3ad396a2d2082",
-        "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/"
-        "face_landmarker.task#face_blendshapes.tflite",
-        "",
-        ("yunet",),
-        "52 expression weights off the mesh of 478.",
-    ),
 )
 
 PREFERRED: tuple[tuple[str, ...], ...] = (
     ("yunet", "blazeface_short_range"),
     ("face_mesh_478", "face_mesh_468"),
-    ("face_blendshapes",),
 )
 """What `understudy models fetch` gets: of each row the first that can be had."""
-OPTIONAL = ("face_blendshapes",)
-"""Files that detection does without."""
 
 
 @dataclass(frozen=True)
@@ -145,15 +129,6 @@ def locate(name: str, settings: Settings) -> Path | None:
     """Where a model file lies on this machine; None where it is missing."""
     path = settings.models / model(name).file
     return path if path.is_file() else None
-
-
-def find(name: str, settings: Settings) -> Path:
-    """Where a model file lies on this machine.
-
-    Raises:
-        FaceError: it is missing; the message says which file to put into which folder.
-    """
-    return first(name, settings=settings)
 
 
 def first(*names: str, settings: Settings) -> Path:
@@ -206,16 +181,3 @@ def sha256_of(path: Path) -> str:
     """The SHA-256 digest of a file, in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def fetch(
-    settings: Settings,
-    *,
-    name: str | None = None,
-    offline_folder: Path | None = None,
-    report: Reporter = silent,
-) -> list[ModelState]:
-    """Put model files into the models folder; see `fetch.fetch`, which this calls."""
-    from understudy.face.detect import fetch as fetching
-
-    return fetching.fetch(settings, name=name, offline_folder=offline_folder, report=report)

@@ -26,17 +26,12 @@ class DetectedFace:
         score: The detector's own score, 0 to 1.
         landmarks: (68, 2) float32 in the order of iBUG 300-W.
         confidence: How sure the landmark network is that it sees a face, 0 to 1.
-        mesh: (478, 3) or (468, 3) float32 in the order of MediaPipe, z in pixels towards the back; None
-            where the back end has no mesh.
-        blendshapes: (52,) float32 in 0..1 in MediaPipe's order; None without their model.
     """
 
     box: FaceBox
     score: float
     landmarks: Points
     confidence: float
-    mesh: Points | None = None
-    blendshapes: Points | None = None
 
     @property
     def size_px(self) -> float:
@@ -44,15 +39,15 @@ class DetectedFace:
         return max(self.box[2] - self.box[0], self.box[3] - self.box[1])
 
 
-class FaceFinder(Protocol):
-    """Finds faces in a picture."""
+class FaceDetector(Protocol):
+    """Detects faces in a picture, with their landmarks."""
 
     @property
     def name(self) -> str:
-        """The back end's name, as `--detector` takes it."""
+        """The detector's name, as `--detector` takes it."""
         ...
 
-    def find(self, image: Rgb8, *, frame: int | None = None) -> list[DetectedFace]:
+    def detect(self, image: Rgb8, *, frame: int | None = None) -> list[DetectedFace]:
         """Every face in the picture, the largest first; an empty list where there is none.
 
         Args:
@@ -60,7 +55,7 @@ class FaceFinder(Protocol):
             frame: The frame's number; only `known` needs it.
 
         Raises:
-            FaceError: the picture is not (H, W, 3) uint8, or the back end failed.
+            FaceError: the picture is not (H, W, 3) uint8, or the detector failed.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""The back end `yunet`: a box, then MediaPipe's face mesh, then the 68 landmarks off it."""
+"""The detector `yunet`: a box, then MediaPipe's face mesh, then the 68 landmarks off it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from understudy.core.settings import Settings
 from understudy.face import landmarks
 from understudy.face.detect import models
 from understudy.face.detect.boxes import BlazeFace, BoxDetector, RoughFace, YuNet
-from understudy.face.detect.mesh import Blendshapes, FaceMesh, first_region, next_region
+from understudy.face.detect.mesh import FaceMesh, first_region, next_region
 from understudy.face.detect.protocol import (
     DetectedFace,
     Points,
@@ -33,8 +33,8 @@ _PASSES = 2
 _SETTLED = 0.9
 
 
-class YuNetFinder:
-    """Finds faces by YuNet, or BlazeFace where YuNet's file is missing, and the face mesh.
+class YuNetDetector:
+    """Detects faces by YuNet, or BlazeFace where YuNet's file is missing, and the face mesh.
 
     Raises:
         FaceError: no box detector's or no mesh's file is there, or one cannot be read.
@@ -44,13 +44,10 @@ class YuNetFinder:
 
     def __init__(self, settings: Settings) -> None:
         self._boxes = _open_boxes(settings)
-        mesh = models.first("face_mesh_478", "face_mesh_468", settings=settings)
-        self._mesh = FaceMesh(mesh)
-        shapes = models.locate("face_blendshapes", settings)
-        self._shapes = Blendshapes(shapes) if shapes and self._mesh.size == 256 else None
+        self._mesh = FaceMesh(models.first("face_mesh_478", "face_mesh_468", settings=settings))
 
-    def find(self, image: Rgb8, *, frame: int | None = None) -> list[DetectedFace]:
-        """As `FaceFinder.find` says."""
+    def detect(self, image: Rgb8, *, frame: int | None = None) -> list[DetectedFace]:
+        """As `FaceDetector.detect` says."""
         picture = check_picture(image)
         try:
             found = [face for rough in self._boxes.detect(picture) for face in self._read(picture, rough)]
@@ -72,8 +69,7 @@ class YuNetFinder:
         if presence < _PRESENT and not (rough.score >= _SURE_BOX and presence >= _DOUBTFUL):
             return
         points = landmarks.from_mesh(mesh)
-        shapes = self._shapes.read(mesh) if self._shapes else None
-        yield DetectedFace(box_round(mesh), rough.score, points, presence, mesh, shapes)
+        yield DetectedFace(box_round(mesh), rough.score, points, presence)
 
     def _settle(self, image: Rgb8, rough: RoughFace) -> tuple[Points, float]:
         """The mesh that the net is surest of: two passes suffice but for profiles and covered faces."""

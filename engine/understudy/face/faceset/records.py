@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.core.errors import FaceError
+from understudy.core.names import DEFAULT_FACE, is_face_name
 from understudy.face.detect.protocol import Points
 
 COLUMNS = (
-    *("origin", "frame", "crop", "crop_sha256", "landmarks_aligned", "plate_to_aligned"),
+    *("origin", "frame", "face", "crop", "crop_sha256", "landmarks_aligned", "plate_to_aligned"),
     *("confidence", "sharpness", "yaw", "pitch"),
 )
-"""The columns of the table `faces`, in order."""
+"""The columns of the table `faces`, in order; version 1 had none for the face's name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,11 +31,12 @@ class FaceRecord:
         landmarks_aligned: (68, 2) float32 pixels of the crop.
         plate_to_aligned: (2, 3) float64 from the plate's pixels to the crop's.
         confidence: The detector's, 0 to 1.
-        sharpness: As `curate.sharpness` measures it.
+        sharpness: As `sharpness.sharpness` measures it.
         yaw: Radians, positive when the performer looks to the picture's right.
         pitch: Radians, positive when the performer looks down.
         crop: The crop's file name; set by the face set.
         crop_sha256: The crop file's digest; set by the face set.
+        face: The face's name among those of its frame.
     """
 
     frame: int
@@ -47,12 +49,13 @@ class FaceRecord:
     pitch: float = 0.0
     crop: str = ""
     crop_sha256: str = ""
+    face: str = DEFAULT_FACE
 
 
 def to_row(record: FaceRecord) -> tuple[Any, ...]:
     """A record as the values of `COLUMNS`."""
     return (
-        *(record.origin, record.frame, record.crop, record.crop_sha256),
+        *(record.origin, record.frame, record.face, record.crop, record.crop_sha256),
         np.ascontiguousarray(record.landmarks_aligned, "<f4").tobytes(),
         np.ascontiguousarray(record.plate_to_aligned, "<f8").tobytes(),
         *(record.confidence, record.sharpness, record.yaw, record.pitch),
@@ -68,10 +71,10 @@ def checked(record: FaceRecord, path: Path) -> FaceRecord:
     points = np.asarray(record.landmarks_aligned, np.float32)
     matrix = np.asarray(record.plate_to_aligned, np.float64)
     numbers = np.array([record.confidence, record.sharpness, record.yaw, record.pitch], np.float64)
-    shaped = points.shape == (68, 2) and matrix.shape == (2, 3)
+    shaped = points.shape == (68, 2) and matrix.shape == (2, 3) and is_face_name(record.face)
     if not shaped or not all(np.isfinite(part).all() for part in (points, matrix, numbers)):
         raise FaceError(
-            "A face to store is not 68 landmarks, a 2×3 matrix and finite numbers.",
+            "A face to store is not a name, 68 landmarks, a 2×3 matrix and finite numbers.",
             where=f"frame {record.frame} of {record.origin}, {path}",
         )
     confidence, sharpness, yaw, pitch = (float(number) for number in numbers)
@@ -91,7 +94,7 @@ def from_rows(rows: list[tuple[Any, ...]], path: Path) -> list[FaceRecord]:
     """Records of rows; their arrays are views of two large ones, which is what makes 50,000 quick."""
     if not rows:
         return []
-    origins, frames, names, digests, points, matrices, *numbers = zip(*rows, strict=True)
+    origins, frames, faces, names, digests, points, matrices, *numbers = zip(*rows, strict=True)
     try:
         landmarks = _stack(points, "<f4", (68, 2)).astype(np.float32)
         placements = _stack(matrices, "<f8", (2, 3)).astype(np.float64)
@@ -99,11 +102,13 @@ def from_rows(rows: list[tuple[Any, ...]], path: Path) -> list[FaceRecord]:
         finite = all(np.isfinite(part).all() for part in (landmarks, placements, plain))
         if not finite or not all(isinstance(frame, int) for frame in frames):
             raise ValueError("a number is not finite")
+        if not all(isinstance(face, str) and is_face_name(face) for face in faces):
+            raise ValueError("a face has no name")
     except (ValueError, TypeError) as exc:
         raise FaceError(
             "A row of the face set is damaged.", where=path, fix="extract the faces again"
         ) from exc
-    parts = zip(frames, origins, landmarks, placements, *plain.tolist(), names, digests, strict=True)
+    parts = zip(frames, origins, landmarks, placements, *plain.tolist(), names, digests, faces, strict=True)
     return [FaceRecord(*part) for part in parts]
 
 

@@ -1,8 +1,8 @@
 """A face set: the aligned faces of one performer on disk, with where each came from.
 
 `NAME.faceset/` holds `faces.sqlite`, the index, and `crops/`, one 16-bit RGB PNG a face in the encoded space.
-A crop is written before its row, under a name that no other crop has, and what it replaces is removed after
-the row's commit: a run that is killed leaves rows whose crops are all there.
+A crop is written before its row, under a name that no other crop has, and the one it replaces is removed
+after the row's commit: a run that is killed leaves rows whose crops are all there.
 """
 
 from __future__ import annotations
@@ -20,24 +20,36 @@ from numpy.typing import NDArray
 
 from understudy.core import atomic, database
 from understudy.core.errors import FaceError
+from understudy.core.names import DEFAULT_FACE
 from understudy.face import align
 from understudy.face.faceset import crops, records
 from understudy.face.faceset.records import FaceRecord
 
 __all__ = ["SCHEMA_VERSION", "FaceRecord", "FaceSet"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _BATCH = 64
 _ABOUT = ("identity", "coverage", "crop_size", "release_digest", "detector")
-_TABLES = {"about": ("key", "value"), "faces": records.COLUMNS}
-_SCHEMA = """
-CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE faces (
-    origin TEXT NOT NULL, frame INTEGER NOT NULL, crop TEXT NOT NULL, crop_sha256 TEXT NOT NULL,
-    landmarks_aligned BLOB NOT NULL, plate_to_aligned BLOB NOT NULL,
+_COLUMNS_1 = tuple(column for column in records.COLUMNS if column != "face")
+_SCHEMAS = {
+    1: {"about": ("key", "value"), "faces": _COLUMNS_1},
+    2: {"about": ("key", "value"), "faces": records.COLUMNS},
+}
+_FACES = """CREATE TABLE faces (
+    origin TEXT NOT NULL, frame INTEGER NOT NULL, face TEXT NOT NULL, crop TEXT NOT NULL,
+    crop_sha256 TEXT NOT NULL, landmarks_aligned BLOB NOT NULL, plate_to_aligned BLOB NOT NULL,
     confidence REAL NOT NULL, sharpness REAL NOT NULL, yaw REAL NOT NULL, pitch REAL NOT NULL,
-    PRIMARY KEY (origin, frame));
-"""
+    PRIMARY KEY (origin, frame, face))"""
+_SCHEMA = f"CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL); {_FACES};"
+_NAMED = ", ".join(f"'{DEFAULT_FACE}' AS face" if one == "face" else one for one in records.COLUMNS)
+_UPGRADES = {
+    1: (
+        "ALTER TABLE faces RENAME TO faces_1",
+        _FACES,
+        f"INSERT INTO faces SELECT {_NAMED} FROM faces_1",
+        "DROP TABLE faces_1",
+    )
+}
 _INSERT = f"INSERT OR REPLACE INTO faces VALUES ({', '.join('?' * len(records.COLUMNS))})"
 
 
@@ -111,7 +123,7 @@ class FaceSet:
             FaceError: it is missing, foreign, damaged, or from a newer version.
         """
         path = Path(path)
-        connection = database.connect(path / "faces.sqlite", "face set", _TABLES, SCHEMA_VERSION)
+        connection = database.connect(path / "faces.sqlite", "face set", _SCHEMAS)
         try:
             with database.guarded(path, "face set"):
                 about = dict(connection.execute("SELECT key, value FROM about").fetchall())
@@ -158,7 +170,9 @@ class FaceSet:
         self.close()
 
     def add(self, record: FaceRecord, crop: NDArray[np.floating[Any]]) -> FaceRecord:
-        """Write one face; the same frame of the same origin is replaced.
+        """Write one face; the same face in the same frame of the same origin is replaced.
+
+        A set of an older version becomes one of this version.
 
         Args:
             record: The face; its `crop` and `crop_sha256` are set here.
@@ -173,14 +187,14 @@ class FaceSet:
         face = records.checked(record, self.path)
         data = crops.encode(crop, self.crop_size)
         digest = hashlib.sha256(data).hexdigest()
-        origin = hashlib.sha256(face.origin.encode("utf-8", "replace")).hexdigest()[:8]
-        name = f"{origin}_{face.frame:08d}_{digest[:12]}.png"
+        name = f"{_prefix(face)}_{face.frame:08d}_{digest[:12]}.png"
         stored = replace(face, crop=name, crop_sha256=digest)
         with database.guarded(self.path, "face set"):
             atomic.write_bytes(self.path / "crops" / name, data)
-            key = (face.origin, face.frame)
+            database.upgrade(self._connection, _UPGRADES)
+            key = (face.origin, face.frame, face.face)
             old = self._connection.execute(
-                "SELECT crop FROM faces WHERE origin = ? AND frame = ?", key
+                "SELECT crop FROM faces WHERE origin = ? AND frame = ? AND face = ?", key
             ).fetchone()
             # A crop that comes back within a batch is no longer replaced.
             self._replaced = [other for other in self._replaced if other != name]
@@ -210,13 +224,15 @@ class FaceSet:
             self._connection.close()
 
     def records(self) -> list[FaceRecord]:
-        """Every face, by origin and frame.
+        """Every face, by origin, frame and name.
 
         Raises:
             FaceError: a row is damaged.
         """
         with database.guarded(self.path, "face set"):
-            rows = self._connection.execute("SELECT * FROM faces ORDER BY origin, frame").fetchall()
+            columns = _NAMED if database.version_of(self._connection) == 1 else "*"
+            query = f"SELECT {columns} FROM faces ORDER BY origin, frame, face"
+            rows = self._connection.execute(query).fetchall()
         return records.from_rows(rows, self.path)
 
     def read_crop(self, record: FaceRecord) -> NDArray[np.float32]:
@@ -257,15 +273,26 @@ class FaceSet:
             )
 
     def digest(self) -> str:
-        """SHA-256 in hexadecimal over the description, the rows and the crops' digests."""
+        """SHA-256 in hexadecimal over the description, the rows and the crops' digests.
+
+        A set whose faces all have the default name has the digest that version 1 gave it.
+        """
         whole = hashlib.sha256()
         for key in _ABOUT:
             whole.update(f"{key}={getattr(self, key)}\0".encode())
         with database.guarded(self.path, "face set"):
-            query = "SELECT origin, frame, crop_sha256, landmarks_aligned FROM faces ORDER BY origin, frame"
-            for row in self._connection.execute(query):
-                whole.update(repr(row).encode())
+            face = f"'{DEFAULT_FACE}'" if database.version_of(self._connection) == 1 else "face"
+            query = f"SELECT origin, frame, crop_sha256, landmarks_aligned, {face} AS face FROM faces"
+            for *row, name in self._connection.execute(f"{query} ORDER BY origin, frame, face"):
+                named = row if name == DEFAULT_FACE else [*row, name]
+                whole.update(repr(tuple(named)).encode())
         return whole.hexdigest()
+
+
+def _prefix(face: FaceRecord) -> str:
+    """How the names of an origin's crops begin; two faces of one frame never share a crop."""
+    words = face.origin if face.face == DEFAULT_FACE else f"{face.origin}\0{face.face}"
+    return hashlib.sha256(words.encode("utf-8", "replace")).hexdigest()[:8]
 
 
 def _write_new(path: Path, about: dict[str, str]) -> None:

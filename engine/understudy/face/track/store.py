@@ -1,4 +1,4 @@
-"""A shot's face over time, on disk: landmarks and placement for each frame, and which were set by hand."""
+"""A shot's faces over time, on disk: landmarks and placement by frame and face, and what was set by hand."""
 
 from __future__ import annotations
 
@@ -13,77 +13,99 @@ import numpy as np
 
 from understudy.core import atomic, database
 from understudy.core.errors import FaceError
+from understudy.core.names import DEFAULT_FACE, is_face_name
 from understudy.face import align
-from understudy.face.detect.protocol import DetectedFace, FaceBox, Points
-from understudy.face.track.associate import follow
-from understudy.face.track.smooth import TrackedFace, smooth
+from understudy.face.detect.protocol import FaceBox, Points
+from understudy.face.track.smooth import TrackedFace
 
-__all__ = [
-    "MATRIX_COVERAGE",
-    "MATRIX_SIZE",
-    "SCHEMA_VERSION",
-    "Track",
-    "TrackedFace",
-    "follow",
-    "smooth",
-    "tracked",
-]
+__all__ = ["MATRIX_COVERAGE", "MATRIX_SIZE", "SCHEMA_VERSION", "FaceTrack", "Faces", "Track", "TrackedFace"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MATRIX_COVERAGE, MATRIX_SIZE = "full", 256
-"""The crop that a track file's `plate_to_aligned` is for; `canonical.rescale` leads to other sizes."""
+"""The crop that a track file's `plate_to_aligned` is for; `align.rescale` leads to other sizes."""
 
-_TABLES = {
-    "about": ("key", "value"),
-    "faces": (
-        *("frame", "landmarks", "plate_to_aligned", "confidence", "by_hand"),
-        *("box_left", "box_top", "box_right", "box_bottom"),
-    ),
+_BOX = ("box_left", "box_top", "box_right", "box_bottom")
+_COLUMNS = ("landmarks", "plate_to_aligned", "confidence", "by_hand", *_BOX)
+_SCHEMAS = {
+    1: {"about": ("key", "value"), "faces": ("frame", *_COLUMNS)},
+    2: {"about": ("key", "value"), "faces": ("frame", "face", *_COLUMNS)},
 }
-_SCHEMA = """
-CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE faces (
-    frame INTEGER PRIMARY KEY, landmarks BLOB NOT NULL, plate_to_aligned BLOB NOT NULL,
+_FACES = """CREATE TABLE faces (
+    frame INTEGER NOT NULL, face TEXT NOT NULL, landmarks BLOB NOT NULL, plate_to_aligned BLOB NOT NULL,
     confidence REAL NOT NULL, by_hand INTEGER NOT NULL,
-    box_left REAL NOT NULL, box_top REAL NOT NULL, box_right REAL NOT NULL, box_bottom REAL NOT NULL);
-"""
-_INSERT = "INSERT OR REPLACE INTO faces VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    box_left REAL NOT NULL, box_top REAL NOT NULL, box_right REAL NOT NULL, box_bottom REAL NOT NULL,
+    PRIMARY KEY (frame, face))"""
+_SCHEMA = f"CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL); {_FACES};"
+_UPGRADES = {
+    1: (
+        "ALTER TABLE faces RENAME TO faces_1",
+        _FACES,
+        f"INSERT INTO faces SELECT frame, '{DEFAULT_FACE}', {', '.join(_COLUMNS)} FROM faces_1",
+        "DROP TABLE faces_1",
+    )
+}
+_SELECT = f"SELECT frame, {{face}}, {', '.join(_COLUMNS)} FROM faces ORDER BY frame"
+_INSERT = "INSERT OR REPLACE INTO faces VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+Faces = Mapping[str, Mapping[int, TrackedFace]]
+"""Names of faces to frame numbers to faces."""
+
+
+@dataclass(frozen=True)
+class FaceTrack:
+    """One face through one shot.
+
+    Attributes:
+        name: Its name in the track.
+        detector: The back end that found it.
+        faces: Frame number to face, in order; frames without it are absent.
+    """
+
+    name: str
+    detector: str
+    faces: Mapping[int, TrackedFace]
 
 
 @dataclass(frozen=True)
 class Track:
-    """One face through one shot.
+    """The faces of one shot.
 
     Attributes:
         path: The file, NAME.track.
         plate: The plate that it was made from, as the job named it.
         detector: The back end that found the faces.
-        faces: Frame number to face, in order; frames without one are absent.
+        faces: For each face by its name, frame number to face, in order; frames without it are absent.
     """
 
     path: Path
     plate: str
     detector: str
-    faces: Mapping[int, TrackedFace]
+    faces: Faces
 
     @classmethod
-    def create(cls, path: Path, *, plate: str, faces: Sequence[TrackedFace], detector: str) -> Track:
-        """Write a track, atomically. Faces that were set by hand in a track already there are kept.
+    def create(
+        cls, path: Path, *, plate: str, faces: Mapping[str, Sequence[TrackedFace]], detector: str
+    ) -> Track:
+        """Write faces into a track, atomically.
+
+        Of a track that is there already, faces of other names are kept, and so are the frames of these faces
+        that were set by hand.
 
         Args:
             path: File to write; what is there must be a track of ours, or nothing.
             plate: The plate's name.
-            faces: At most one a frame.
+            faces: For each name at most one face a frame.
             detector: The back end's name.
 
         Raises:
-            FaceError: a face is not 68 finite points, the file there is no track, or the disk is full.
+            FaceError: a face is not 68 finite points, the file there is no track, its other faces are of
+                another detector, or the disk is full.
         """
         path = Path(path)
-        merged = {face.frame: _checked(face, path) for face in faces}
+        merged = {name: {one.frame: _checked(one, path) for one in each} for name, each in faces.items()}
         if path.exists():
-            merged |= {face.frame: face for face in cls.open(path).faces.values() if face.by_hand}
-        ordered = {frame: merged[frame] for frame in sorted(merged)}
+            _keep(merged, cls.open(path), detector)
+        ordered = _ordered(merged)
         about = {"plate": plate, "detector": detector}
         with (
             database.guarded(path, "track"),
@@ -92,69 +114,117 @@ class Track:
             connection,
         ):
             connection.executemany("INSERT INTO about VALUES (?, ?)", about.items())
-            connection.executemany(_INSERT, [_row(face) for face in ordered.values()])
-        return cls(path, plate, detector, MappingProxyType(ordered))
+            connection.executemany(_INSERT, _rows(ordered))
+        return cls(path, plate, detector, ordered)
 
     @classmethod
     def open(cls, path: Path) -> Track:
-        """Read a track.
+        """Read a track; one of version 1 holds one face, of the default name.
 
         Raises:
             FaceError: the file is missing, foreign, damaged, or from a newer version.
         """
         path = Path(path)
         with (
-            closing(database.connect(path, "track", _TABLES, SCHEMA_VERSION)) as connection,
+            closing(database.connect(path, "track", _SCHEMAS)) as connection,
             database.guarded(path, "track"),
         ):
             about = {str(key): str(value) for key, value in connection.execute("SELECT * FROM about")}
-            rows = connection.execute("SELECT * FROM faces ORDER BY frame").fetchall()
-        faces = {face.frame: face for face in (_face(row, path) for row in rows)}
-        return cls(path, about.get("plate", ""), about.get("detector", ""), MappingProxyType(faces))
+            name = "face" if database.version_of(connection) > 1 else f"'{DEFAULT_FACE}'"
+            rows = connection.execute(_SELECT.format(face=name)).fetchall()
+        faces: dict[str, dict[int, TrackedFace]] = {}
+        for row in rows:
+            face_name, face = _face(row, path)
+            faces.setdefault(face_name, {})[face.frame] = face
+        return cls(path, about.get("plate", ""), about.get("detector", ""), _ordered(faces))
 
-    def with_face(self, face: TrackedFace) -> Track:
-        """Write one face that was set by hand, and give back the track with it."""
-        return self.with_faces([face])
+    def face(self, name: str | None = None) -> FaceTrack:
+        """One face of the shot.
 
-    def with_faces(self, faces: Sequence[TrackedFace]) -> Track:
+        Args:
+            name: Its name; left out, the only face there is, or the one of the default name.
+
+        Raises:
+            FaceError: there is none of that name, or several to choose from.
+        """
+        if name is None and not self.faces:
+            return FaceTrack(DEFAULT_FACE, self.detector, {})
+        sole = next(iter(self.faces)) if len(self.faces) == 1 else DEFAULT_FACE
+        chosen = sole if name is None else name
+        if chosen not in self.faces:
+            there = ", ".join(self.faces) or "none"
+            what = "The track has several faces." if name is None else f"The track has no face {name!r}."
+            raise FaceError(what, where=self.path, fix=f"name one of its faces: {there}")
+        return FaceTrack(chosen, self.detector, self.faces[chosen])
+
+    def with_faces(self, faces: Mapping[str, Sequence[TrackedFace]]) -> Track:
         """Write faces that were set by hand, all of them or none, and give back the track with them.
 
         Args:
-            faces: At most one a frame; each takes the place of what its frame had.
+            faces: For each name at most one face a frame; each takes the place of what was there.
 
         Raises:
             FaceError: a face is not 68 finite points, or the file is no track any more or cannot be written.
         """
-        by_hand = {face.frame: _checked(replace(face, by_hand=True), self.path) for face in faces}
-        rows = [_row(face) for face in by_hand.values()]
+        by_hand = {
+            name: {face.frame: _checked(replace(face, by_hand=True), self.path) for face in each}
+            for name, each in faces.items()
+        }
         with (
-            closing(database.connect(self.path, "track", _TABLES, SCHEMA_VERSION)) as connection,
+            closing(database.connect(self.path, "track", _SCHEMAS)) as connection,
             database.guarded(self.path, "track"),
             connection,
         ):
-            connection.executemany(_INSERT, rows)
-        merged = dict(self.faces) | by_hand
-        ordered = {frame: merged[frame] for frame in sorted(merged)}
-        return Track(self.path, self.plate, self.detector, MappingProxyType(ordered))
+            database.upgrade(connection, _UPGRADES)
+            connection.executemany(_INSERT, _rows(by_hand))
+        merged = {name: dict(each) for name, each in self.faces.items()}
+        for name, each in by_hand.items():
+            merged.setdefault(name, {}).update(each)
+        return Track(self.path, self.plate, self.detector, _ordered(merged))
 
 
-def tracked(faces: Mapping[int, DetectedFace]) -> list[TrackedFace]:
-    """What `follow` gave, as faces of a track, in order."""
-    return [
-        TrackedFace(frame, face.landmarks, face.confidence, False, face.box)
-        for frame, face in sorted(faces.items())
-    ]
+def _keep(faces: dict[str, dict[int, TrackedFace]], there: Track, detector: str) -> None:
+    """Add to the faces what a track that is there already must not lose."""
+    for name, each in there.faces.items():
+        if name in faces:
+            faces[name] |= {face.frame: face for face in each.values() if face.by_hand}
+        elif there.detector == detector:
+            faces[name] = dict(each)
+        else:
+            raise FaceError(
+                f"The track's face {name!r} is of the detector {there.detector!r}, not {detector!r}.",
+                where=there.path,
+                fix=f"choose the detector {there.detector}, or write another track",
+            )
 
 
-def _row(face: TrackedFace) -> tuple[Any, ...]:
+def _ordered(faces: Mapping[str, Mapping[int, TrackedFace]]) -> Faces:
+    return MappingProxyType(
+        {
+            name: MappingProxyType({frame: faces[name][frame] for frame in sorted(faces[name])})
+            for name in sorted(faces)
+        }
+    )
+
+
+def _rows(faces: Mapping[str, Mapping[int, TrackedFace]]) -> list[tuple[Any, ...]]:
+    return [_row(name, face) for name, each in faces.items() for face in each.values()]
+
+
+def _row(name: str, face: TrackedFace) -> tuple[Any, ...]:
+    if not is_face_name(name):
+        raise FaceError(
+            f"A face cannot be called {name[:40]!r}.",
+            fix="use up to 32 letters, digits and _, a letter first",
+        )
     matrix = align.plate_to_aligned(face.landmarks, coverage=MATRIX_COVERAGE, size=MATRIX_SIZE)
     landmarks = np.ascontiguousarray(face.landmarks, "<f4").tobytes()
     placement = np.ascontiguousarray(matrix, "<f8").tobytes()
-    return (face.frame, landmarks, placement, face.confidence, int(face.by_hand), *map(float, face.box))
+    return (face.frame, name, landmarks, placement, face.confidence, int(face.by_hand), *map(float, face.box))
 
 
-def _face(row: tuple[Any, ...], path: Path) -> TrackedFace:
-    frame, blob, _, confidence, by_hand, *box = row
+def _face(row: tuple[Any, ...], path: Path) -> tuple[str, TrackedFace]:
+    frame, name, blob, _, confidence, by_hand, *box = row
     try:
         landmarks = np.frombuffer(blob, "<f4").reshape(68, 2).astype(np.float32)
         left, top, right, bottom = map(float, box)
@@ -163,7 +233,9 @@ def _face(row: tuple[Any, ...], path: Path) -> TrackedFace:
         )
     except (ValueError, TypeError) as exc:
         raise _damaged(path, frame) from exc
-    return _checked(face, path)
+    if not isinstance(name, str) or not is_face_name(name):
+        raise _damaged(path, frame)
+    return name, _checked(face, path)
 
 
 def _checked(face: TrackedFace, path: Path) -> TrackedFace:
@@ -177,7 +249,7 @@ def _checked(face: TrackedFace, path: Path) -> TrackedFace:
 
 def _damaged(path: Path, frame: object) -> FaceError:
     return FaceError(
-        f"The track's face of frame {frame} is not 68 landmarks and a box of finite numbers.",
+        f"A face of frame {frame} of the track is not a name, 68 landmarks and a box of finite numbers.",
         where=path,
         fix="track the shot again",
     )

@@ -1,4 +1,4 @@
-"""What can be said of a face by its crop and its landmarks: how sharp it is, and where it looks."""
+"""How sharp a face is."""
 
 from __future__ import annotations
 
@@ -6,13 +6,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from understudy.core.errors import FaceError
-from understudy.face import align
-from understudy.face.pose import pose
-
-__all__ = ["pose", "sharpness"]
 
 _EDGE = 128
 
@@ -42,8 +38,3 @@ def sharpness(crop: NDArray[np.floating[Any]]) -> float:
     if contrast < 1e-8:
         return 0.0
     return float(cv2.Laplacian(inner, cv2.CV_32F)[1:-1, 1:-1].var()) / contrast
-
-
-def placement_size(matrix: ArrayLike, size: int) -> float:
-    """Edge in the plate's pixels of a crop of `size` pixels, from its `plate_to_aligned`."""
-    return size / align.magnification(matrix)
