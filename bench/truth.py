@@ -141,7 +141,7 @@ def train_ours(options: argparse.Namespace, settings: Settings, slice_minutes: f
     )
     trained = run.run(job, report=tell, settings=settings)
     exported = onnx.run(ExportJob(model=model), report=tell, settings=settings)
-    return trained, Path(exported["model"])
+    return trained | {"exported": exported["iteration"]}, Path(exported["model"])
 
 
 def refine_ours(options: argparse.Namespace, settings: Settings) -> tuple[Row, Path]:
