@@ -31,14 +31,14 @@ EXIT_FAILED = 1
 EXIT_BUG = 70
 EXIT_BROKEN_PIPE = 141
 LARGEST_JOB_BYTES = 1_000_000
-HEARD = 128  # a process that a signal ended exits with 128 and the signal's number
+SIGNALLED = 128  # a process that a signal ended exits with 128 plus the signal's number
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that raises its complaints as job errors, so that they look like all others."""
+    """A parser that raises a JobError, so that a wrong command looks like every other error."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise the complaint."""
+        """Raise the JobError."""
         raise JobError(f"{message[:1].upper()}{message[1:]}.", fix=f"see `{self.prog} --help`")
 
 
@@ -51,7 +51,7 @@ class Stop:
 
     def __enter__(self) -> Stop:
         for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._heard)
+            self._before[number] = signal.signal(number, self._receive)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -59,7 +59,7 @@ class Stop:
             signal.signal(number, handler)
 
     def listen(self, report: Reporter) -> Reporter:
-        """A reporter that passes events on and raises `Cancelled` once a signal was heard."""
+        """A reporter that passes events on and raises `Cancelled` once a signal has come."""
 
         def tell(event: Event) -> None:
             report(event)
@@ -68,7 +68,7 @@ class Stop:
 
         return tell
 
-    def _heard(self, number: int, frame: FrameType | None) -> None:
+    def _receive(self, number: int, frame: FrameType | None) -> None:
         if self.signal_number:
             raise KeyboardInterrupt
         self.signal_number = number
@@ -90,10 +90,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UnderstudyError as error:
         return _show_error(error.as_dict(), as_json=as_json)
     except KeyboardInterrupt:
-        return HEARD + signal.SIGINT
+        return SIGNALLED + signal.SIGINT
     except (OSError, MemoryError) as error:
         return _show_error(_system_error(error).as_dict(), as_json=as_json)
-    except Exception as error:  # the last line of defence: a bug is told as a bug
+    except Exception as error:  # anything else is a bug, and is reported as one
         return _show_bug(error, as_json=as_json)
 
 
@@ -124,7 +124,7 @@ def build_parser() -> Parser:
 
 _JOB_HELP = "job document to start from; flags lie on top of it"
 _JSON_HELP = "tell events as JSON lines on stdout"
-_DOCTOR_HELP = "Check this machine and say what to do about what is amiss."
+_DOCTOR_HELP = "Check this machine and say how to mend what is wrong."
 _SCHEMA_HELP = "Print the JSON schema of every job."
 _SERVE_HELP = "Serve jobs to a host program: JSON-RPC 2.0, one object a line, over stdin and stdout."
 
@@ -167,7 +167,7 @@ def _run_job(arguments: argparse.Namespace) -> int:
 
 
 def _show_cancelled(display: Display, stop: Stop, *, as_json: bool) -> int:
-    code = HEARD + (stop.signal_number or signal.SIGINT)
+    code = SIGNALLED + (stop.signal_number or signal.SIGINT)
     if as_json:
         what = "The run was cancelled; what is finished is kept."
         display(Failed({"type": "Cancelled", "what": what, "where": "", "fix": "", "exit_code": code}))

@@ -28,7 +28,7 @@ class Display(Protocol):
         """Show one event."""
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
 
 
 class JsonLines:
@@ -43,7 +43,7 @@ class JsonLines:
         self._stream.flush()
 
     def close(self) -> None:
-        """Nothing to put back."""
+        """Nothing to restore."""
 
 
 class Bars:
@@ -102,7 +102,7 @@ class Lines:
             say(self._console, text_of(event))
 
     def close(self) -> None:
-        """Nothing to put back."""
+        """Nothing to restore."""
 
     def _step(self, event: Progress) -> None:
         now = time.monotonic()
@@ -119,7 +119,7 @@ class Lines:
 
 
 def open_display(*, as_json: bool) -> Display:
-    """The display that fits who listens: a program, a terminal or a log."""
+    """The display for a program, a terminal or a log file."""
     if as_json:
         return JsonLines()
     console = Console(stderr=True, highlight=False)
@@ -154,7 +154,7 @@ def show_result(result: Mapping[str, Any]) -> None:
 
 
 def result_lines(result: Mapping[str, Any]) -> list[str]:
-    """A result's values as lines: records become rows, a score a table, numbers keep the digits that count.
+    """A result's values as lines: records become rows, a score a table, and numbers are rounded.
 
     The exit code is left out: the process ends with it.
     """
@@ -178,7 +178,7 @@ def result_lines(result: Mapping[str, Any]) -> list[str]:
 
 
 def _text(value: Any) -> str:
-    """A value as a person reads it: four digits of a fraction are enough."""
+    """A value for a person to read; fractions have four significant digits."""
     if isinstance(value, float) and math.isfinite(value):
         return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
     return str(value)

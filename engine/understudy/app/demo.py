@@ -1,7 +1,7 @@
 """`understudy demo`: every verb once, on digital performers whose true swap is known.
 
 Render → extract → track → train → export → swap → score. Each step is a verb's own `run`, with the job that a
-user would write. A step that is finished is not done again: the folder says what is missing.
+user would write. Steps that are finished are not repeated: `steps.json` in the folder records them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from understudy.train import run as training
 from understudy.train.checkpoints import model_folder, store
 from understudy.train.export import onnx
 
-# A run that ends in the middle of an iteration has trained to its minutes but for moments.
+# A finished run may have trained for a moment less than its minutes.
 TRAINED_SHARE = 0.99
 
 
@@ -63,7 +63,7 @@ class Layout:
 
 
 class Steps:
-    """Remembers in steps.json which steps are finished, and with which job."""
+    """Records in steps.json which steps are finished, and with which job."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -72,7 +72,7 @@ class Steps:
         try:
             document = json.loads(self._path.read_text())
         except (OSError, ValueError):
-            return  # nothing is finished, or nothing that can be read: then all is done anew
+            return  # no step is recorded: all of them are done
         if isinstance(document, dict):
             self._finished = document
 
@@ -181,7 +181,7 @@ def _facts(job: Job) -> dict[str, Any]:
 def _train(
     job: DemoJob, where: Layout, shot: demo_shot.DemoShot, report: Reporter, settings: Settings
 ) -> None:
-    """Train for what the model lacks of the job's minutes."""
+    """Train for the rest of the job's minutes."""
     minutes = job.minutes - trained_minutes(where.model)
     if minutes < (1 - TRAINED_SHARE) * job.minutes:
         return
@@ -197,7 +197,7 @@ def _train(
 
 
 def _export(where: Layout, steps: Steps, report: Reporter, settings: Settings) -> Path:
-    """Export the newest checkpoint, where that is not done."""
+    """Export the model, unless its newest checkpoint is exported already."""
     job = ExportJob(model=where.model)
     output = where.model / "export" / "swap_fp32.onnx"
     newest = store.find(model_folder.checkpoints(where.model))[-1]
@@ -211,7 +211,7 @@ def _export(where: Layout, steps: Steps, report: Reporter, settings: Settings) -
 def _score(
     job: DemoJob, where: Layout, steps: Steps, lost: list[int], report: Reporter, settings: Settings
 ) -> dict[str, Any]:
-    """Score the frames that could be made; what was scored before stands where no frame changed."""
+    """Score the frames that were made, unless they are scored already."""
     made = [number for number in range(1, job.shot_frames + 1) if number not in lost]
     if not made:
         return {}

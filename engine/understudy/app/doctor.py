@@ -1,7 +1,7 @@
 """`understudy doctor`: what this machine has, what it lacks, and what to do about each.
 
-Native libraries are tried in a child process: a broken one then costs a line of the report and not the
-report, and torch stays out of this process.
+Native libraries are tried in a child process, so that a broken one costs one line of the report, and torch is
+never loaded here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ EMPTY_DISK_BYTES = GIGABYTE // 2
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at: what was found and, where it is amiss, what to do."""
+    """The result of one check: what was found and, where something is wrong, what to do."""
 
     name: str
     status: Status
@@ -45,7 +45,7 @@ class Check:
 
 
 def examine(settings: Settings) -> tuple[Check, ...]:
-    """Look at everything; one check that breaks is told as failed and the others go on."""
+    """Run every check; a check that raises is reported as failed, and the others still run."""
     checks: list[Callable[[Settings], Check]] = [
         _python,
         _images,
@@ -66,9 +66,9 @@ def examine(settings: Settings) -> tuple[Check, ...]:
 def _guarded(check: Callable[[Settings], Check], settings: Settings) -> Check:
     try:
         return check(settings)
-    except Exception as exc:  # a doctor that falls over tells nothing
+    except Exception as exc:  # one broken check must not hide the others
         name = check.__name__.strip("_").replace("_", " ")
-        return Check(name, "fail", f"the check broke: {type(exc).__name__}: {exc}", "report this as a bug")
+        return Check(name, "fail", f"the check failed: {type(exc).__name__}: {exc}", "report this as a bug")
 
 
 def _python(settings: Settings) -> Check:
@@ -204,7 +204,7 @@ def _version(distribution: str) -> str:
 
 
 def _tried(name: str, code: str, fix: str) -> Check:
-    """Run a line of Python in a child; what it prints is what was found."""
+    """Run a line of Python in a child process and report what it prints."""
     try:
         child = subprocess.run(
             [sys.executable, "-c", code],

@@ -128,7 +128,7 @@ class Worker:
         except UnderstudyError as error:
             if identifier is not None:
                 self._fail(identifier, error)
-        except Exception as error:  # a bug in one request is no reason to lose the others
+        except Exception as error:  # a bug in one request must not end the others
             traceback.print_exc()
             self._refuse(identifier, Refusal(INTERNAL_ERROR, f"{type(error).__name__}: {error}"))
         else:
@@ -199,7 +199,7 @@ class Worker:
             failure = Refusal(CANCELLED, "The run was cancelled; what is finished is kept.")
         except UnderstudyError as error:
             failure = error
-        except (Exception, SystemExit) as error:  # told to the host; the worker goes on
+        except (Exception, SystemExit) as error:  # reported to the host; the worker goes on
             traceback.print_exc()
             failure = Refusal(INTERNAL_ERROR, f"{type(error).__name__}: {error}")
         self._runs.pop(run.identifier, None)
@@ -236,7 +236,7 @@ class Worker:
                 self._replies.write(text.encode() + b"\n")
                 self._replies.flush()
         except (OSError, ValueError):
-            # The host is gone, and nobody is left to tell: stop as at the end of the requests.
+            # The host is gone: stop as at the end of the requests.
             self._ending = True
             for run in list(self._runs.values()):
                 run.cancelled.set()
@@ -270,7 +270,7 @@ def _parse(line: bytes) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """The value as JSON can hold it: NaN and infinity become null, what JSON does not know becomes text."""
+    """A value that JSON can hold: NaN and infinity become null, unknown types become text."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

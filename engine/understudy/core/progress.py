@@ -1,8 +1,8 @@
-"""What a run tells while it goes on: typed events, one JSON object a line where a program listens.
+"""The events that a run reports: typed objects, or one JSON object a line for a program.
 
 A library function takes a `Reporter` (any callable that accepts an `Event`) and calls it; it never prints.
-Cancelling is the reporter's privilege: it raises `Cancelled` out of the call, and every long loop reports
-at least once a frame or an iteration, so that a cancel is heard soon.
+A reporter cancels the run by raising `Cancelled` out of the call. Every long loop reports at least once a
+frame or an iteration, so that a cancel takes effect soon.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ Reporter = Callable[[Event], None]
 
 
 def silent(event: Event) -> None:
-    """A reporter that listens to nothing."""
+    """A reporter that ignores every event."""
 
 
 def to_json_line(event: Event) -> str:
