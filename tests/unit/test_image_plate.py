@@ -186,7 +186,6 @@ def test_every_frame_of_a_video_is_the_one_asked_for(tmp_path: Path, kind: str) 
             assert [number_of(video.read(frame)) for frame in order] == [frame - 1 for frame in order]
             random.Random(4).shuffle(order)
         assert video.size == (128, 64)
-        assert video.fps == 25
 
 
 def test_a_deeper_video_keeps_its_bits(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ Convention:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,9 +134,3 @@ class Frame:
     def rgb(self) -> FloatImage:
         """(H, W, 3) copy of the main layer's colour, as stored."""
         return np.ascontiguousarray(self.pixels[..., list(self.rgb_index)])
-
-    def with_rgb(self, rgb: FloatImage) -> Frame:
-        """The same frame with another main layer; every other channel is untouched."""
-        pixels = self.pixels.copy()
-        pixels[..., list(self.rgb_index)] = rgb
-        return replace(self, pixels=pixels)

@@ -37,7 +37,6 @@ _FLAGS = (
     | Interpolation.BITEXACT
 )
 _HD_LINES = 720
-_UNSPECIFIED = 2
 
 
 class Video:
@@ -74,11 +73,6 @@ class Video:
     def frames(self) -> FrameRange:
         """Every frame's number."""
         return FrameRange.between(self._first, self._first + len(self._times) - 1)
-
-    @property
-    def fps(self) -> float:
-        """Frames a second, on average; 0 where the file does not say."""
-        return self._fps
 
     @property
     def size(self) -> tuple[int, int]:
@@ -144,8 +138,6 @@ class Video:
         if context is None or context.width * context.height > MAX_PIXELS:
             self.close()
             raise PlateError("The video has no decoder or is too large.", where=self.path, fix="transcode it")
-        rate = self._stream.average_rate or self._stream.base_rate
-        self._fps = float(rate) if rate else 0.0
         self._stream.thread_type = "AUTO"
 
     def _index(self) -> tuple[list[int], list[int]]:
