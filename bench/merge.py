@@ -21,14 +21,20 @@ from typing import Any, cast
 import cv2
 import numpy as np
 
-from understudy.comp.colour import matrix, table
+from understudy.comp.colour import methods
 from understudy.core.progress import silent
 from understudy.face.template import BASE
 from understudy.face.track.smooth import TrackedFace
 from understudy.image.frame import FloatImage, Frame
 from understudy.inference.model import Model, Swapped
-from understudy.swap import colour_statistics, context, frame_data, merging, pipeline, recipe
+from understudy.swap import pipeline
+from understudy.swap.frame_data import FrameInputs
 from understudy.swap.job import SwapJob
+from understudy.swap.resize import resize
+from understudy.swap.stages import mattes, measure, predict
+from understudy.swap.stages.mattes import MatteParameters
+from understudy.swap.stages.measure import MeasureParameters
+from understudy.swap.stages.predict import PredictParameters
 
 FACE_PX, NETWORK_PX = 512, 256
 COMMON: dict[str, Any] = {
@@ -65,34 +71,34 @@ def stub() -> Model:
     return cast(Model, SimpleNamespace(card=card, swap=swap))
 
 
-def moment(width: int, height: int) -> frame_data.Moment:
-    """A frame with a face in its middle, and what the network drew of it."""
+def predicted(width: int, height: int) -> FrameInputs:
+    """A frame with a face in its middle, and what the network predicts of it."""
     random = np.random.default_rng(1)
     pixels = cv2.GaussianBlur(random.gamma(2, 0.1, (height, width, 3)).astype(np.float32), (0, 0), 2)
     # BASE spans the square from brow to lip, which is some 0.63 of the aligned face.
     landmarks = (BASE - BASE.mean(axis=0)) * FACE_PX * 0.63 + [width / 2, height / 2]
     frame = Frame.from_rgb(pixels, colour_space="ACEScg")
     face = TrackedFace(1, landmarks.astype(np.float32), 1.0, by_hand=False, box=(0.0, 0.0, 1.0, 1.0))
-    drawn = context.draw(frame, face, stub(), SwapJob.model_validate(COMMON))
-    return frame_data.Moment(1, frame, (None, face, None), drawn, None, None)
+    prediction = predict.predict(PredictParameters(), frame, face.landmarks, stub())
+    return FrameInputs(1, frame, (None, face, None), prediction, None, None)
 
 
-def measured(job: SwapJob, one: frame_data.Moment) -> frame_data.Moment:
-    """The moment with its mattes and what it says about colour: what a warm worker keeps."""
-    drawn = one.drawn
-    assert drawn is not None
-    shape = recipe.shape(job, drawn, None)
-    seen = colour_statistics.gather(
-        job, drawn.face, drawn.plate, recipe.resize(shape.final, drawn.size), drawn.aligned
-    )
-    return replace(one, shape=shape, evidence=seen)
+def measured(job: SwapJob, one: FrameInputs) -> FrameInputs:
+    """The inputs with their mattes and statistics: what a warm worker keeps."""
+    prediction = one.prediction
+    assert prediction is not None
+    made = mattes.build(job.of(MatteParameters), prediction, None)
+    covered = resize(made.final, prediction.size)
+    parameters = job.of(MeasureParameters)
+    seen = measure.measure(parameters, prediction.face, prediction.plate, covered, prediction.aligned)
+    return replace(one, mattes=made, statistics=seen)
 
 
-def merged(job: SwapJob, one: frame_data.Moment) -> None:
+def merged(job: SwapJob, one: FrameInputs) -> None:
     """Composite the face's rectangle; putting it into a copy of the frame costs that copy."""
     whole = measured(job, one)
-    assert whole.drawn is not None and whole.shape is not None
-    merging.merged_box(job, whole, recipe.composite(job, whole, whole.drawn, whole.shape))
+    assert whole.prediction is not None and whole.mattes is not None
+    pipeline.merged_box(job, whole, pipeline.swap_face(job, whole, whole.prediction, whole.mattes))
 
 
 def best(call: Callable[[], object], repeats: int) -> float:
@@ -113,17 +119,17 @@ def main() -> None:
     )
     parser.add_argument("--repeats", type=int, default=12)
     options = parser.parse_args()
-    moments = {"1080p": moment(1920, 1080), "4K": moment(4096, 2160)}
-    copies = {name: best(one.frame.pixels.copy, options.repeats) for name, one in moments.items()}
+    frames = {"1080p": predicted(1920, 1080), "4K": predicted(4096, 2160)}
+    copies = {name: best(one.frame.pixels.copy, options.repeats) for name, one in frames.items()}
     print("a copy of the frame: " + ", ".join(f"{name} {ms:.1f} ms" for name, ms in copies.items()))
-    print("| recipe | " + " | ".join(moments) + " |")
-    print("|---" * (len(moments) + 1) + "|")
+    print("| recipe | " + " | ".join(frames) + " |")
+    print("|---" * (len(frames) + 1) + "|")
     for name, change in RECIPES.items():
         values = {**COMMON, "colour_method": "monge_kantorovich", "sharpness": 30.0, **change}
-        row(name, moments, partial(merged, SwapJob.model_validate(values)), options.repeats)
+        row(name, frames, partial(merged, SwapJob.model_validate(values)), options.repeats)
     job = SwapJob.model_validate({**COMMON, "sharpness": 30.0})
-    whole = {name: measured(job, one) for name, one in moments.items()}
-    knob = partial(pipeline.process, job, report=silent)
+    whole = {name: measured(job, one) for name, one in frames.items()}
+    knob = partial(pipeline.make_frame, job, report=silent)
     row(
         "a colour or detail knob turned on a warm frame, the whole frame in memory",
         whole,
@@ -132,26 +138,26 @@ def main() -> None:
     )
     row(
         "a matte knob turned on a warm frame, the whole frame in memory",
-        moments,
+        frames,
         turned(job),
         options.repeats,
     )
     colour_table(options.repeats)
 
 
-def turned(job: SwapJob) -> Callable[[frame_data.Moment], object]:
-    """A frame made anew but for what the network drew."""
-    return lambda one: pipeline.process(job, measured(job, one), report=silent)
+def turned(job: SwapJob) -> Callable[[FrameInputs], object]:
+    """A frame made anew but for the network's prediction."""
+    return lambda one: pipeline.make_frame(job, measured(job, one), report=silent)
 
 
 def row(
     name: str,
-    moments: dict[str, frame_data.Moment],
-    call: Callable[[frame_data.Moment], object],
+    frames: dict[str, FrameInputs],
+    call: Callable[[FrameInputs], object],
     repeats: int,
 ) -> None:
     """Print one row of the first table."""
-    cells = [f"{best(partial(call, one), repeats):.1f} ms" for one in moments.values()]
+    cells = [f"{best(partial(call, one), repeats):.1f} ms" for one in frames.values()]
     print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
 
@@ -161,15 +167,14 @@ def colour_table(repeats: int) -> None:
     face, plate = (random.random((512, 512, 3), np.float32) for _ in range(2))
     weight = np.ones((512, 512), np.float32)
     print("| colour match at 512² | solve and apply |\n|---|---|")
-    for solve, methods in ((matrix.solve, matrix.METHODS), (table.solve, table.METHODS)):
-        for method in methods:
-            ms = best(partial(solve_and_apply, solve, method, face, plate, weight), repeats)
-            print(f"| {method} | {ms:.1f} ms |", flush=True)
+    for name in methods.BUILT_IN:
+        ms = best(partial(solve_and_apply, name, face, plate, weight), repeats)
+        print(f"| {name} | {ms:.1f} ms |", flush=True)
 
 
-def solve_and_apply(solve: Callable[..., matrix.ColourMatch], method: str, face: Any, *rest: Any) -> Any:
+def solve_and_apply(name: str, face: Any, *rest: Any) -> Any:
     """One match."""
-    return solve(method, face, *rest).apply(face)
+    return methods.solve(name, face, *rest).apply(face)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from understudy.jobs.fields import ColourMethod
 from understudy.jobs.shots import ScoreJob
 from understudy.quality import score, sheet
 from understudy.quality.figures import FIGURES
-from understudy.swap import pipeline
+from understudy.swap import run as swap_run
 from understudy.swap.cache import RenderCache
 from understudy.swap.job import SwapJob
 
@@ -79,7 +79,7 @@ def main() -> None:
         pattern = str(options.out / f"{index:02d}" / "swap.%04d.exr")
         common = {"plate": footage.plate, "frames": options.frames}
         values = {**common, "track": footage.track, "model": options.model, "output": pattern, **row}
-        pipeline.run(SwapJob.model_validate(values), report=tell, settings=settings, kept=warm)
+        swap_run.run(SwapJob.model_validate(values), report=tell, settings=settings, kept=warm)
         job = ScoreJob.model_validate({**common, "truth": footage.truth, "swapped": pattern})
         told = score.run(job, report=tell, settings=settings)["score"]
         titles = {figure.name: figure for figure in FIGURES}

@@ -42,7 +42,7 @@ from understudy.jobs.shots import ExtractJob, ScoreJob, TrackJob
 from understudy.jobs.training import ExportJob, RefineJob, TrainJob
 from understudy.quality import score
 from understudy.shots import extract, track
-from understudy.swap import pipeline
+from understudy.swap import run as swap_run
 from understudy.swap.job import SwapJob
 from understudy.train import refine, run
 from understudy.train.export import onnx
@@ -114,7 +114,7 @@ def swap_and_score(
     footage: Footage = options.prepared
     pattern = str(options.out / name / f"{minutes:g}min.%04d.exr")
     plain = {"plate": footage.plate, "track": footage.track, "model": model, "output": pattern}
-    pipeline.run(SwapJob.model_validate(plain | changes), report=tell, settings=settings)
+    swap_run.run(SwapJob.model_validate(plain | changes), report=tell, settings=settings)
     job = ScoreJob(
         plate=footage.plate,
         truth=footage.truth,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,9 +12,14 @@ from understudy.face.template import BASE
 from understudy.face.track.smooth import TrackedFace
 from understudy.image.frame import FloatImage, Frame
 from understudy.inference.model import Model, Swapped
-from understudy.swap import colour_statistics, context, merging, recipe
-from understudy.swap.frame_data import Moment, NewFace
+from understudy.swap import pipeline
+from understudy.swap.frame_data import FrameInputs, SwappedFace
 from understudy.swap.job import SwapJob
+from understudy.swap.resize import resize
+from understudy.swap.stages import mattes, measure, predict
+from understudy.swap.stages.mattes import MatteParameters
+from understudy.swap.stages.measure import MeasureParameters
+from understudy.swap.stages.predict import PredictParameters
 
 EDGE = 48
 NEEDED = {"plate": "a.%04d.exr", "track": "a.track", "model": "a.onnx", "output": "b.%04d.exr"}
@@ -38,7 +42,9 @@ def network(seed: int) -> Model:
     return cast(Model, SimpleNamespace(card=card, swap=swap))
 
 
-def moment(seed: int, job: SwapJob, size: float, middle: tuple[float, float], value: float) -> Moment:
+def frame_and_faces(
+    seed: int, size: float, middle: tuple[float, float], value: float
+) -> tuple[Frame, tuple[TrackedFace | None, ...]]:
     """A frame of 80 by 60 pixels with highlights of 40 and a pixel of `value` in and round the face."""
     random = np.random.default_rng(seed)
     pixels = cv2.GaussianBlur(random.gamma(2, 0.1, (60, 80, 3)).astype(np.float32), (0, 0), 1)
@@ -52,17 +58,32 @@ def moment(seed: int, job: SwapJob, size: float, middle: tuple[float, float], va
         )
         for number in (0, 1, 2)
     ]
-    drawn = context.draw(frame, faces[1], network(seed), job)
-    return Moment(1, frame, tuple(faces), drawn, None, None)
+    return frame, tuple(faces)
 
 
-def make(job: SwapJob, one: Moment) -> tuple[Frame, NewFace] | None:
-    """The finished frame and what it was made of; None where the face misses the frame."""
-    if one.drawn is None:
+def inputs_of(seed: int, job: SwapJob, size: float, middle: tuple[float, float], value: float) -> FrameInputs:
+    """All that the small frame is made from."""
+    return complete(job, *frame_and_faces(seed, size, middle, value), network(seed))
+
+
+def complete(job: SwapJob, frame: Frame, near: tuple[TrackedFace | None, ...], model: Model) -> FrameInputs:
+    """A frame's prediction, mattes and statistics, as a context has them."""
+    face = near[1]
+    assert face is not None
+    prediction = predict.predict(job.of(PredictParameters), frame, face.landmarks, model)
+    if prediction is None:
+        return FrameInputs(1, frame, near, None, None, None)
+    made = mattes.build(job.of(MatteParameters), prediction, None)
+    covered = resize(made.final, prediction.size)
+    seen = measure.measure(
+        job.of(MeasureParameters), prediction.face, prediction.plate, covered, prediction.aligned
+    )
+    return FrameInputs(1, frame, near, prediction, made, seen)
+
+
+def make(job: SwapJob, one: FrameInputs) -> tuple[Frame, SwappedFace] | None:
+    """The finished frame and the face in it; None where the face misses the frame."""
+    if one.prediction is None or one.mattes is None:
         return None
-    shape = recipe.shape(job, one.drawn, None)
-    covered = recipe.resize(shape.final, one.drawn.size)
-    seen = colour_statistics.gather(job, one.drawn.face, one.drawn.plate, covered, one.drawn.aligned)
-    whole = replace(one, shape=shape, evidence=seen)
-    made = recipe.composite(job, whole, one.drawn, shape)
-    return merging.finish(job, whole, made), made
+    face = pipeline.swap_face(job, one, one.prediction, one.mattes)
+    return pipeline.finish(job, one, face), face

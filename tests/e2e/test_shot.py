@@ -13,7 +13,7 @@ from rendered import FRAMES, SETTINGS, Shot, released, render
 from understudy.comp.colour.matrix import ColourMatch
 from understudy.core.errors import FaceError, JobError, ModelError, PlateError, ReleaseError
 from understudy.core.progress import Event, Failed, Warned, silent
-from understudy.face.track.store import Track, TrackedFace
+from understudy.face.track.store import Track
 from understudy.image import colour
 from understudy.image.exr import read_image, read_metadata, write_image
 from understudy.image.frame import Box, FloatImage, Frame
@@ -21,9 +21,12 @@ from understudy.jobs.shots import ExtractJob, TrackJob
 from understudy.jobs.training import TrainJob
 from understudy.provenance import releases
 from understudy.shots import extract, track
-from understudy.swap import context, pipeline, recipe
+from understudy.swap import recipe
+from understudy.swap import run as swap_run
 from understudy.swap.cache import RenderCache
 from understudy.swap.job import SwapJob
+from understudy.swap.stages import predict
+from understudy.swap.stages.predict import PredictParameters
 from understudy.train import run as loop
 
 
@@ -42,7 +45,7 @@ def final_matte(made: Frame, plate: Frame) -> FloatImage:
 
 def run(job: SwapJob) -> tuple[dict[str, Any], list[Event]]:
     events: list[Event] = []
-    return pipeline.run(job, report=events.append, settings=SETTINGS), events
+    return swap_run.run(job, report=events.append, settings=SETTINGS), events
 
 
 def test_the_face_changes_and_everything_else_is_the_plate_bit_for_bit(tmp_path: Path, shot: Shot) -> None:
@@ -215,21 +218,21 @@ def test_a_release_that_has_run_out_is_refused_before_anything_is_written(tmp_pa
     assert not job.faceset.exists()
 
 
-def test_a_warm_process_makes_the_same_frames_and_reads_and_draws_them_once(
+def test_a_warm_process_makes_the_same_frames_and_reads_and_predicts_them_once(
     tmp_path: Path, shot: Shot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    warm, drawn, real = RenderCache(), [], context.draw
+    cache, predictions, real = RenderCache(), [], predict.predict
 
-    def counted(frame: Frame, face: TrackedFace, *rest: Any) -> Any:
-        drawn.append(face.frame)
-        return real(frame, face, *rest)
+    def counted(parameters: PredictParameters, frame: Frame, *rest: Any) -> Any:
+        predictions.append(frame)
+        return real(parameters, frame, *rest)
 
-    monkeypatch.setattr(context, "draw", counted)
+    monkeypatch.setattr(predict, "predict", counted)
     for feather in (5.0, 9.0):
         job = shot.job(tmp_path / f"{feather:g}", feather=feather)
-        pipeline.run(job, report=silent, settings=SETTINGS, kept=warm)
-    assert drawn == [1, 2, 3]
-    assert warm.frames.nbytes == FRAMES * shot.plate().pixels.nbytes
+        swap_run.run(job, report=silent, settings=SETTINGS, kept=cache)
+    assert len(predictions) == FRAMES
+    assert cache.frames.nbytes == FRAMES * shot.plate().pixels.nbytes
     run(shot.job(tmp_path / "cold", feather=9.0))
     kept, cold = (read_image(tmp_path / name / "out.0002.exr") for name in ("9", "cold"))
     assert np.array_equal(kept.pixels, cold.pixels)

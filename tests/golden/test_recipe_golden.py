@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
-from small_frame import NEEDED, make, moment
+from small_frame import NEEDED, inputs_of, make
 from understudy.swap import recipe
 from understudy.swap.job import SwapJob
 
@@ -39,7 +39,7 @@ JOBS: dict[str, dict[str, Any]] = {
 def small(changes: dict[str, Any]) -> list[list[float]]:
     """The finished frame of a job, ten pixels of three channels."""
     job = SwapJob.model_validate({**NEEDED, **changes})
-    made = make(job, moment(7, job, 25.0, (40.0, 30.0), 0.2))
+    made = make(job, inputs_of(7, job, 25.0, (40.0, 30.0), 0.2))
     assert made is not None
     within = np.ascontiguousarray(made[0].pixels[12:48, 20:60, :3], np.float32)
     reduced = cv2.resize(np.log2(np.maximum(within, 1e-3)), (5, 2), interpolation=cv2.INTER_AREA)

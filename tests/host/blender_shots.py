@@ -12,7 +12,7 @@ from understudy.core.progress import silent
 from understudy.core.settings import Settings
 from understudy.image.exr import read_image
 from understudy.image.frame import Frame
-from understudy.swap import pipeline
+from understudy.swap import run as swap_run
 from understudy.swap.job import SwapJob
 
 SETTINGS = Settings(models=Path("unused"), device="cpu", threads=1)
@@ -37,7 +37,7 @@ class Shot:
         values = {"plate": self.plate, "track": str(self.root / "plate.track"), "model": self.model}
         output = str(folder / "out.%04d.exr")
         job = SwapJob.model_validate({**values, "output": output, "colour_space": SPACE, **changes})
-        assert pipeline.run(job, report=silent, settings=SETTINGS)["failed_frames"] == []
+        assert swap_run.run(job, report=silent, settings=SETTINGS)["failed_frames"] == []
         made = sorted(folder.glob("out.*.exr"))
         return {int(path.suffixes[0][1:]): read_image(path) for path in made}
 

@@ -14,7 +14,7 @@ from rendered import SETTINGS, Shot, render
 from understudy.core.progress import silent
 from understudy.image.exr import write_image
 from understudy.jobs.table import parse_job
-from understudy.swap import pipeline
+from understudy.swap import run as swap_run
 from understudy_host import jobs
 
 Bake = Callable[[dict[str, Any]], tuple[Path, Path, Path]]
@@ -47,7 +47,7 @@ def bake(shot: Shot, tmp_path_factory: pytest.TempPathFactory) -> Bake:
         for document in (jobs.face_pass_document, jobs.swap_document):
             folder = root / document.__name__ / jobs.digest(values)
             job = document({**needed, **values}, {}, **place, output=str(folder / "out.%04d.exr"))
-            result = pipeline.run(parse_job("swap", job), report=silent, settings=SETTINGS)
+            result = swap_run.run(parse_job("swap", job), report=silent, settings=SETTINGS)
             assert not result["failed_frames"]
             paths.append(folder / "out.0001.exr")
         return paths[0], paths[1], Path(plate % 1)

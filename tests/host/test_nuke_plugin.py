@@ -20,7 +20,7 @@ from understudy.core.progress import silent
 from understudy.face.track.store import Track
 from understudy.image.exr import read_image
 from understudy.jobs.table import parse_job
-from understudy.swap import pipeline
+from understudy.swap import run as swap_run
 from understudy.swap.job import SwapJob
 from understudy_host.client import PROGRAM_VARIABLE
 from understudy_host.errors import HostError
@@ -104,7 +104,7 @@ def test_a_finished_frame_is_the_engines_with_every_knob_baked(host, shot, tmp_p
     job = {"plate": shot.frames("plate"), "track": shot.root / "plate.track", "model": shot.model}
     job |= {"output": str(tmp_path / "own.%04d.exr"), "merge": "gradient", "grain": 50.0, "frames": "1"}
     job["colour_space"] = "ACEScg"  # what the script works in
-    pipeline.run(SwapJob.model_validate(job), report=silent, settings=SETTINGS)
+    swap_run.run(SwapJob.model_validate(job), report=silent, settings=SETTINGS)
     # Both are halves, and the engine's network ran on another number of threads.
     own = read_image(tmp_path / "own.0001.exr").pixels
     np.testing.assert_allclose(face_pass(host).pixels, own, rtol=2e-3, atol=1e-4)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from understudy.comp.colour import matrix
+from understudy.comp.colour.robust_weights import robust_weights
 from understudy.comp.mattes import matte, occlusion
 from understudy.core.errors import FaceError, JobError, PlateError
 from understudy.face.template import BASE
@@ -117,7 +117,7 @@ def test_trust_is_welschs_weight_about_the_weighted_median(seed):
     reached = np.cumsum(weight.ravel()[order].astype(np.float64))
     median = apart.ravel()[order][np.searchsorted(reached, reached[-1] / 2)]
     expected = weight * np.exp(-(((apart - median) / 0.08) ** 2))
-    np.testing.assert_allclose(matrix.trusted(face, plate, weight), expected, atol=6e-3)
+    np.testing.assert_allclose(robust_weights(face, plate, weight), expected, atol=6e-3)
 
 
 @quick

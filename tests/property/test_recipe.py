@@ -10,11 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from small_frame import NEEDED, make, moment
+from small_frame import NEEDED, inputs_of, make
 from understudy.image.frame import Frame
 from understudy.jobs import keyframes
-from understudy.swap import recipe
-from understudy.swap.frame_data import NewFace
+from understudy.swap.frame_data import SwappedFace
 from understudy.swap.job import SwapJob
 
 MATTES = ("learned", "destination", "hull", "occlusion", "box")
@@ -37,12 +36,12 @@ CONTROLS = {name: _values(name) for name, field in SwapJob.model_fields.items() 
 controls = st.fixed_dictionaries({}, optional=CONTROLS)
 
 
-def final_matte(frame: Frame, made: NewFace) -> Any:
+def final_matte(frame: Frame, made: SwappedFace) -> Any:
     """The matte over the whole frame."""
     matte = np.zeros(frame.pixels.shape[:2], np.float32)
     box = made.box(frame.data_window)
     if not box.empty:
-        matte[box.slices(frame.data_window)] = made.warp_matte(made.shape.final, box) * made.opacity
+        matte[box.slices(frame.data_window)] = made.warp_matte(made.mattes.final, box) * made.opacity
     return matte
 
 
@@ -60,7 +59,7 @@ def test_no_control_breaks_a_frame_or_touches_the_plate_outside_the_matte(change
         job.matte_learned or job.matte_destination or job.matte_hull or job.matte_box or job.matte_occlusion
     ):
         job = job.model_copy(update={"matte_hull": True})
-    one = moment(seed, job, size, middle, value)
+    one = inputs_of(seed, job, size, middle, value)
     results = []
     before = cv2.getNumThreads()
     try:
@@ -85,7 +84,7 @@ def test_no_control_breaks_a_frame_or_touches_the_plate_outside_the_matte(change
 @pytest.mark.parametrize("merge", ["over", "multiband", "gradient"])
 def test_highlights_stay_what_they_are_beside_the_face_and_show_through_its_soft_edge(merge):
     job = SwapJob.model_validate({**NEEDED, "merge": merge, "feather": 20.0})
-    one = moment(1, job, 40.0, (40.0, 30.0), 0.2)
+    one = inputs_of(1, job, 40.0, (40.0, 30.0), 0.2)
     result = make(job, one)
     assert result is not None
     frame, made = result
@@ -113,9 +112,9 @@ def test_a_box_limits_the_matte_and_its_padding_moves_its_sides():
             "box_padding_percent": padding,
         }
         job = SwapJob.model_validate({**NEEDED, **changes, "erode": 0.0, "feather": 0.0})
-        one = moment(1, job, 25.0, (40.0, 30.0), 0.2)
-        assert one.drawn is not None
-        areas.append(float(recipe.shape(job, one.drawn, None).final.mean()))
+        one = inputs_of(1, job, 25.0, (40.0, 30.0), 0.2)
+        assert one.mattes is not None
+        areas.append(float(one.mattes.final.mean()))
     assert areas == sorted(set(areas)) and areas[0] < 0.5 * areas[1]
 
 
@@ -124,7 +123,7 @@ def test_pixels_of_the_plate_are_pixels_of_the_plate_whatever_the_faces_size():
         heights = []
         for erode in (0.0, 4.0):
             job = SwapJob.model_validate({**NEEDED, "matte_unit": "pixels", "erode": erode, "feather": 0.0})
-            one = moment(1, job, size, (40.0, 30.0), 0.2)
+            one = inputs_of(1, job, size, (40.0, 30.0), 0.2)
             result = make(job, one)
             assert result is not None
             heights.append(int((final_matte(one.frame, result[1]) > 0.5)[:, 40].sum()))

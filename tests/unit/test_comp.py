@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from understudy.comp import kernels
-from understudy.comp.colour import matrix
+from understudy.comp.colour import matrix, methods
 from understudy.comp.detail import sharpness
 from understudy.comp.mattes import matte
 from understudy.comp.merge import paste
@@ -150,8 +150,8 @@ def test_a_trimmed_side_moves_alone_and_by_as_much(side, px):
         lambda: matte.erode(np.ones((2, 2, 2), np.float32), 1),
         lambda: matte.erode(np.ones((2, 2), np.float32), float("nan")),
         lambda: matte.feather(np.ones((2, 2), np.float32), -1),
-        lambda: matrix.solve("magic", *[np.ones((2, 2, 3), np.float32)] * 2, np.ones((2, 2), np.float32)),
-        lambda: matrix.solve("reinhard", *[np.ones((2, 2, 3), np.float32)] * 2, np.ones((3, 2), np.float32)),
+        lambda: methods.solve("magic", *[np.ones((2, 2, 3), np.float32)] * 2, np.ones((2, 2), np.float32)),
+        lambda: methods.solve("reinhard", *[np.ones((2, 2, 3), np.float32)] * 2, np.ones((3, 2), np.float32)),
         lambda: matrix.ColourMatch.identity().at_strength(1.5),
         lambda: matrix.ColourMatch.from_text("1.0 2.0"),
         lambda: sharpness.sharpen(np.ones((2, 2, 3), np.float32), 101, 1),
@@ -178,7 +178,7 @@ def test_a_match_blends_with_the_identity_and_survives_metadata():
 
 def test_no_match_keeps_every_bit():
     image = np.random.default_rng(1).normal(size=(4, 4, 3)).astype(np.float32)
-    solved = matrix.solve("none", image, image * 2, np.zeros((4, 4), np.float32))
+    solved = methods.solve("none", image, image * 2, np.zeros((4, 4), np.float32))
     assert np.array_equal(solved.apply(image), image)
     assert np.array_equal(matrix.ColourMatch(np.ones((3, 4))).at_strength(0.0).apply(image), image)
 

@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from small_frame import complete
 from understudy.comp import mouth
-from understudy.comp.colour import matrix as match
-from understudy.comp.colour import table
+from understudy.comp.colour import methods
 from understudy.core.errors import FaceError
+from understudy.core.progress import silent
 from understudy.face import align
 from understudy.face.template import BASE
 from understudy.face.track.smooth import TrackedFace
 from understudy.image.frame import FloatImage, Frame
 from understudy.inference.model import Model, Swapped
-from understudy.swap import colour_statistics, context, merging, recipe
-from understudy.swap.frame_data import Moment
+from understudy.swap import pipeline
 from understudy.swap.job import SwapJob
 
 SIZE = 128
@@ -108,22 +108,18 @@ def test_what_a_match_does_can_be_undone(method: str) -> None:
         for at in (0.35, 0.5)
     )
     weight = np.ones((64, 64), np.float32)
-    seen = match.measure(one, other, weight)
-    if method in table.METHODS:
-        solved = table.solve_samples(method, *seen, table.draw(one, other, weight), seed=1)
-    else:
-        solved = match.solve_statistics(method, *seen)
+    solved = methods.solve(method, one, other, weight)
     assert np.abs(solved.apply(one) - one).mean() > 0.05
     assert np.abs(solved.apply(solved.undo(other)) - other).mean() < 2e-3
 
 
-def network(drawn_at: FloatImage, to_network: Any) -> Model:
-    """Draws a flat face whose features lie elsewhere on the plate than the plate's own do."""
+def network(predicted_at: FloatImage, to_network: Any) -> Model:
+    """Predicts a flat face whose features lie where they are told to."""
     flat, matte = np.full((1, 64, 64, 3), 0.3, np.float32), np.ones((1, 64, 64), np.float32)
-    places = drawn_at @ to_network[:, :2].T + to_network[:, 2]
-    drawn = Swapped(flat, matte, flat, matte, places[None].astype(np.float32))
+    places = predicted_at @ to_network[:, :2].T + to_network[:, 2]
+    swapped = Swapped(flat, matte, flat, matte, places[None].astype(np.float32))
     card = SimpleNamespace(size=64, coverage="full", source="a", destination="b")
-    return cast(Model, SimpleNamespace(card=card, swap=lambda *_, **__: drawn))
+    return cast(Model, SimpleNamespace(card=card, swap=lambda *_, **__: swapped))
 
 
 @pytest.mark.parametrize("method", ["none", "mean", "linear", "histogram"])
@@ -145,14 +141,9 @@ def test_the_plates_teeth_come_out_as_the_plate_has_them(method: str) -> None:
     own = face(0.5)
     tracked = TrackedFace(1, own, 1.0, False, (0, 0, 1, 1))
     to_network = align.plate_to_aligned(own, coverage="full", size=64)
-    drawn = context.draw(frame, tracked, network(own, to_network), job)
-    assert drawn is not None
-    shape = recipe.shape(job, drawn, None)
-    covered = recipe.resize(shape.final, drawn.size)
-    seen = colour_statistics.gather(job, drawn.face, drawn.plate, covered, drawn.aligned)
-    one = Moment(1, frame, (None, tracked, None), drawn, shape, seen)
+    one = complete(job, frame, (None, tracked, None), network(own, to_network))
     with_teeth, without = (
-        merging.finish(changed, one, recipe.composite(changed, one, drawn, shape)).pixels
+        pipeline.make_frame(changed, one, report=silent).pixels
         for changed in (job, job.model_copy(update={"plate_mouth": 0.0}))
     )
     shown = mouth.opening(own, own, SIZE)

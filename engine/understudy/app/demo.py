@@ -22,7 +22,7 @@ from understudy.jobs.shots import ExtractJob, ScoreJob, TrackJob
 from understudy.jobs.training import ExportJob, TrainJob
 from understudy.quality import identity, score
 from understudy.shots import extract, track
-from understudy.swap import pipeline
+from understudy.swap import run as swap_run
 from understudy.swap.job import SwapJob
 from understudy.train import run as training
 from understudy.train.checkpoints import model_folder, store
@@ -108,7 +108,7 @@ def run(job: DemoJob, *, report: Reporter, settings: Settings) -> dict[str, Any]
     swap_job = SwapJob(
         plate=where.frames("plate"), track=where.track, model=model, output=where.frames("swap")
     )
-    swapped = pipeline.run(swap_job, report=tell, settings=settings)
+    swapped = swap_run.run(swap_job, report=tell, settings=settings)
     result = {
         "frames": where.frames("swap"),
         "contact_sheet": str(where.sheet),

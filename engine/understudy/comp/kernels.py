@@ -86,14 +86,14 @@ def median_apart(face: FloatImage, plate: FloatImage, weight: FloatImage) -> flo
 
 @numba.njit(cache=True, nogil=True)
 def apart_by_cells(
-    face: FloatImage, plate: FloatImage, matte: FloatImage, bare: FloatImage, sums: NDArray[np.float64]
+    face: FloatImage, plate: FloatImage, matte: FloatImage, skin: FloatImage, sums: NDArray[np.float64]
 ) -> float:
     """Add up plate − face in lightness over the cells of a coarse raster.
 
     Args:
         face: (H, W, 3) float32.
         plate: The same shape.
-        matte, bare: (H, W) float32; a pixel counts by their product, and not at all where that is not above 0
+        matte, skin: (H, W) float32; a pixel counts by their product, and not at all where that is not above 0
             or either picture is not finite.
         sums: (h, w, 2) of zeros, written: what counts in each cell, and the sum of what is apart there.
 
@@ -108,7 +108,7 @@ def apart_by_cells(
             weight, apart = matte[y, x], _apart(face, plate, y, x)
             if weight > 0.0 and math.isfinite(weight) and math.isfinite(apart):
                 total += weight
-                weight *= bare[y, x]
+                weight *= skin[y, x]
                 if weight > 0.0:
                     column = x * sums.shape[1] // width
                     sums[row, column, 0] += weight

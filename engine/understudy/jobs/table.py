@@ -45,7 +45,7 @@ VERBS: Mapping[str, Verb] = {
     "export": Verb("understudy.jobs.training:ExportJob", "understudy.train.export.onnx:run"),
     "swap": Verb(
         "understudy.swap.job:SwapJob",
-        "understudy.swap.pipeline:run",
+        "understudy.swap.run:run",
         kept="understudy.swap.cache:RenderCache",
     ),
     "propagate": Verb("understudy.jobs.propagation:PropagateJob", "understudy.propagate.run:run"),

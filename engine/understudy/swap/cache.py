@@ -1,4 +1,7 @@
-"""What a process that runs many jobs keeps between them: the open model, the last frames, the last faces."""
+"""The render cache: what a process that runs many jobs keeps between them.
+
+Read frames, predictions, mattes and statistics, each under everything it was made from (`context.py`).
+"""
 
 from __future__ import annotations
 
@@ -8,37 +11,41 @@ from understudy.core.cache import LruCache, Stamp, stamp_of
 from understudy.image.frame import Frame
 from understudy.image.plate import Plate
 from understudy.inference.model import Model
-from understudy.swap.colour_statistics import Evidence
-from understudy.swap.frame_data import Drawn, Shape
+from understudy.swap.colour_statistics import ColourStatistics
+from understudy.swap.frame_data import MatteSet, Prediction
 from understudy.swap.job import SwapJob
 
 # Some twenty frames of 4K RGB, or eighty of HD, and some hundred faces of 512 pixels: a knob is turned on one
 # frame, or on a few.
 FRAME_BYTES = 2 * 2**30
-DRAWN_BYTES = 2**30
-EVIDENCE_BYTES = 2**27
+FACE_BYTES = 2**30
+STATISTICS_BYTES = 2**27
 
 
 class RenderCache:
-    """One open model, the last frames, what the network last drew, and what was last measured on it.
+    """One open model, the last frames, and the last results of the stages whose results are kept.
 
     A changed file is read again: everything is kept under its file's size and time. Kept frames cannot be
     written to, as every later run sees them.
+
+    Attributes:
+        frames: Of plates and rotos.
+        predictions, mattes, statistics: What the stages `predict`, `mattes` and `measure` gave.
     """
 
-    def __init__(self, frame_bytes: int = FRAME_BYTES, drawn_bytes: int = DRAWN_BYTES) -> None:
+    def __init__(self, frame_bytes: int = FRAME_BYTES, face_bytes: int = FACE_BYTES) -> None:
         self._model: tuple[Stamp, str, Model] | None = None
         self.frames: LruCache[Frame] = LruCache(frame_bytes)
-        self.drawn: LruCache[Drawn | None] = LruCache(drawn_bytes)
-        self.shapes: LruCache[Shape] = LruCache(drawn_bytes)
-        self.evidence: LruCache[Evidence | None] = LruCache(EVIDENCE_BYTES)
+        self.predictions: LruCache[Prediction | None] = LruCache(face_bytes)
+        self.mattes: LruCache[MatteSet] = LruCache(face_bytes)
+        self.statistics: LruCache[ColourStatistics | None] = LruCache(STATISTICS_BYTES)
 
     @classmethod
     def for_one_run(cls, job: SwapJob) -> RenderCache:
         """What a run keeps that nobody comes after: nothing, but for frames that look at their neighbours."""
         if job.temporal_window == 0:
-            return cls(frame_bytes=0, drawn_bytes=0)
-        return cls(frame_bytes=FRAME_BYTES // 2, drawn_bytes=DRAWN_BYTES // 2)
+            return cls(frame_bytes=0, face_bytes=0)
+        return cls(frame_bytes=FRAME_BYTES // 2, face_bytes=FACE_BYTES // 2)
 
     def model(self, path: Path, device: str, threads: int) -> Model:
         """The model of an .onnx file, opened where it is not open yet.
@@ -58,6 +65,8 @@ class RenderCache:
         """A plate's frame, read where it is not kept.
 
         Args:
+            plate: Opened.
+            number: The frame's number.
             colour_space: What the plate was opened with.
 
         Raises:

@@ -13,9 +13,9 @@ from understudy.face import align
 from understudy.face.crop import encoded_within, shifted
 from understudy.image import colour
 from understudy.image.frame import Box, FloatImage, Frame, MetadataValue
-from understudy.swap.colour_statistics import Colour
-from understudy.swap.frame_data import NewFace
-from understudy.swap.recipe import resize
+from understudy.swap.colour_transform import ColourTransform
+from understudy.swap.frame_data import SwappedFace
+from understudy.swap.resize import resize
 
 _ALWAYS = (
     "R", "G", "B", "A", "uv.R", "uv.G",
@@ -23,27 +23,27 @@ _ALWAYS = (
 )  # fmt: skip
 
 
-def layers(frame: Frame, made: NewFace) -> Frame:
+def layers(frame: Frame, swapped: SwappedFace) -> Frame:
     """The face before its colours change, what changes them, and its mattes, opacity left out.
 
     `light` and `face_light`, in encoded units, and the mattes of the destination, the occlusion, the box and
     the roto are there where they were asked for.
     """
-    box = made.box(frame.data_window)
-    inside = made.warp_matte(np.ones((made.size, made.size), np.float32), box)
-    rgb, colours = _left_to_the_host(made)
-    face = colour.decode(made.warp_colours(rgb, box), frame.colour_space) * inside[..., None]
+    box = swapped.box(frame.data_window)
+    inside = swapped.warp_matte(np.ones((swapped.size, swapped.size), np.float32), box)
+    rgb, colours = _left_to_the_host(swapped)
+    face = colour.decode(swapped.warp_colours(rgb, box), frame.colour_space) * inside[..., None]
     planes = {
         **_named("", face),
         "A": inside,
-        "matte_final.A": made.warp_matte(made.shape.final, box),
-        "matte_combined.A": made.warp_matte(made.shape.combined, box),
-        **{f"matte_{name}.A": made.warp_matte(one, box) for name, one in made.shape.single.items()},
-        **_uv(shifted(made.plate_to_aligned, box.x0, box.y0), box, made.size),
+        "matte_final.A": swapped.warp_matte(swapped.mattes.final, box),
+        "matte_combined.A": swapped.warp_matte(swapped.mattes.combined, box),
+        **{f"matte_{name}.A": swapped.warp_matte(one, box) for name, one in swapped.mattes.single.items()},
+        **_uv(shifted(swapped.plate_to_aligned, box.x0, box.y0), box, swapped.size),
     }
     if colours.light is not None:
         for name, small in (("light", colours.light.plate), ("face_light", colours.light.face)):
-            planes |= _named(f"{name}.", made.warp_colours(resize(small, made.size), box))
+            planes |= _named(f"{name}.", swapped.warp_colours(resize(small, swapped.size), box))
     return Frame(
         np.ascontiguousarray(np.stack(list(planes.values()), axis=-1), np.float32),
         tuple(planes),
@@ -52,26 +52,26 @@ def layers(frame: Frame, made: NewFace) -> Frame:
         frame.colour_space,
         premultiplied=True,
         pixel_aspect=frame.pixel_aspect,
-        metadata=_metadata(frame, made, colours) | _grain(frame, box, planes["matte_final.A"]),
+        metadata=_metadata(frame, swapped, colours) | _grain(frame, box, planes["matte_final.A"]),
         storage="float",
     )
 
 
-def _left_to_the_host(made: NewFace) -> tuple[FloatImage, Colour]:
+def _left_to_the_host(swapped: SwappedFace) -> tuple[FloatImage, ColourTransform]:
     """A matrix is left to the host; a table, which its nodes cannot read, is baked."""
-    colours = made.colour
+    colours = swapped.colours
     if colours.match.table is None:
-        return made.rgb, colours
+        return swapped.rgb, colours
     solved, light = colours.match.at_strength(colours.strength), colours.light
     baked = None if light is None else Light(solved.apply(light.face), light.plate)
-    return solved.apply(made.rgb), replace(colours, match=ColourMatch.identity(), light=baked)
+    return solved.apply(swapped.rgb), replace(colours, match=ColourMatch.identity(), light=baked)
 
 
 def _named(beginning: str, picture: FloatImage) -> dict[str, FloatImage]:
     return {f"{beginning}{name}": picture[..., index] for index, name in enumerate("RGB")}
 
 
-def _metadata(frame: Frame, made: NewFace, colours: Colour) -> dict[str, MetadataValue]:
+def _metadata(frame: Frame, swapped: SwappedFace, colours: ColourTransform) -> dict[str, MetadataValue]:
     """Numbers as text: hosts differ in what they make of arrays in a header."""
     found = colour.linear_to_encoded(frame.colour_space)
     return {
@@ -79,14 +79,14 @@ def _metadata(frame: Frame, made: NewFace, colours: Colour) -> dict[str, Metadat
         "understudy:colour_strength": float(colours.strength),
         "understudy:light_strength": float(colours.light_strength if colours.light is not None else 0),
         "understudy:grade": numbers(colours.grade),
-        "understudy:opacity": float(made.opacity),
-        "understudy:plate_to_aligned": numbers(made.plate_to_aligned),
-        "understudy:aligned_size": made.size,
+        "understudy:opacity": float(swapped.opacity),
+        "understudy:plate_to_aligned": numbers(swapped.plate_to_aligned),
+        "understudy:aligned_size": swapped.size,
         "understudy:encoding": colour.ENCODED,
         "understudy:mattes": " ".join(
-            (*made.shape.chosen, *(["roto"] if "roto" in made.shape.single else []))
+            (*swapped.mattes.chosen, *(["roto"] if "roto" in swapped.mattes.single else []))
         ),
-        "understudy:matte_combine": made.shape.mode,
+        "understudy:matte_combine": swapped.mattes.mode,
         "understudy:plate_alpha": int(frame.premultiplied and "A" in frame.channels),
         **({} if found is None else _curves_apart(found)),
     }

@@ -1,4 +1,4 @@
-"""One frame's face on its way: what the network drew, its mattes, the recipe's result and its place."""
+"""What the stages hand on for one face of one frame: prediction, mattes, inputs, and the swapped face."""
 
 from __future__ import annotations
 
@@ -11,31 +11,32 @@ from understudy.comp.merge import paste
 from understudy.face import align
 from understudy.face.track.store import TrackedFace
 from understudy.image.frame import Box, FloatImage, Frame
-from understudy.swap.colour_statistics import Colour, Evidence
+from understudy.swap.colour_statistics import ColourStatistics
+from understudy.swap.colour_transform import ColourTransform
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """What the network made of one frame: all that compositing needs of it, at the network's size S.
+class Prediction:
+    """What the network predicts of one frame: all that compositing needs of it, at the network's size S.
 
     Attributes:
-        face: (S, S, 3) the new face, encoded; beyond its matte its own colours go on.
-        learned: (S, S) the matte of the new face, a little longer at the chin and over the brows' ends.
-        destination: (S, S) the matte of the plate's own.
+        face: (S, S, 3) the new face, encoded; beyond its matte its own colours are continued.
+        matte: (S, S) the new face's matte, extended a little at the chin and over the brows' ends.
+        destination_matte: (S, S) the matte of the plate's own face.
         plate: (S, S, 3) the plate's own face, encoded.
-        known: (S, S, 3) the plate's own face as the model draws it, encoded.
+        reconstruction: (S, S, 3) the model's reconstruction of the plate's own face, encoded.
         landmarks: (68, 2) pixels of the plate.
-        drawn_at: (68, 2) pixels of the new face, where its features lie.
+        predicted_landmarks: (68, 2) pixels of the new face, where its features lie.
         plate_to_aligned: (2, 3) matrix at S.
     """
 
     face: FloatImage
-    learned: FloatImage
-    destination: FloatImage
+    matte: FloatImage
+    destination_matte: FloatImage
     plate: FloatImage
-    known: FloatImage
+    reconstruction: FloatImage
     landmarks: FloatImage
-    drawn_at: FloatImage
+    predicted_landmarks: FloatImage
     plate_to_aligned: np.ndarray
 
     @property
@@ -51,17 +52,17 @@ class Drawn:
     @property
     def nbytes(self) -> int:
         """Bytes it holds."""
-        pictures = (self.face, self.learned, self.destination, self.plate, self.known)
+        pictures = (self.face, self.matte, self.destination_matte, self.plate, self.reconstruction)
         return sum(one.nbytes for one in pictures)
 
 
 @dataclass(frozen=True)
-class Shape:
+class MatteSet:
     """The mattes of one frame, aligned, at the working size W.
 
     Attributes:
-        single: (W, W) every matte by its name, as it came; `roto` is the artist's.
-        final: (W, W) the chosen ones as one, without the opacity.
+        single: (W, W) every matte by its name, before it is combined; `roto` is the artist's.
+        final: (W, W) the chosen ones combined, eroded and feathered, without the opacity.
         plate_to_aligned: (2, 3) matrix at W, as tracked.
         combined: (W, W) the chosen ones with the edges of single sides, before erode, feather and roto.
         chosen: Names of the mattes that are combined, without the roto.
@@ -87,42 +88,43 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Moment:
+class FrameInputs:
     """What one frame is made from.
 
     Attributes:
         number: The frame's number.
         frame: The plate's frame.
         near: The track's face on the frame before, on this one, and on the one after.
-        drawn: What the network made of it; None without a face in the frame.
-        shape: Its mattes; None like `drawn`.
-        evidence: What this frame and its neighbours say about colour; None where there is nothing to measure.
+        prediction: None without a face in the frame.
+        mattes: None like the prediction.
+        statistics: Colours of this frame, averaged with its neighbours where that is asked for; None where
+            nothing is matched, or where there is nothing to measure.
     """
 
     number: int
     frame: Frame
     near: tuple[TrackedFace | None, ...]
-    drawn: Drawn | None
-    shape: Shape | None
-    evidence: Evidence | None
+    prediction: Prediction | None
+    mattes: MatteSet | None
+    statistics: ColourStatistics | None
 
 
 @dataclass(frozen=True)
-class NewFace:
-    """A new face, aligned, at its working size W.
+class SwappedFace:
+    """A new face, aligned, at its working size W, ready to be laid over the plate.
 
     Attributes:
         rgb: (W, W, 3) encoded, before its colours change.
-        colour: How they change.
-        shape: Its mattes.
+        colours: How they change.
+        mattes: Its mattes.
         opacity: 0..1.
         plate_to_aligned: (2, 3) matrix at W, the artist's own move included.
         path: The same at even steps while the shutter is open; empty where it does not blur.
     """
 
     rgb: FloatImage
-    colour: Colour
-    shape: Shape
+    colours: ColourTransform
+    mattes: MatteSet
     opacity: float
     plate_to_aligned: np.ndarray
     path: tuple[np.ndarray, ...] = ()
@@ -134,14 +136,14 @@ class NewFace:
 
     def finished(self) -> FloatImage:
         """(W, W, 3) encoded, matched, lit and graded."""
-        return self.colour.apply(self.rgb)
+        return self.colours.apply(self.rgb)
 
     def box(self, window: Box, *, covered_only: bool = False) -> Box:
         """The rectangle of the plate within `window` that the face, or what its matte covers, can reach."""
         area = Box(0, 0, self.size, self.size)
         places = self._to_plate()
         if covered_only:
-            area = paste.covered(self.shape.final, margin=paste.reach_px(places[0], self.size))
+            area = paste.covered(self.mattes.final, margin=paste.reach_px(places[0], self.size))
         boxes = [paste.paste_box(to_plate, area, window) for to_plate in places]
         present = [box for box in boxes if not box.empty] or boxes[:1]
         return Box(

@@ -12,7 +12,7 @@ from understudy.jobs import keyframes
 from understudy.jobs.fields import Output, Packing, PlateFields, affects, hidden
 from understudy.jobs.keyframes import Keys
 from understudy.swap.declare import Parameters
-from understudy.swap.row import STAGES
+from understudy.swap.recipe import STAGES
 from understudy.swap.stages.average import AverageParameters
 from understudy.swap.stages.colour import ColourParameters
 from understudy.swap.stages.detail import DetailParameters

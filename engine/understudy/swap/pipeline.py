@@ -1,98 +1,107 @@
-"""`understudy swap`: frames are read, made and written here, one by one. Where each part of it lives.
+"""One frame of a swap, from its inputs to the finished frame or the face pass: the stages in their order.
 
-    footage   plate frame ── cut ──> aligned face ── network ──> new face, its mattes
-    recipe                                             │ mattes: chosen, combined, eroded, feathered
-                                                       │ colour: a matrix in the encoded space; light
-                                                       │ detail: sharpness
-                                                       │ mouth: the plate's own, where asked for
-    merging   finished frame <── merge, under the matte only ── warp into the rectangle it covers
+    context     plate frame ── predict ──> new face ── mattes ── measure, average over neighbours
+    swap_face   colour · light · grade: how its colours change; detail · mouth: what it shows; place · motion
+    finish      warp into the rectangle the matte covers ── merge, under the matte only ── grain
+
+Each stage gets arrays and its own parameters, `job.of(…)`, and nothing else of the job. What of this is kept
+between runs, and under which key, is the business of `context.py`.
 
 Convention:
-    Everything between the two lines of the plate is in the encoded space.
+    From `predict` to `merge` everything is in the encoded space; the face is laid over in the plate's own.
 """
 
 from __future__ import annotations
 
-from contextlib import ExitStack, closing
-from typing import Any
+import numpy as np
 
-from understudy.core.errors import UnderstudyError
-from understudy.core.progress import Failed, Finished, Progress, Reporter, Warned
-from understudy.core.settings import Settings
-from understudy.face.track.store import Track
-from understudy.image.exr import write_image
-from understudy.image.frame import Frame
-from understudy.image.plate import chosen_frames, open_plate, refuse_overwriting
-from understudy.image.sequence import Pattern
-from understudy.jobs.summary import outcome
-from understudy.provenance.stamp import is_done
-from understudy.swap import face_pass, merging, recipe
-from understudy.swap.cache import RenderCache
-from understudy.swap.context import Footage
-from understudy.swap.frame_data import Moment
+from understudy.core.progress import Reporter, Warned
+from understudy.face.crop import cut, finite, rgb_within, with_rgb_within
+from understudy.image import colour as spaces
+from understudy.image.frame import Box, FloatImage, Frame
+from understudy.swap import face_pass
+from understudy.swap.colour_transform import ColourTransform
+from understudy.swap.frame_data import FrameInputs, MatteSet, Prediction, SwappedFace
 from understudy.swap.job import SwapJob
-from understudy.swap.output import digest, stamped
+from understudy.swap.resize import resize
+from understudy.swap.stages import colour, detail, grade, grain, light, merge, motion, mouth, place
+from understudy.swap.stages.colour import ColourParameters
+from understudy.swap.stages.detail import DetailParameters
+from understudy.swap.stages.grade import GradeParameters
+from understudy.swap.stages.grain import GrainParameters
+from understudy.swap.stages.light import LightParameters
+from understudy.swap.stages.merge import MergeParameters
+from understudy.swap.stages.motion import MotionParameters
+from understudy.swap.stages.mouth import MouthParameters
+from understudy.swap.stages.place import PlaceParameters
 
 
-def run(
-    job: SwapJob, *, report: Reporter, settings: Settings, kept: RenderCache | None = None
-) -> dict[str, Any]:
-    """Swap the job's frames; one bad frame never loses the others, and finished ones are not done again.
+def make_frame(job: SwapJob, inputs: FrameInputs, *, report: Reporter) -> Frame:
+    """The finished frame or the face pass; the plate itself where there is no face.
 
     Args:
-        kept: Keeps the model and the frames between runs in one process.
-
-    Raises:
-        PlateError: the plate cannot be opened.
-        FaceError: the track cannot be read.
-        ModelError: the model cannot be opened.
-        JobError: the output would overwrite the plate.
+        job: As it is on this frame.
+        inputs: What the frame is made from.
+        report: Is warned where there is no face.
     """
-    cache = RenderCache.for_one_run(job) if kept is None else kept
-    model = cache.model(job.model, settings.device if job.device == "auto" else job.device, settings.threads)
-    track, output = Track.open(job.track).face(), Pattern.parse(job.output)
-    if model.card.landmarks not in ("", track.detector):
-        report(
-            Warned(
-                f"The track's landmarks are of {track.detector!r}, the model's of {model.card.landmarks!r}: "
-                "features will lie elsewhere. Track the shot with the model's detector."
-            )
-        )
-    written: list[int] = []
-    unchanged: list[int] = []
-    failed: dict[int, UnderstudyError] = {}
-    with ExitStack() as opened:
-        plate = opened.enter_context(closing(open_plate(job.plate, colour_space=job.colour_space)))
-        roto = opened.enter_context(closing(open_plate(job.matte_roto))) if job.matte_roto else None
-        footage = Footage(job, plate, track, model, roto, cache)
-        frames = chosen_frames(plate, job.frames)
-        for done, number in enumerate(frames):
-            report(Progress("swap", done, len(frames), f"frame {number}"))
-            path = output.path(number)
-            try:
-                wanted = digest(footage, number)
-                if is_done(path, wanted):
-                    unchanged.append(number)
-                    continue
-                refuse_overwriting(path, {"plate": plate, "matte": roto}, number)
-                frame = process(job.at(number), footage.moment(number), report=report)
-                write_image(path, stamped(frame, job, model.card, wanted), compression=job.exr_compression)
-                written.append(number)
-            except UnderstudyError as exc:
-                failed[number] = exc
-                report(Failed(exc.as_dict(), number))
-        report(Progress("swap", len(frames), len(frames)))
-    result = {**outcome(job.output, written, unchanged, failed), "provider": model.session.provider}
-    report(Finished(result))
-    return result
+    if inputs.prediction is None or inputs.mattes is None:
+        what = "The track has no face here" if inputs.near[1] is None else "The face lies outside the frame"
+        report(Warned(f"{what}; the plate goes through unchanged.", inputs.number))
+        return inputs.frame if job.write == "frame" else face_pass.empty(inputs.frame)
+    face = swap_face(job, inputs, inputs.prediction, inputs.mattes)
+    return finish(job, inputs, face) if job.write == "frame" else face_pass.layers(inputs.frame, face)
 
 
-def process(job: SwapJob, moment: Moment, *, report: Reporter) -> Frame:
-    """One frame in memory: the finished frame or the face pass, the plate itself where there is no face."""
-    frame = moment.frame
-    if moment.drawn is not None and moment.shape is not None:
-        made = recipe.composite(job, moment, moment.drawn, moment.shape)
-        return merging.finish(job, moment, made) if job.write == "frame" else face_pass.layers(frame, made)
-    what = "The track has no face here" if moment.near[1] is None else "The face lies outside the frame"
-    report(Warned(f"{what}; the plate goes through unchanged.", moment.number))
-    return frame if job.write == "frame" else face_pass.empty(frame)
+def swap_face(job: SwapJob, inputs: FrameInputs, prediction: Prediction, mattes: MatteSet) -> SwappedFace:
+    """The new face of one frame, aligned, with its detail, its mouth, its colours and its place."""
+    colours = colour_transform(job, inputs)
+    sharp = job.of(DetailParameters)
+    plate = cut(inputs.frame, mattes.plate_to_aligned, mattes.size) if sharp.needs_plate else None
+    rgb = detail.apply(sharp, resize(prediction.face, mattes.size), plate, mattes.final)
+    rgb = mouth.apply(job.of(MouthParameters), rgb, inputs.frame, prediction, mattes, colours)
+    placed = place.moved(job.of(PlaceParameters), mattes.plate_to_aligned, mattes.size)
+    path = motion.path(job.of(MotionParameters), inputs.near, placed, mattes.size)
+    return SwappedFace(rgb, colours, mattes, job.of(MergeParameters).opacity / 100, placed, path)
+
+
+def colour_transform(job: SwapJob, inputs: FrameInputs) -> ColourTransform:
+    """Match, light and grade of one frame."""
+    matching, lighting = job.of(ColourParameters), job.of(LightParameters)
+    return ColourTransform(
+        match=colour.solve(matching, inputs.statistics),
+        strength=matching.colour_strength / 100,
+        light=light.chosen(lighting, inputs.statistics),
+        light_strength=lighting.light_strength / 100,
+        grade=grade.matrix(job.of(GradeParameters)),
+    )
+
+
+def finish(job: SwapJob, inputs: FrameInputs, face: SwappedFace) -> Frame:
+    """The plate's frame with the face in it."""
+    box, merged = merged_box(job, inputs, face)
+    return with_rgb_within(inputs.frame, box, merged)
+
+
+def merged_box(job: SwapJob, inputs: FrameInputs, face: SwappedFace) -> tuple[Box, FloatImage]:
+    """The face over the plate, in the plate's own colour space, within what the matte covers."""
+    frame, merging, graining = inputs.frame, job.of(MergeParameters), job.of(GrainParameters)
+    box = face.box(frame.data_window, covered_only=True)
+    if box.empty:
+        return box, np.zeros((0, 0, 3), np.float32)
+    rows, columns = box.slices(frame.data_window)
+    plate_rgb = rgb_within(frame, rows, columns)
+    encoded, coverage = face.warp_colours(face.finished(), box), face.warp_matte(face.mattes.final, box)
+    if merging.needs_plate or graining.needs_plate:
+        plate = spaces.encode(finite(plate_rgb), frame.colour_space)
+        encoded, coverage = merge.join(merging, encoded, plate, coverage)
+        encoded = grain.apply(graining, encoded, plate, coverage, inputs.number)
+    rgb = spaces.decode(encoded, frame.colour_space)
+    alpha = alpha_of(frame, rows, columns)
+    return box, merge.lay_over(merging, rgb, plate_rgb, alpha, coverage)
+
+
+def alpha_of(frame: Frame, rows: slice, columns: slice) -> FloatImage | None:
+    """The plate's alpha there, None where it has none or its colour is not multiplied by it."""
+    if "A" not in frame.channels or not frame.premultiplied:
+        return None
+    return frame.pixels[rows, columns, frame.channels.index("A")]

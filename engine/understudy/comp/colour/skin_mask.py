@@ -1,4 +1,4 @@
-"""Where a face is bare skin, whoever it is: what is dark elsewhere may be a beard."""
+"""Skin mask: where any face is bare skin; what is dark elsewhere may be a beard."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BRIDGE, _CHIN = 27, 8
 _EYES_AND_BROWS = ((*range(17, 22), *range(36, 42)), (*range(22, 27), *range(42, 48)))
 
 
-def bare(landmarks: FloatImage, size: int) -> FloatImage:
+def skin_mask(landmarks: FloatImage, size: int) -> FloatImage:
     """Forehead, nose and cheeks, without eyes and brows and all that lies below the nose.
 
     Args:

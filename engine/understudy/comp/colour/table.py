@@ -7,7 +7,7 @@ grain that moving pixels one by one would raise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.comp.checks import finite_cover
-from understudy.comp.colour import matrix
-from understudy.core.errors import JobError, PlateError
+from understudy.comp.colour import linear_methods
+from understudy.comp.colour.matrix import ColourMatch, Statistics, Table
+from understudy.core.errors import PlateError
 from understudy.image.frame import FloatImage
 
 Points = NDArray[np.float64]
+Transport = Callable[[Points, Points, np.random.Generator], Points]
 
 _SAMPLES = 4096
 _EDGE = 12
@@ -27,65 +29,6 @@ _ROTATIONS = 16
 _DIRECTIONS, _STEPS = 16, 12
 # A cell of the table with fewer samples than this leans towards no change.
 _TRUSTED_SAMPLES = 2.0
-
-
-def solve(
-    method: str,
-    face: FloatImage,
-    plate: FloatImage,
-    matte: FloatImage,
-    *,
-    strength: float = 1.0,
-    seed: int = 1,
-) -> matrix.ColourMatch:
-    """Solve a match that moves the face's whole distribution of colours under the matte to the plate's.
-
-    The same seed and pixels give the same bits, on every frame: directions do not change from frame to frame.
-
-    Args:
-        method: "histogram", each channel by itself; "iterative", along random axes in turn; "sliced", along
-            many random directions at once.
-        face: (H, W, 3) float32, encoded space, unpremultiplied.
-        plate: The same shape and space.
-        matte: (H, W) float32 in 0..1; pixels are drawn in proportion to it.
-        strength: 0 keeps the face, 1 matches fully.
-        seed: Of the random axes.
-
-    Returns:
-        A match with a table.
-
-    Raises:
-        JobError: the method is unknown, or strength is outside 0..1.
-        PlateError: the shapes differ, or the matte is empty.
-    Source:
-        Pitié et al. 2007, Automated colour grading using colour distribution transfer (iterative); Rabin et
-        al. 2012, Wasserstein Barycenter and its Application to Texture Mixing (sliced).
-    """
-    samples = draw(face, plate, matte)
-    return solve_samples(method, *matrix.measure(face, plate, matte), samples, strength=strength, seed=seed)
-
-
-def solve_samples(
-    method: str,
-    face: matrix.Statistics,
-    plate: matrix.Statistics,
-    samples: Samples,
-    *,
-    strength: float = 1.0,
-    seed: int = 1,
-) -> matrix.ColourMatch:
-    """`solve` from statistics and drawn pixels, which may be of several frames.
-
-    Raises:
-        JobError: the method is unknown, or strength is outside 0..1.
-    """
-    if method not in METHODS:
-        raise JobError(f"There is no colour method {method!r}.", fix=f"use one of {', '.join(METHODS)}")
-    straight = matrix.solve_statistics("monge_kantorovich", face, plate)
-    moved = samples.face @ straight.matrix[:, :3].T + straight.matrix[:, 3]
-    goal = METHODS[method](moved, samples.plate, np.random.Generator(np.random.PCG64(seed)))
-    table = _table(moved, goal - moved)
-    return matrix.ColourMatch(straight.matrix, matrix.Table(*table, straight.matrix)).at_strength(strength)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +50,7 @@ class Samples:
         return cls(np.concatenate(faces), np.concatenate(plates))
 
 
-def draw(face: FloatImage, plate: FloatImage, matte: FloatImage) -> Samples:
+def sample(face: FloatImage, plate: FloatImage, matte: FloatImage) -> Samples:
     """The same number of pixels of both, in proportion to the matte and evenly through the picture.
 
     Raises:
@@ -121,7 +64,8 @@ def draw(face: FloatImage, plate: FloatImage, matte: FloatImage) -> Samples:
     return Samples(first, second)
 
 
-def _histogram(points: Points, wanted: Points, random: np.random.Generator) -> Points:
+def histogram(points: Points, wanted: Points, random: np.random.Generator) -> Points:
+    """Each channel's histogram by itself."""
     return _match_axes(points, wanted)
 
 
@@ -133,7 +77,8 @@ def _match_axes(points: Points, wanted: Points) -> Points:
     return out
 
 
-def _iterative(points: Points, wanted: Points, random: np.random.Generator) -> Points:
+def iterative(points: Points, wanted: Points, random: np.random.Generator) -> Points:
+    """Histograms along random axes in turn (Pitié et al. 2007, Automated colour grading)."""
     out = points
     for turn in range(_ROTATIONS):
         axes = np.eye(3) if turn == 0 else np.linalg.qr(random.standard_normal((3, 3)))[0]
@@ -141,7 +86,8 @@ def _iterative(points: Points, wanted: Points, random: np.random.Generator) -> P
     return out
 
 
-def _sliced(points: Points, wanted: Points, random: np.random.Generator) -> Points:
+def sliced(points: Points, wanted: Points, random: np.random.Generator) -> Points:
+    """Along many random directions at once (Rabin et al. 2012, Wasserstein Barycenter)."""
     out = points
     for _ in range(_STEPS):
         directions = random.standard_normal((3, _DIRECTIONS))
@@ -152,11 +98,24 @@ def _sliced(points: Points, wanted: Points, random: np.random.Generator) -> Poin
     return out
 
 
-METHODS: Mapping[str, Callable[[Points, Points, np.random.Generator], Points]] = {
-    "histogram": _histogram,
-    "iterative": _iterative,
-    "sliced": _sliced,
-}
+def with_table(
+    transport: Transport, face: Statistics, plate: Statistics, samples: Samples, seed: int
+) -> ColourMatch:
+    """The match that moves the face's samples onto the plate's: a matrix, and a table for what it leaves.
+
+    The same seed and samples give the same bits: directions do not change from frame to frame.
+
+    Args:
+        transport: Moves points onto others.
+        face, plate: Statistics of both.
+        samples: Pixels of both, which may be of several frames.
+        seed: Of the random axes.
+    """
+    linear = linear_methods.monge_kantorovich(face, plate)
+    straight = np.column_stack([linear, plate.mean - linear @ face.mean])
+    moved = samples.face @ straight[:, :3].T + straight[:, 3]
+    goal = transport(moved, samples.plate, np.random.Generator(np.random.PCG64(seed)))
+    return ColourMatch(straight, Table(*_table(moved, goal - moved), straight))
 
 
 def _table(points: Points, moves: Points) -> tuple[FloatImage, Points, Points]:

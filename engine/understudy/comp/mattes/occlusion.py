@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from understudy.comp.checks import require_fit
-from understudy.comp.colour import illumination, matrix
+from understudy.comp.colour import illumination, methods
+from understudy.comp.colour.robust_weights import robust_weights
 from understudy.image.frame import FloatImage
 
 # Encoded units: what differs by less than the first is skin as the model knows it, by more than the second
@@ -21,16 +22,16 @@ _ONE_SURFACE = 4e-4
 _FAINT, _SURE = 0.15, 0.4
 
 
-def visible(plate: FloatImage, known: FloatImage, matte: FloatImage) -> FloatImage:
+def visible(plate: FloatImage, reconstruction: FloatImage, matte: FloatImage) -> FloatImage:
     """Where the plate's face can be seen: 1, and 0 where something lies in front of it.
 
-    The plate is compared with the same face as the model draws it; where they differ by more than a soft
-    drawing explains, something else is seen. What was found is then fitted to the plate's own edges. An
-    occluder that has the skin's colour and brightness is not told from it.
+    The plate is compared with the model's reconstruction of the same face; where they differ by more than a
+    soft reconstruction explains, something else is seen. What was found is then fitted to the plate's own
+    edges. An occluder that has the skin's colour and brightness is not told from it.
 
     Args:
         plate: (H, W, 3) float32, encoded space.
-        known: The same shape and space, the plate's own performer as the model knows them.
+        reconstruction: The same shape and space, the model's reconstruction of the plate's own performer.
         matte: (H, W) float32 in 0..1, where a face is expected; elsewhere nothing is found.
 
     Returns:
@@ -41,16 +42,18 @@ def visible(plate: FloatImage, known: FloatImage, matte: FloatImage) -> FloatIma
     Source:
         He et al. 2010, Guided Image Filtering, for the fit to the plate's edges.
     """
-    require_fit(matte, plate=plate, known=known)
-    common = matrix.trusted(known, plate, matte)
+    require_fit(matte, plate=plate, reconstruction=reconstruction)
+    common = robust_weights(reconstruction, plate, matte)
     if not common.any():
         return np.ones_like(matte)
-    seen = np.asarray((np.isfinite(plate) & np.isfinite(known)).all(axis=2, keepdims=True))
+    seen = np.asarray((np.isfinite(plate) & np.isfinite(reconstruction)).all(axis=2, keepdims=True))
     edge = max(matte.shape)
-    matched = matrix.solve("mean", known, plate, common)
+    matched = methods.solve("mean", reconstruction, plate, common)
     # Light that the network did not guess is no occluder: it is broad, and what is in front is not common.
-    lit = illumination.measure(known, plate, common, radius_px=_LIGHT * edge).lacking(matched, matte.shape)
-    apart = np.where(seen, plate - matched.apply(known) - lit, 0).astype(np.float32)
+    lit = illumination.measure(reconstruction, plate, common, radius_px=_LIGHT * edge).lacking(
+        matched, matte.shape
+    )
+    apart = np.where(seen, plate - matched.apply(reconstruction) - lit, 0).astype(np.float32)
     away = np.abs(cv2.GaussianBlur(apart, (0, 0), max(_BLUR * edge, 0.3))).max(axis=2)
     found = np.where(matte > 0, _step(away, _SKIN, _OTHER), 0).astype(np.float32)
     fitted = _fit(np.where(seen, plate, 0).astype(np.float32), found, max(1, round(_REACH * edge)))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from understudy.comp.colour import methods
+from understudy.comp.colour.matrix import ColourMatch
+from understudy.swap.colour_statistics import ColourStatistics
 from understudy.swap.declare import Parameters, SeedParameter, Share, Stage, live
 from understudy.swap.stages import average
 from understudy.swap.stages.measure import ColourMethodParameter
@@ -23,3 +26,11 @@ STAGE = Stage(
     tab="Colour",
     after=(average.STAGE,),
 )
+
+
+def solve(parameters: ColourParameters, statistics: ColourStatistics | None) -> ColourMatch:
+    """The colour match at its full strength; the identity where nothing was measured."""
+    if statistics is None:
+        return ColourMatch.identity()
+    method = methods.find(parameters.colour_method)
+    return method.solve(statistics.face, statistics.plate, statistics.samples, parameters.seed)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import numpy as np
+
+from understudy.comp.detail import grain, sharpness
+from understudy.image.frame import FloatImage
 from understudy.jobs.keyframes import moving
 from understudy.swap.declare import FACE, Parameters, Reads, Share, SignedShare, Stage, live
 from understudy.swap.stages import mattes
@@ -23,6 +27,11 @@ class DetailParameters(Parameters):
     denoise: Share = 0.0
     """Smooths small differences in the new face and keeps its edges."""
 
+    @property
+    def needs_plate(self) -> bool:
+        """Whether the plate's own sharpness is measured."""
+        return self.match_sharpness > 0
+
 
 STAGE = Stage(
     name="detail",
@@ -32,3 +41,27 @@ STAGE = Stage(
     after=(mattes.STAGE,),
     reads=frozenset({Reads.PLATE}),
 )
+
+
+def apply(
+    parameters: DetailParameters, rgb: FloatImage, plate: FloatImage | None, matte: FloatImage
+) -> FloatImage:
+    """The new face with its detail changed.
+
+    Args:
+        parameters: How.
+        rgb: (W, W, 3) float32, encoded.
+        plate: The plate's own face, the same shape and space; None unless `needs_plate`.
+        matte: (W, W) the final matte.
+    """
+    radius = parameters.sharpness_radius_percent / 100 * rgb.shape[0]
+    amount = parameters.sharpness
+    if plate is not None:
+        seen = grain.measure(plate, matte)
+        wanted = sharpness.matching_sharpness(rgb, plate, matte, radius, grain=seen.mean)
+        amount = float(np.clip(amount + parameters.match_sharpness / 100 * wanted, -100, 100))
+    if parameters.denoise > 0:
+        rgb = sharpness.denoise(rgb, parameters.denoise, radius)
+    if amount != 0:
+        rgb = sharpness.sharpen(rgb, amount, radius)
+    return sharpness.degrade(rgb, parameters.degrade) if parameters.degrade > 0 else rgb

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from understudy.comp.colour import grade
+from understudy.comp.colour.matrix import Matrix
 from understudy.jobs.keyframes import moving
 from understudy.swap.declare import Parameters, Stage, live
 
@@ -29,3 +31,14 @@ STAGE = Stage(
     parameters=GradeParameters,
     tab="Colour",
 )
+
+
+def matrix(parameters: GradeParameters) -> Matrix:
+    """(3, 4) float64, in the encoded space."""
+    return grade.matrix(
+        gain_stops=parameters.grade_gain_stops,
+        gamma=parameters.grade_gamma,
+        lift=parameters.grade_lift_percent / 100,
+        saturation=parameters.grade_saturation_percent / 100,
+        hue_degrees=parameters.grade_hue_degrees,
+    )

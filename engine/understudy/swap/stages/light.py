@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from understudy.comp.colour.illumination import Light
+from understudy.swap.colour_statistics import ColourStatistics
 from understudy.swap.declare import Parameters, Share, Stage, live
 from understudy.swap.stages import colour
 from understudy.swap.stages.measure import LightRadiusParameter
@@ -23,3 +25,10 @@ STAGE = Stage(
     tab="Colour",
     after=(colour.STAGE,),
 )
+
+
+def chosen(parameters: LightParameters, statistics: ColourStatistics | None) -> Light | None:
+    """The low frequencies that are matched; None where light is left alone or nothing was measured."""
+    if statistics is None or parameters.light_strength == 0:
+        return None
+    return statistics.light

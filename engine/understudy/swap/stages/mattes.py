@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import Field
 
+from understudy.comp.mattes import matte, occlusion
+from understudy.face import align
+from understudy.face.crop import cut_matte
+from understudy.image.frame import FloatImage, Frame
 from understudy.jobs.fields import affects
 from understudy.jobs.keyframes import moving, stepping
 from understudy.swap.declare import MATTE, Parameters, Reads, SignedOfFace, Stage, Switch, live_matte
+from understudy.swap.frame_data import MatteSet, Prediction
+from understudy.swap.resize import resize
 from understudy.swap.stages import predict
 
 Mode = Literal["product", "minimum", "maximum", "difference"]
@@ -71,3 +78,76 @@ STAGE = Stage(
     after=(predict.STAGE,),
     reads=frozenset({Reads.ROTO}),
 )
+
+
+LARGEST_WORKING_PX = 1024
+
+
+def working_size(to_network: np.ndarray, network_size: int) -> int:
+    """Edge to work at: the aligned square's edge in plate pixels, at least the network's own.
+
+    A matte made at the network's size would show its pixels.
+    """
+    wanted = round(network_size / max(align.magnification(to_network), 1e-6))
+    return int(np.clip(wanted, network_size, LARGEST_WORKING_PX))
+
+
+def build(parameters: MatteParameters, prediction: Prediction, roto: Frame | None) -> MatteSet:
+    """Every matte of one frame, and the chosen ones combined, eroded and feathered.
+
+    The artist's own matte joins last, and its edge is used as it is.
+
+    Args:
+        parameters: Which mattes, how combined, their edge.
+        prediction: Of this frame.
+        roto: The artist's own matte in the plate's raster; None where there is none.
+    """
+    working = working_size(prediction.plate_to_aligned, prediction.size)
+    to_working = align.rescale(prediction.plate_to_aligned, prediction.size, working)
+    single = _single(parameters, prediction, to_working, working)
+    chosen = tuple(name for name in single if getattr(parameters, f"matte_{name}"))
+    if roto is not None:
+        single["roto"] = cut_matte(roto, to_working, working)
+    artists = [single["roto"]] if "roto" in single else []
+    combined = matte.combine(parameters.matte_combine, [single[name] for name in chosen] or artists)
+    final = combined
+    if chosen:
+        unit = working / 100 if parameters.matte_unit == "percent" else align.magnification(to_working)
+        edged = _with_edge(parameters, combined, unit)
+        final = matte.combine(parameters.matte_combine, [edged, *artists])
+        sides_only = parameters.model_copy(update={"erode": 0.0, "feather": 0.0})
+        combined = _with_edge(sides_only, combined, unit)
+    return MatteSet(single, final, to_working, combined, chosen, parameters.matte_combine)
+
+
+def _single(
+    parameters: MatteParameters, prediction: Prediction, to_working: np.ndarray, working: int
+) -> dict[str, FloatImage]:
+    landmarks = align.transform(prediction.landmarks, to_working).astype(np.float32)
+    found = {
+        "learned": resize(prediction.matte, working),
+        "hull": matte.hull(landmarks, working),
+    }
+    if parameters.matte_destination:
+        found["destination"] = resize(prediction.destination_matte, working)
+    if parameters.matte_occlusion:
+        expected = prediction.destination_matte * resize(found["hull"], prediction.size)
+        seen = occlusion.visible(prediction.plate, prediction.reconstruction, expected)
+        found["occlusion"] = resize(seen, working)
+    if parameters.matte_box:
+        padding = parameters.box_padding_percent / 100 * working
+        found["box"] = matte.rectangle(landmarks, working, padding_px=padding)
+    return found
+
+
+def _with_edge(parameters: MatteParameters, combined: FloatImage, unit: float) -> FloatImage:
+    """Eroded and feathered, from all sides and then from single ones; `unit` is in pixels of the raster."""
+    final = matte.erode(combined, parameters.erode * unit)
+    sides = {side: getattr(parameters, f"erode_{side}") * unit for side in matte.SIDES}
+    if any(sides.values()):
+        final = matte.trim(final, **sides)
+    final = matte.feather(final, parameters.feather * unit)
+    sides = {side: getattr(parameters, f"feather_{side}") * unit for side in matte.SIDES}
+    if any(sides.values()):
+        final = matte.feather_sides(final, **sides)
+    return final

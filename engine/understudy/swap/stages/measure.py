@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from understudy.comp.colour import illumination, matrix, methods, table
+from understudy.comp.colour.robust_weights import robust_weights
+from understudy.comp.colour.skin_mask import skin_mask
+from understudy.image.frame import FloatImage
 from understudy.jobs.keyframes import moving, stepping
+from understudy.swap.colour_statistics import ColourStatistics
 from understudy.swap.declare import FACE, Parameters, Stage
 from understudy.swap.stages import mattes
 
@@ -46,3 +51,36 @@ STAGE = Stage(
     tab="Colour",
     after=(mattes.STAGE,),
 )
+
+
+def measure(
+    parameters: MeasureParameters,
+    face: FloatImage,
+    plate: FloatImage,
+    matte: FloatImage,
+    landmarks: FloatImage,
+) -> ColourStatistics | None:
+    """What one frame's face and plate are like where they are alike: beards and fringes count little.
+
+    Args:
+        parameters: What is measured.
+        face: (S, S, 3) float32, encoded, the predicted face.
+        plate: The same shape and space, the plate's.
+        matte: (S, S) the final matte at that size.
+        landmarks: (68, 2) of the plate's face, pixels at that size.
+
+    Returns:
+        None where too little is covered to measure.
+    """
+    if float(matte.sum()) < 1.0:
+        return None
+    weights = robust_weights(face, plate, matte, skin=skin_mask(landmarks, len(face)))
+    if not weights.any():
+        return None
+    wants_samples = methods.find(parameters.colour_method).needs_samples
+    radius = parameters.light_radius_percent / 100 * face.shape[0]
+    return ColourStatistics(
+        *matrix.measure(face, plate, weights),
+        table.sample(face, plate, weights) if wants_samples else None,
+        illumination.measure(face, plate, weights, radius_px=radius),
+    )

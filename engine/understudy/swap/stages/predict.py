@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from understudy.comp.mattes import brows, matte
+from understudy.comp.merge import edge_extend
+from understudy.face import align
+from understudy.face.crop import cut, face_box
+from understudy.image.frame import FloatImage, Frame
+from understudy.inference.model import Model
 from understudy.swap.declare import Parameters, Reads, Share, Stage
+from understudy.swap.frame_data import Prediction
 
 
 class PredictParameters(Parameters):
@@ -21,3 +30,47 @@ STAGE = Stage(
     tab="Face",
     reads=frozenset({Reads.PLATE, Reads.TRACK, Reads.MODEL}),
 )
+
+
+# How far the new face's matte is extended below its chin, as a share of the aligned face's edge. The
+# landmarks it was learned from end on the chin; what makes it a chin is the dark below it, on the neck.
+_CHIN = 0.015
+
+
+def predict(
+    parameters: PredictParameters, frame: Frame, landmarks: FloatImage, model: Model
+) -> Prediction | None:
+    """Cut the plate's face out and have the network predict the new one.
+
+    Args:
+        parameters: Which face.
+        frame: The plate's frame.
+        landmarks: (68, 2) pixels of the plate.
+        model: Opened.
+
+    Returns:
+        None where the face misses the frame.
+
+    Raises:
+        ModelError: the identity is unknown, or the network fails.
+    """
+    card = model.card
+    to_network = align.plate_to_aligned(landmarks, coverage=card.coverage, size=card.size)
+    if face_box(to_network, card.size, frame.data_window).empty:
+        return None
+    plate_face = cut(frame, to_network, card.size)
+    aligned = align.transform(landmarks, to_network).astype(np.float32)
+    mix = parameters.identity_mix / 100
+    swapped = model.swap(plate_face[None], aligned[None], source=parameters.source, identity_mix=mix)
+    below = matte.trim(swapped.matte[0], top=0, bottom=-_CHIN * card.size, left=0, right=0)
+    covered = np.maximum(below, np.float32(mix) * brows.ends(aligned, card.size))
+    return Prediction(
+        edge_extend.extended(swapped.face[0], covered),
+        covered,
+        swapped.own_matte[0],
+        plate_face,
+        swapped.own_face[0],
+        landmarks,
+        swapped.landmarks[0],
+        to_network,
+    )

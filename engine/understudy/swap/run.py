@@ -1,0 +1,74 @@
+"""`understudy swap`: the frames of a job, one by one. How one is made is in `pipeline.py`."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+from typing import Any
+
+from understudy.core.errors import UnderstudyError
+from understudy.core.progress import Failed, Finished, Progress, Reporter, Warned
+from understudy.core.settings import Settings
+from understudy.face.track.store import Track
+from understudy.image.exr import write_image
+from understudy.image.plate import chosen_frames, open_plate, refuse_overwriting
+from understudy.image.sequence import Pattern
+from understudy.jobs.summary import outcome
+from understudy.provenance.stamp import is_done
+from understudy.swap import pipeline
+from understudy.swap.cache import RenderCache
+from understudy.swap.context import SwapContext
+from understudy.swap.job import SwapJob
+from understudy.swap.output import digest, stamped
+
+
+def run(
+    job: SwapJob, *, report: Reporter, settings: Settings, kept: RenderCache | None = None
+) -> dict[str, Any]:
+    """Swap the job's frames; one bad frame never loses the others, and finished ones are not done again.
+
+    Args:
+        kept: Keeps the model and the frames between runs in one process.
+
+    Raises:
+        PlateError: the plate cannot be opened.
+        FaceError: the track cannot be read.
+        ModelError: the model cannot be opened.
+        JobError: the output would overwrite the plate.
+    """
+    cache = RenderCache.for_one_run(job) if kept is None else kept
+    model = cache.model(job.model, settings.device if job.device == "auto" else job.device, settings.threads)
+    track, output = Track.open(job.track).face(), Pattern.parse(job.output)
+    if model.card.landmarks not in ("", track.detector):
+        report(
+            Warned(
+                f"The track's landmarks are of {track.detector!r}, the model's of {model.card.landmarks!r}: "
+                "features will lie elsewhere. Track the shot with the model's detector."
+            )
+        )
+    written: list[int] = []
+    unchanged: list[int] = []
+    failed: dict[int, UnderstudyError] = {}
+    with ExitStack() as opened:
+        plate = opened.enter_context(closing(open_plate(job.plate, colour_space=job.colour_space)))
+        roto = opened.enter_context(closing(open_plate(job.matte_roto))) if job.matte_roto else None
+        context = SwapContext(job, plate, track, model, roto, cache)
+        frames = chosen_frames(plate, job.frames)
+        for done, number in enumerate(frames):
+            report(Progress("swap", done, len(frames), f"frame {number}"))
+            path = output.path(number)
+            try:
+                wanted = digest(context, number)
+                if is_done(path, wanted):
+                    unchanged.append(number)
+                    continue
+                refuse_overwriting(path, {"plate": plate, "matte": roto}, number)
+                frame = pipeline.make_frame(job.at(number), context.frame_inputs(number), report=report)
+                write_image(path, stamped(frame, job, model.card, wanted), compression=job.exr_compression)
+                written.append(number)
+            except UnderstudyError as exc:
+                failed[number] = exc
+                report(Failed(exc.as_dict(), number))
+        report(Progress("swap", len(frames), len(frames)))
+    result = {**outcome(job.output, written, unchanged, failed), "provider": model.session.provider}
+    report(Finished(result))
+    return result
