@@ -13,14 +13,14 @@ import argparse
 import json
 from contextlib import closing
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import cv2
 import numpy as np
 from truth import machine_settings, prepare, tell
 
+from understudy.comp.colour import methods
 from understudy.image.plate import open_plate
-from understudy.jobs.fields import ColourMethod
 from understudy.jobs.shots import ScoreJob
 from understudy.quality import score, sheet
 from understudy.quality.figures import FIGURES
@@ -30,8 +30,8 @@ from understudy.swap.job import SwapJob
 
 ROWS: tuple[dict[str, Any], ...] = (
     {},
-    *({"colour_method": method, "light_strength": 0.0} for method in get_args(ColourMethod)),
-    *({"colour_method": method} for method in get_args(ColourMethod)),
+    *({"colour_method": method, "light_strength": 0.0} for method in methods.BUILT_IN),
+    *({"colour_method": method} for method in methods.BUILT_IN),
     {"light_strength": 50.0},
     {"light_radius_percent": 10.0},
     {"light_radius_percent": 30.0},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from small_frame import NEEDED, inputs_of, make
 from understudy.image.frame import Frame
-from understudy.jobs import keyframes
+from understudy.jobs import schema
 from understudy.swap.frame_data import SwappedFace
 from understudy.swap.job import SwapJob
 
@@ -20,19 +20,18 @@ MATTES = ("learned", "destination", "hull", "occlusion", "box")
 thorough = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-def _values(name: str) -> st.SearchStrategy[Any]:
-    """Every value that the job table allows a field, its ends included."""
-    field = SwapJob.model_fields[name]
-    if field.annotation is bool:
+def _values(field: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """Every value that the schema allows a field, its ends included."""
+    if field["type"] == "boolean":
         return st.booleans()
-    if get_origin(field.annotation) is Literal:
-        return st.sampled_from(get_args(field.annotation))
-    low = next(one.ge for one in field.metadata if hasattr(one, "ge"))
-    high = next(one.le for one in field.metadata if hasattr(one, "le"))
-    return st.one_of(st.sampled_from([float(low), float(high)]), st.floats(low, high))
+    if "enum" in field:
+        return st.sampled_from(field["enum"])
+    low, high = float(field["minimum"]), float(field["maximum"])
+    return st.one_of(st.sampled_from([low, high]), st.floats(low, high))
 
 
-CONTROLS = {name: _values(name) for name, field in SwapJob.model_fields.items() if keyframes.animated(field)}
+FIELDS = schema.job("swap")["properties"]
+CONTROLS = {name: _values(field) for name, field in FIELDS.items() if field.get("animated")}
 controls = st.fixed_dictionaries({}, optional=CONTROLS)
 
 

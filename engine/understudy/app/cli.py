@@ -186,7 +186,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 
 def _schema(arguments: argparse.Namespace) -> int:
-    print(schema.text(), end="")
+    print(schema.text_of(schema.installed_document()), end="")
     return 0
 
 

@@ -7,13 +7,13 @@ The files lie in the repository, so this runs in a checkout; an installed engine
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from understudy.app.options import Option, describe, groups
 from understudy.core import atomic
+from understudy.jobs import schema
 from understudy.jobs.table import VERBS, job_class
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -38,13 +38,13 @@ def schema_document() -> dict[str, Any]:
 
 def schema_text() -> str:
     """The schema as the file holds it."""
-    return json.dumps(schema_document(), indent=2, ensure_ascii=False) + "\n"
+    return schema.text_of(schema_document())
 
 
 def page_text() -> str:
     """The page docs/jobs.md."""
     jobs = schema_document()["jobs"]
-    return "\n".join([_HEADER, *(_section(verb, schema) for verb, schema in jobs.items())])
+    return "\n".join([_HEADER, *(_section(verb, fields) for verb, fields in jobs.items())])
 
 
 def generated_files() -> dict[Path, str]:
@@ -90,13 +90,13 @@ def _holds(path: Path, text: str) -> bool:
         return False
 
 
-def _section(verb: str, schema: Mapping[str, Any]) -> str:
-    parts = [f"## {verb}", "", str(schema["description"]), ""]
-    by_stage = "stages" in schema
+def _section(verb: str, fields: Mapping[str, Any]) -> str:
+    parts = [f"## {verb}", "", str(fields["description"]), ""]
+    by_stage = "stages" in fields
     head = ["| option | what it does | values | default |", "|---|---|---|---|"]
     if not by_stage:
-        return "\n".join([*parts, *head, *(_row(option) for option in describe(schema)), ""])
-    for name, sentence, options in groups(schema):
+        return "\n".join([*parts, *head, *(_row(option) for option in describe(fields)), ""])
+    for name, sentence, options in groups(fields):
         parts += [f"### {verb}: {name}", ""] + ([sentence, ""] if sentence else [])
         parts += [*head, *(_row(option) for option in options), ""]
     return "\n".join(parts)

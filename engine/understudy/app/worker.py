@@ -144,7 +144,7 @@ class Worker:
                 facts = {"version": __version__, "protocol": PROTOCOL, "pid": os.getpid()}
                 return {**facts, "verbs": list(VERBS)}
             case "schema":
-                return schema.document()
+                return schema.installed_document()
             case "run":
                 self._enqueue(parameters, identifier)
                 return None

@@ -20,9 +20,11 @@ Nothing here needs pydantic or a job's module. Of a field it tells more than JSO
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +38,20 @@ def document() -> dict[str, Any]:
     return found
 
 
-def text() -> str:
+def installed_document() -> dict[str, Any]:
+    """The document with the words that installed packages add to choices (`entry_points`)."""
+    found = copy.deepcopy(document())
+    for one in found["jobs"].values():
+        for field in one["properties"].values():
+            if group := field.get("entry_points"):
+                names = (entry.name for entry in entry_points(group=group))
+                field["enum"] = list(dict.fromkeys((*field["enum"], *names)))
+    return found
+
+
+def text_of(schema: Mapping[str, Any]) -> str:
     """The document as it is written."""
-    return FILE.read_text(encoding="utf-8")
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def job(verb: str) -> Mapping[str, Any]:

@@ -5,7 +5,8 @@ A studio's own method is an entry point of the group `understudy.colour_methods`
     [project.entry-points."understudy.colour_methods"]
     house_match = "house_tools.colour:HOUSE_MATCH"
 
-Its name is then a value of `colour_method`. A frame's digest holds the name alone: a method that is changed
+Its name is then a value of `colour_method`. The output of `understudy schema`, put in place of the plugin's
+job_schema.json, shows it in a host's list. A frame's digest holds the name alone: a method that is changed
 gets another name, or finished frames stay as they are.
 """
 

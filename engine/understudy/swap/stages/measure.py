@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 from understudy.comp.colour import illumination, matrix, methods, table
 from understudy.comp.colour.robust_weights import robust_weights
@@ -13,23 +15,24 @@ from understudy.swap.colour_statistics import ColourStatistics
 from understudy.swap.declare import FACE, Parameters, Stage
 from understudy.swap.stages import mattes
 
-ColourMethod = Literal[
-    "none",
-    "mean",
-    "mean_std",
-    "reinhard",
-    "linear",
-    "monge_kantorovich",
-    "histogram",
-    "iterative",
-    "sliced",
+
+def _known(name: str) -> str:
+    if name not in methods.BUILT_IN and name not in methods.names():
+        raise ValueError(f"there is no colour method {name!r}; use one of {', '.join(methods.names())}")
+    return name
+
+
+ColourMethodName = Annotated[
+    str,
+    AfterValidator(_known),
+    Field(json_schema_extra={"enum": list(methods.BUILT_IN), "entry_points": methods.GROUP}),
 ]
 
 
 class ColourMethodParameter(Parameters):
     """The colour method, which says what is measured and how the match is solved."""
 
-    colour_method: Annotated[ColourMethod, stepping()] = "mean"
+    colour_method: Annotated[ColourMethodName, stepping()] = "mean"
     """How the face's colour is matched to the plate."""
 
 
