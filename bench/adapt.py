@@ -17,6 +17,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import cv2
@@ -29,13 +30,17 @@ from understudy.face.faceset.store import FaceSet
 from understudy.image import colour
 from understudy.image.plate import write_png
 from understudy.jobs.training import AdaptJob
-from understudy.train import adapt, step
+from understudy.train import adapt
 from understudy.train.data import samples
 from understudy.train.export import onnx
-from understudy.train.losses import terms
+from understudy.train.losses import table
+from understudy.train.losses.terms.absolute import weighted_l1
+from understudy.train.losses.terms.structure import multiscale_dissimilarity
 from understudy.train.networks import autoencoder, joining
+from understudy.train.tasks import model as model_task
 
 EDITED, SHOWN = "edited", 6
+weights_at = table.weights_at
 
 
 def aged(crop: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
@@ -79,7 +84,7 @@ def edit(faceset: FaceSet, path: Path, chosen: np.ndarray) -> None:
 
 
 @torch.no_grad()
-def drawn(model: Path, bank: samples.Bank, chosen: torch.Tensor, of: str, by: str) -> torch.Tensor:
+def drawn(model: Path, bank: samples.LoadedFaces, chosen: torch.Tensor, of: str, by: str) -> torch.Tensor:
     """Faces of a bank (N, 3, S, S), encoded, as a model draws them by an identity."""
     description, network, _ = onnx.load(model)
     names = description.architecture.identities
@@ -87,6 +92,12 @@ def drawn(model: Path, bank: samples.Bank, chosen: torch.Tensor, of: str, by: st
     code = network.describe(autoencoder.normalise(batch.truth), names.index(of))
     ((faces, _),) = network.draw(code, batch.points, [names.index(by)])
     return autoencoder.denormalise(faces)
+
+
+def without_rehearsal(training: table.Training, *arguments: Any) -> dict[str, float]:
+    """The weights of the losses; those of a rehearsal count next to nothing."""
+    weights = weights_at(training, *arguments)
+    return dict.fromkeys(weights, 1e-12) if training == "rehearsal" else weights
 
 
 def main() -> None:
@@ -106,7 +117,7 @@ def main() -> None:
     with FaceSet.open_for_training(options.faceset) as faceset:
         name, order = faceset.identity, np.argsort(openness(faceset))
         edit(faceset, options.out / "edited.faceset", order[: options.faces])
-        bank = samples.load_bank(faceset, size=network.edge)
+        bank = samples.load_faces(faceset, size=network.edge)
     open_ones = torch.from_numpy(np.sort(order[-options.faces :].copy()))
     batch = samples.still_batch(bank, open_ones, size=network.edge)
     points = batch.points.numpy() * network.edge - 0.5
@@ -117,19 +128,19 @@ def main() -> None:
 
     def score(way: str, faces: torch.Tensor) -> None:
         pair = autoencoder.normalise(faces), autoencoder.normalise(truth)
-        similar = 1.0 - float(terms.structural(*pair, batch.matte, scales=1))
+        similar = 1.0 - float(multiscale_dissimilarity(*pair, batch.matte, scales=1))
         mouth = (batch.weight - 1.0).clamp(min=0)
         row = {"way": way, "ssim": round(similar, 4)}
-        row["mouth_and_eyes_ssim"] = round(1.0 - float(terms.structural(*pair, mouth, scales=1)), 4)
-        row["l1"] = round(float(terms.weighted_absolute(faces, truth, batch.matte)), 5)
+        row["mouth_and_eyes_ssim"] = round(1.0 - float(multiscale_dissimilarity(*pair, mouth, scales=1)), 4)
+        row["l1"] = round(float(weighted_l1(faces, truth, batch.matte)), 5)
         print(json.dumps(row), flush=True)
         rows.append(faces)
 
     score("before", drawn(options.model, bank, open_ones, name, name))
     plain = [
         mock.patch.object(joining, "STILL_LEVELS", 0),
-        mock.patch.object(step, "TOGETHER", 0.0),
-        mock.patch.object(terms, "REHEARSAL", terms.Term(0.0, "")),
+        mock.patch.object(model_task, "PULL", 0.0),
+        mock.patch.object(table, "weights_at", without_rehearsal),
     ]
     for way, changes in (("plain", plain), ("adapt", [])):
         model = options.out / f"{way}.model"

@@ -31,14 +31,18 @@ from understudy.image.exr import write_image
 from understudy.image.frame import Frame
 from understudy.jobs.shots import ExtractJob
 from understudy.shots import extract
-from understudy.train import gradients
-from understudy.train import step as iteration
+from understudy.train import schedule
 from understudy.train.checkpoints import base_weights, retention, store
 from understudy.train.data import samples
 from understudy.train.data.augmentation import Augmentation
-from understudy.train.losses import terms
+from understudy.train.hardware.device import adam, on_device
+from understudy.train.losses import table
+from understudy.train.losses.inputs import LossInputs
 from understudy.train.networks import autoencoder
-from understudy.train.state import adam, on_device
+from understudy.train.networks.ema import update_ema
+from understudy.train.seeds import derive_seed
+from understudy.train.step import CLIP_NORM
+from understudy.train.tasks.model import LATENT_SHARE
 
 PERFORMERS, FRAMES_EACH = 2000, 3
 # Nothing else in the project draws performers from seeds this high: no test or benchmark meets one of these.
@@ -130,10 +134,10 @@ def faces(work: Path, settings: Settings) -> FaceSet:
 
 @dataclass
 class Course:
-    """One network in training for all performers, and its slow average."""
+    """One network in training for all performers, and its slow ema."""
 
     network: autoencoder.Comb
-    average: autoencoder.Comb
+    ema: autoencoder.Comb
     optimiser: torch.optim.Optimizer
     done: int = 0
 
@@ -141,16 +145,14 @@ class Course:
     def begun(cls, folder: Path) -> Self:
         """As it was left, or from random weights."""
         torch.manual_seed(1)
-        network, average = (
-            autoencoder.Comb(autoencoder.Architecture(SIZE, WIDTH, ("base",))) for _ in range(2)
-        )
-        average.load_state_dict(network.state_dict())
-        average.requires_grad_(False)
+        network, ema = (autoencoder.Comb(autoencoder.Architecture(SIZE, WIDTH, ("base",))) for _ in range(2))
+        ema.load_state_dict(network.state_dict())
+        ema.requires_grad_(False)
         on_device(network, torch.device("cpu"))
         optimiser = adam(network, LEARNING_RATE)
-        course = cls(network, average, optimiser)
+        course = cls(network, ema, optimiser)
         for found in store.find(folder)[-1:]:
-            course.done = store.load(found, network=network, average=average, optimiser=optimiser)
+            course.done = store.load(found, network=network, ema=ema, optimiser=optimiser)
         return course
 
     def save(self, folder: Path) -> None:
@@ -159,44 +161,45 @@ class Course:
             folder,
             iteration=self.done,
             network=self.network,
-            average=self.average,
+            average=self.ema,
             optimiser=self.optimiser,
             facts={"saved_at": time.time()},
         )
         retention.thin(folder, newest=1)
 
 
-def train(bank: samples.Bank, folder: Path) -> autoencoder.Comb:
-    """One network for all of them; its slow average."""
+def train(faces: samples.LoadedFaces, folder: Path) -> autoencoder.Comb:
+    """One network for all of them; its moving average."""
     course = Course.begun(folder)
     while course.done < ITERATIONS:
-        figures = step(course.network, bank, course.done)
+        loss = batch_loss(course.network, faces, course.done)
         course.optimiser.zero_grad(set_to_none=True)
-        figures.backward()
-        torch.nn.utils.clip_grad_norm_(course.network.parameters(), iteration.CLIP_NORM)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(course.network.parameters(), CLIP_NORM)
         for group in course.optimiser.param_groups:
-            group["lr"] = LEARNING_RATE * iteration.pace(course.done)
+            group["lr"] = LEARNING_RATE * schedule.learning_rate_multiplier(course.done)
         course.optimiser.step()
-        iteration.follow(course.average, course.network, course.done)
+        update_ema(course.ema, course.network, schedule.ema_share(course.done))
         course.done += 1
         if course.done % 100 == 0:
-            print(f"{course.done} of {ITERATIONS}, loss {float(figures.detach()):.3f}", flush=True)
+            print(f"{course.done} of {ITERATIONS}, loss {float(loss.detach()):.3f}", flush=True)
         if course.done % SAVE_ITERATIONS == 0:
             course.save(folder)
-    return course.average
+    return course.ema
 
 
-def step(network: autoencoder.Comb, bank: samples.Bank, done: int) -> torch.Tensor:
+def batch_loss(network: autoencoder.Comb, faces: samples.LoadedFaces, done: int) -> torch.Tensor:
     """The loss of one batch."""
-    generator = torch.Generator().manual_seed(1_000_003 + done * 16)
-    batch = samples.draw_batch(bank, count=BATCH, size=SIZE, generator=generator, augmentation=AUGMENTATION)
-    weights = terms.weights_at(done)
+    generator = torch.Generator().manual_seed(derive_seed("base", done))
+    batch = samples.draw_batch(faces, count=BATCH, size=SIZE, generator=generator, augmentation=AUGMENTATION)
+    weights = table.weights_at("model", done)
     with torch.autocast("cpu", torch.bfloat16):
         seen = autoencoder.normalise(batch.distorted).contiguous(memory_format=torch.channels_last)
         raw = network.encoder(seen)
-        network.normaliser.learn(raw, 0, share=max(gradients.CODE_SHARE, 1 / (done + 1)))
-        drawn = network.draw(network.normaliser(raw, 0), batch.points, [0])
-    return gradients.total(gradients.compare([batch], drawn, weights, whole=None), weights)
+        network.normaliser.learn(raw, 0, share=max(LATENT_SHARE, 1 / (done + 1)))
+        predicted = network.draw(network.normaliser(raw, 0), batch.points, [0])
+    losses = table.compute("model", LossInputs([batch], predicted, None, BATCH), weights)
+    return table.total(losses, weights)
 
 
 def main() -> None:
@@ -210,7 +213,7 @@ def main() -> None:
     options = parser.parse_args()
     draw_all(options.work, options.processes)
     found = faces(options.work, Settings.from_environment())
-    trained = train(samples.load_bank(found, size=SIZE), options.work / "checkpoints")
+    trained = train(samples.load_faces(found, size=SIZE), options.work / "checkpoints")
     base_weights.save(trained, options.output, performers=PERFORMERS, faces=len(found), iterations=ITERATIONS)
     print(options.output)
 

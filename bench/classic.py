@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from understudy.train.data.samples import Bank
+from understudy.train.data.samples import LoadedFaces
 
 ENCODER_CHANNELS = (128, 256, 512, 1024)
 DENSE = 1024
@@ -84,8 +84,8 @@ class Encoder(nn.Module):
         for convolution in self.down:
             value = _activation(convolution(value))
         value = self.widen(self.narrow(value.flatten(1)))
-        described: Tensor = self.up(value.unflatten(1, (-1, self.coarsest, self.coarsest)))
-        return described
+        matching_description: Tensor = self.up(value.unflatten(1, (-1, self.coarsest, self.coarsest)))
+        return matching_description
 
 
 class Decoder(nn.Sequential):
@@ -120,10 +120,10 @@ class Classic(nn.Module):
 
         The matte is 1 everywhere and the landmarks (N, 68, 2) are those given, because it knows of neither.
         """
-        described = self.encoder(stretch(face))
+        matching_description = self.encoder(stretch(face))
         outputs: list[Tensor] = []
         for decoder in self.decoders:
-            drawn = unstretch(decoder(described))
+            drawn = unstretch(decoder(matching_description))
             outputs += [drawn, torch.ones_like(drawn[:, :1]), landmarks + 0.0]
         return tuple(outputs)
 
@@ -159,7 +159,9 @@ def dissimilarity(drawn: Tensor, truth: Tensor) -> Tensor:
 LOSSES: dict[str, Loss] = {"l1": mean_absolute, "dssim": dissimilarity}
 
 
-def draw_batch(bank: Bank, *, count: int, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def draw_batch(
+    bank: LoadedFaces, *, count: int, size: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """Faces to learn from, warped and as they are, (count, 3, size, size) of 0..1 both."""
     device = bank.faces.device
     picked = bank.training[torch.randint(len(bank.training), (count,), generator=generator).to(device)]

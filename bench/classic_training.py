@@ -25,8 +25,9 @@ from understudy.core.settings import Settings
 from understudy.face.faceset.store import FaceSet
 from understudy.image import colour
 from understudy.inference.model import ModelCard, write_card
-from understudy.train.data.samples import Bank, load_bank
+from understudy.train.data.samples import LoadedFaces, load_faces
 from understudy.train.export.onnx import OPSET, write_graph
+from understudy.train.seeds import derive_seed
 
 LEARNING_RATE = 5e-5
 BETAS = (0.5, 0.999)
@@ -46,7 +47,7 @@ class Training:
 
     network: Classic
     optimiser: torch.optim.Optimizer
-    banks: list[Bank]
+    banks: list[LoadedFaces]
     batch: int
     loss: str
     iteration: int = 0
@@ -69,7 +70,7 @@ def begin(
     device = present if settings.device == "auto" else torch.device(settings.device)
     with ExitStack() as opened:
         sets = [opened.enter_context(FaceSet.open(path)) for path in facesets]
-        banks = [load_bank(faceset, size=size).to(device) for faceset in sets]
+        banks = [load_faces(faceset, size=size).to(device) for faceset in sets]
         facts = {
             "identities": [faceset.identity for faceset in sets],
             "destination": sets[0].identity,
@@ -107,7 +108,7 @@ def step(training: Training) -> float:
     """One iteration: each performer's batch in turn, a step of the optimiser after each; their mean loss."""
     total = 0.0
     for performer, bank in enumerate(training.banks):
-        seed = (SEED * 1_000_003 + training.iteration) * 16 + performer
+        seed = derive_seed("classic", SEED, training.iteration, performer)
         generator = torch.Generator().manual_seed(seed)
         size = training.network.size
         warped, truth = draw_batch(bank, count=training.batch, size=size, generator=generator)

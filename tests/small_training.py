@@ -12,15 +12,16 @@ from understudy.core.settings import Settings
 from understudy.face import align
 from understudy.face.faceset.store import FaceRecord, FaceSet
 from understudy.jobs.training import TrainJob
-from understudy.train import state
 from understudy.train.data import facesets
+from understudy.train.tasks import model_start
+from understudy.train.tasks.model_state import ModelState
 
 SIZE = 32
 SETTINGS = Settings(models=Path("unused"), device="cpu", threads=1)
 SCRIPT = """
 import sys
 from small_training import SETTINGS
-from understudy.jobs.table import TrainJob
+from understudy.jobs.training import TrainJob
 from understudy.core.progress import silent
 from understudy.train import run
 run.run(TrainJob.model_validate_json(sys.argv[1]), report=silent, settings=SETTINGS)
@@ -74,7 +75,7 @@ def job(model: Path, sets: tuple[Path, Path], **changes: object) -> TrainJob:
     return TrainJob.model_validate(values | changes)
 
 
-def resume(train_job: TrainJob, report: Reporter) -> state.Study:
+def resume(train_job: TrainJob, report: Reporter) -> ModelState:
     """What a run of the job would begin with."""
-    with facesets.opened_facesets(train_job) as sets:
-        return state.prepare(train_job, sets, report=report, settings=SETTINGS)
+    with facesets.open_facesets(train_job) as sets:
+        return model_start.prepare(train_job, sets, report=report, settings=SETTINGS)

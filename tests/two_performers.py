@@ -13,9 +13,9 @@ from torch import Tensor
 from understudy.comp.mattes.matte import hull
 from understudy.face import align
 from understudy.face.landmarks import LIDS, LIPS
-from understudy.train.data.samples import HELD_OUT_EVERY, HELD_OUT_RUN, Bank
+from understudy.train.data.samples import HELD_OUT_EVERY, HELD_OUT_RUN, LoadedFaces
 from understudy.train.networks import autoencoder
-from understudy.train.state import Study
+from understudy.train.tasks.model_state import ModelState
 
 EDGE = 64
 NAMES = ("anna", "bert")
@@ -61,7 +61,7 @@ def bank(
     count: int = 100,
     talks: bool = True,
     face: np.ndarray | None = None,
-) -> Bank:
+) -> LoadedFaces:
     """A performance of so many successive frames; `face` draws another's texture in it."""
     random = np.random.default_rng(seed)
     phase, speed = random.uniform(0, 6, 2), random.uniform(0.15, 0.3, 2)
@@ -74,7 +74,7 @@ def bank(
     faces = np.stack([draw(point, shown, light) for point, light in zip(points, lights, strict=True)])
     held_out = frames % HELD_OUT_EVERY >= HELD_OUT_EVERY - HELD_OUT_RUN
     mattes = np.stack([hull(points[0], EDGE)] * count)[:, None]
-    return Bank(
+    return LoadedFaces(
         name,
         torch.from_numpy(faces.astype(np.float32)).permute(0, 3, 1, 2).contiguous(),
         torch.from_numpy(np.concatenate([mattes, np.zeros_like(mattes)], axis=1).astype(np.float32)),
@@ -114,7 +114,7 @@ class Painter:
         return [(autoencoder.normalise(self.swaps[first : first + len(code)]), code[:, :1])]
 
 
-def study(banks: list[Bank], swaps: Tensor) -> Study:
+def study(banks: list[LoadedFaces], swaps: Tensor) -> ModelState:
     """A study whose averaged network draws the truth for a performer itself, and `swaps` for a swap."""
     painter = Painter(swaps)
     described: Any = SimpleNamespace(
@@ -122,6 +122,13 @@ def study(banks: list[Bank], swaps: Tensor) -> Study:
     )
     network: Any = painter
     nothing: Any = None
-    return Study(
-        nothing, torch.device("cpu"), described, network, network, nothing, {}, dict(enumerate(banks))
+    return ModelState(
+        job=nothing,
+        device=torch.device("cpu"),
+        description=described,
+        network=network,
+        ema=network,
+        optimiser=nothing,
+        facesets={},
+        faces=dict(enumerate(banks)),
     )

@@ -23,7 +23,7 @@ from understudy.face.faceset.store import FaceSet
 from understudy.inference.model import LANDMARK_COUNT, Model
 from understudy.jobs.machine import DemoJob
 from understudy.swap.job import SwapJob
-from understudy.train.data.samples import load_bank
+from understudy.train.data.samples import load_faces
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_what_the_network_sees_lies_between_a_displays_black_and_white(sets: tup
     assert classic.stretch(torch.tensor([classic.BLACK, classic.WHITE])).tolist() == pytest.approx([0, 1])
     values = torch.linspace(0.05, 0.6, 12)
     assert torch.allclose(classic.unstretch(classic.stretch(values)), values, atol=1e-6)
-    faces = load_bank(FaceSet.open(sets[0]), size=SIZE)
+    faces = load_faces(FaceSet.open(sets[0]), size=SIZE)
     generator = torch.Generator().manual_seed(0)
     warped, straight = classic.draw_batch(faces, count=5, size=SIZE, generator=generator)
     assert warped.shape == straight.shape == (5, 3, SIZE, SIZE)

@@ -20,13 +20,15 @@ from understudy.face.faceset.store import FaceSet
 from understudy.face.landmarks import MIRROR
 from understudy.inference.model import Model, read_card
 from understudy.jobs.training import ExportJob
-from understudy.train import run, step
+from understudy.train import run
 from understudy.train.checkpoints import model_folder, store
 from understudy.train.data import samples
 from understudy.train.data.augmentation import Augmentation
 from understudy.train.export import onnx
-from understudy.train.losses import terms
+from understudy.train.losses import ssim
+from understudy.train.losses.terms.structure import multiscale_dissimilarity
 from understudy.train.networks import autoencoder
+from understudy.train.tasks import model as model_task
 
 
 @pytest.fixture(scope="module")
@@ -164,18 +166,18 @@ def test_structural_loss_is_zero_for_equal_faces_and_agrees_with_pooling() -> No
     random = torch.Generator().manual_seed(0)
     a, b = (torch.randn((2, 3, 24, 24), generator=random) for _ in range(2))
     weight = torch.rand((2, 1, 24, 24), generator=random)
-    assert float(terms.structural(a, a, weight)) == pytest.approx(0.0, abs=1e-5)
+    assert float(multiscale_dissimilarity(a, a, weight)) == pytest.approx(0.0, abs=1e-5)
 
     def pool(value: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.avg_pool2d(value, 7, stride=1)
 
     ma, mb = pool(a), pool(b)
     variance = pool(a * a) + pool(b * b) - ma**2 - mb**2
-    similarity = ((2 * ma * mb + terms._C1) * (2 * (pool(a * b) - ma * mb) + terms._C2)) / (
-        (ma**2 + mb**2 + terms._C1) * (variance + terms._C2)
+    similarity = ((2 * ma * mb + ssim.C1) * (2 * (pool(a * b) - ma * mb) + ssim.C2)) / (
+        (ma**2 + mb**2 + ssim.C1) * (variance + ssim.C2)
     )
     expected = ((1 - similarity) * pool(weight)).sum() / (3 * pool(weight).sum())
-    assert float(terms.structural(a, b, weight, scales=1)) == pytest.approx(float(expected), rel=1e-3)
+    assert float(multiscale_dissimilarity(a, b, weight, scales=1)) == pytest.approx(float(expected), rel=1e-3)
 
 
 def test_gradients_reach_every_weight() -> None:
@@ -209,7 +211,7 @@ def test_several_decoders_at_once_draw_what_each_draws_alone() -> None:
 def test_decoders_are_drawn_together_by_a_share_and_their_mean_stays() -> None:
     decoders = autoencoder.Comb(autoencoder.Architecture(SIZE, 8, ("a", "b", "c"))).decoders
     before = [[value.detach().clone() for value in decoder.parameters()] for decoder in decoders]
-    step.draw_together(decoders, share=0.25, moved=range(3))
+    model_task.pull_to_mean(decoders, share=0.25, moved=range(3))
     for index, decoder in enumerate(decoders):
         for now, own, *others in zip(decoder.parameters(), before[index], *before, strict=True):
             middle = torch.stack(others).mean(0)
@@ -229,13 +231,13 @@ def test_decoders_begin_alike_become_different_and_stay_nearer_for_being_drawn_t
     pairs = zip(begun[0].parameters(), begun[1].parameters(), strict=True)
     assert all(torch.equal(first, second) for first, second in pairs)
     together = apart("together.model")
-    monkeypatch.setattr(step, "TOGETHER", 0.0)
+    monkeypatch.setattr(model_task, "PULL", 0.0)
     assert 0.0 < together < apart("apart.model")
 
 
 def test_landmarks_of_a_batch_lie_on_what_they_mark(sets: tuple[Path, Path]) -> None:
     """Pictures whose red and green are their own coordinates tell where each landmark came from."""
-    bank = samples.load_bank(FaceSet.open(sets[0]), size=SIZE)
+    bank = samples.load_faces(FaceSet.open(sets[0]), size=SIZE)
     edge = bank.faces.shape[-1]
     ramp = (torch.arange(edge) + 0.5) / edge
     pictures = torch.stack(

@@ -17,7 +17,7 @@ from understudy.train import adapt
 from understudy.train import run as loop
 from understudy.train.checkpoints import model_folder, store
 from understudy.train.export import onnx
-from understudy.train.losses import terms
+from understudy.train.losses.terms.rehearsal import structure_difference
 
 EDITED = "bert_aged"
 
@@ -59,7 +59,7 @@ def run(adapt_job: AdaptJob) -> dict[str, object]:
 def table(model: Path, sets: tuple[Path, Path]) -> dict[str, torch.Tensor]:
     """The averaged weights, as a training of the two who were there first finds them."""
     trained: TrainJob = job(model, sets)
-    return {name: value.clone() for name, value in resume(trained, silent).average.state_dict().items()}
+    return {name: value.clone() for name, value in resume(trained, silent).ema.state_dict().items()}
 
 
 def test_an_edit_is_a_performer_of_its_own_and_changes_nobody_else(
@@ -119,8 +119,8 @@ def test_acting_alike_sees_where_light_and_dark_lie_and_not_how_light_or_strong(
     torch.manual_seed(2)
     face, weight = torch.rand(2, 3, 48, 48) * 2, torch.ones(2, 1, 48, 48)
     face = torch.nn.functional.avg_pool2d(face, 5, stride=1, padding=2)
-    same = terms.acted_alike(face * 0.8 + 0.3, face, weight)
-    moved = terms.acted_alike(face.roll(6, 2), face, weight)
-    other = terms.acted_alike(face.flip(3), face, weight)
-    assert float(terms.acted_alike(face, face, weight)) < 0.01
+    same = structure_difference(face * 0.8 + 0.3, face, weight)
+    moved = structure_difference(face.roll(6, 2), face, weight)
+    other = structure_difference(face.flip(3), face, weight)
+    assert float(structure_difference(face, face, weight)) < 0.01
     assert float(same) < 0.1 < 0.5 * float(moved) and float(other) > 5 * float(same)

@@ -14,7 +14,7 @@ from understudy.core.progress import Event, Warned, silent
 from understudy.train import run
 from understudy.train.checkpoints import model_folder, retention, store
 from understudy.train.checkpoints.store import Checkpoint
-from understudy.train.losses.patch_critic import Adversary
+from understudy.train.losses.patch_critic import PatchCritic
 
 ON = {"adversarial": 100.0, "adversarial_from": 2, "learning_rate": 1e-4}
 
@@ -82,22 +82,22 @@ def test_a_damaged_critic_gives_way_to_the_checkpoint_before_it(
 
 
 def test_a_critic_that_is_no_number_is_refused(tmp_path: Path) -> None:
-    network, adversary = torch.nn.Linear(2, 2), Adversary(1, torch.device("cpu"))
+    network, adversary = torch.nn.Linear(2, 2), PatchCritic(1, torch.device("cpu"))
     optimiser = torch.optim.Adam(network.parameters())
     with torch.no_grad():
         adversary.network.layers[0].weight.fill_(torch.nan)  # type: ignore[operator, union-attr]
-    both = {"network": network, "average": network, "optimiser": optimiser}
-    saved = store.save(tmp_path, iteration=1, facts={}, adversary=adversary, **both)  # type: ignore[arg-type]
+    both = {"network": network, "ema": network, "optimiser": optimiser}
+    saved = store.save(tmp_path, iteration=1, facts={}, critic=adversary, **both)  # type: ignore[arg-type]
     adversary.reset()
-    with pytest.raises(TrainingError, match="no numbers"):
-        store.load_adversary(saved, adversary)
+    with pytest.raises(TrainingError, match="not finite numbers"):
+        store.load_critic(saved, adversary)
     assert store.is_finite(adversary.network)
 
 
 def test_it_learns_what_is_missing_and_asks_for_it() -> None:
     """True skin has grain, drawn skin none; only inside the hull."""
     random = torch.Generator().manual_seed(0)
-    adversary = Adversary(1, torch.device("cpu"))
+    adversary = PatchCritic(1, torch.device("cpu"))
     matte = torch.zeros(8, 1, 48, 48)
     matte[:, :, 8:40, 8:40] = 1.0
 
@@ -106,28 +106,30 @@ def test_it_learns_what_is_missing_and_asks_for_it() -> None:
         return functional.avg_pool2d(truth, 5, stride=1, padding=2), truth
 
     for iteration in range(150):
-        adversary.forget_gradients()
-        loss = adversary.learn(*faces(), matte, count=8, iteration=iteration)
-        adversary.step()
+        adversary.clear_gradients()
+        loss = adversary.discriminator_step(*faces(), matte, count=8, iteration=iteration)
+        adversary.update()
     smooth, truth = faces()
     drawn = smooth.requires_grad_()
-    asked = adversary.fooled(drawn, truth, matte, count=8)
-    adversary.forget_gradients()
+    asked = adversary.generator_loss(drawn, truth, matte, count=8)
+    adversary.clear_gradients()
     asked.backward()
     assert float(loss) < 0.2 and float(asked.detach()) > 0.6
     assert all(weights.grad is None for weights in adversary.network.parameters())
     assert drawn.grad is not None and float(drawn.grad.abs().max()) > 0
     assert float((drawn.grad * (1 - matte)).abs().max()) == 0.0
     better = torch.lerp(smooth, truth, 0.8).detach()
-    assert float(adversary.fooled(better, truth, matte, count=8).detach()) < 0.8 * float(asked.detach())
+    assert float(adversary.generator_loss(better, truth, matte, count=8).detach()) < 0.8 * float(
+        asked.detach()
+    )
 
 
 def test_random_numbers_of_others_are_left_alone() -> None:
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)
-    first = Adversary(7, torch.device("cpu"))
+    first = PatchCritic(7, torch.device("cpu"))
     assert torch.equal(torch.rand(2), expected)
-    second = Adversary(7, torch.device("cpu"))
+    second = PatchCritic(7, torch.device("cpu"))
     pairs = zip(first.network.parameters(), second.network.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)

@@ -14,12 +14,12 @@ import torch
 import two_performers
 from small_training import SETTINGS, job, make_sets
 from understudy.core.progress import silent
-from understudy.train import run
+from understudy.train import run, schedule
 from understudy.train.checkpoints import model_folder, store
 from understudy.train.data import augmentation as augment
 from understudy.train.data import samples
 from understudy.train.data.augmentation import Augmentation
-from understudy.train.data.samples import Bank, Batch
+from understudy.train.data.samples import Batch, LoadedFaces
 
 SIZE = 48
 ON_THE_INPUT = ("warp", "jitter", "hue", "other_colour", "grain", "blur", "jpeg", "background")
@@ -30,14 +30,14 @@ EVERYTHING = {
 
 
 @pytest.fixture(scope="module")
-def banks() -> tuple[Bank, Bank]:
+def banks() -> tuple[LoadedFaces, LoadedFaces]:
     anna = two_performers.bank("anna", look=two_performers.texture(1), seed=1, count=40)
     bert = two_performers.bank("bert", look=two_performers.texture(2), seed=2, count=40)
     tint = torch.tensor([0.06, 0.0, -0.04])[:, None, None]
     return replace(anna, faces=anna.faces + tint), replace(bert, faces=bert.faces * 0.8 - tint)
 
 
-def draw(banks: tuple[Bank, Bank], count: int = 32, **strengths: float) -> Batch:
+def draw(banks: tuple[LoadedFaces, LoadedFaces], count: int = 32, **strengths: float) -> Batch:
     return samples.draw_batch(
         banks[0],
         count=count,
@@ -49,7 +49,9 @@ def draw(banks: tuple[Bank, Bank], count: int = 32, **strengths: float) -> Batch
 
 
 @pytest.mark.parametrize("name", ON_THE_INPUT)
-def test_what_the_decoder_is_to_draw_is_never_touched(banks: tuple[Bank, Bank], name: str) -> None:
+def test_what_the_decoder_is_to_draw_is_never_touched(
+    banks: tuple[LoadedFaces, LoadedFaces], name: str
+) -> None:
     plain, changed, again = draw(banks), draw(banks, **{name: 1.0}), draw(banks, **{name: 1.0})
     for part in ("truth", "matte", "weight", "points"):
         assert torch.equal(getattr(changed, part), getattr(plain, part)), part
@@ -59,7 +61,7 @@ def test_what_the_decoder_is_to_draw_is_never_touched(banks: tuple[Bank, Bank], 
 
 
 @pytest.mark.parametrize("name", ["hue", "grain", "blur", "jpeg"])
-def test_half_of_the_faces_are_spared(banks: tuple[Bank, Bank], name: str) -> None:
+def test_half_of_the_faces_are_spared(banks: tuple[LoadedFaces, LoadedFaces], name: str) -> None:
     difference = (draw(banks, 200, **{name: 1.0}).distorted - draw(banks, 200).distorted).abs()
     spared = (difference.amax(dim=(1, 2, 3)) < 1e-6).float().mean()
     assert 0.4 < float(spared) < 0.6
@@ -75,11 +77,11 @@ def test_every_strength_of_a_job_arrives(tmp_path: Path) -> None:
 
 
 def test_the_warp_is_whole_for_long_and_falls_to_a_floor() -> None:
-    shares = [augment.warp_share(iteration) for iteration in range(0, 40_000, 100)]
+    shares = [schedule.warp_multiplier(iteration) for iteration in range(0, 40_000, 100)]
     assert shares[:30] == [1.0] * 30
     assert shares == sorted(shares, reverse=True)
-    assert augment.warp_share(2 * augment.WARP_ITERATIONS) == pytest.approx(math.sqrt(0.5), rel=1e-3)
-    assert augment.warp_share(10**9) == augment.WARP_FLOOR
+    assert schedule.warp_multiplier(2 * schedule.WARP_ITERATIONS) == pytest.approx(math.sqrt(0.5), rel=1e-3)
+    assert schedule.warp_multiplier(10**9) == schedule.WARP_FLOOR
 
 
 def test_a_resumed_run_draws_the_same_with_everything_on(tmp_path: Path) -> None:
@@ -95,7 +97,7 @@ def test_a_resumed_run_draws_the_same_with_everything_on(tmp_path: Path) -> None
     assert once.read_bytes() == twice.read_bytes()
 
 
-def test_faces_take_on_the_colours_of_another_identity(banks: tuple[Bank, Bank]) -> None:
+def test_faces_take_on_the_colours_of_another_identity(banks: tuple[LoadedFaces, LoadedFaces]) -> None:
     batch = draw(banks, other_colour=1.0)
     # Unwarped but placed at random: the statistics are those of the whole face, so they agree but roughly.
     mean, deviation = augment.hull_colours(batch.distorted, batch.matte).unbind(1)
@@ -106,7 +108,7 @@ def test_faces_take_on_the_colours_of_another_identity(banks: tuple[Bank, Bank])
     assert float((deviation / other[:, 1].mean(0)).mean()) == pytest.approx(1.0, abs=0.2)
 
 
-def test_another_background_leaves_the_face_and_its_rim(banks: tuple[Bank, Bank]) -> None:
+def test_another_background_leaves_the_face_and_its_rim(banks: tuple[LoadedFaces, LoadedFaces]) -> None:
     batch, plain = draw(banks, background=1.0), draw(banks)
     face = (batch.matte > 0.5).expand_as(batch.truth)
     torch.testing.assert_close(batch.distorted[face], plain.distorted[face], rtol=0, atol=1e-5)
@@ -115,7 +117,7 @@ def test_another_background_leaves_the_face_and_its_rim(banks: tuple[Bank, Bank]
     assert float(corner.std(dim=0).mean()) > 0.05
 
 
-def test_blur_takes_detail_and_keeps_the_level(banks: tuple[Bank, Bank]) -> None:
+def test_blur_takes_detail_and_keeps_the_level(banks: tuple[LoadedFaces, LoadedFaces]) -> None:
     blurred, plain = draw(banks, blur=1.0).distorted, draw(banks).distorted
     assert float(blurred.diff(dim=3).abs().mean()) < 0.97 * float(plain.diff(dim=3).abs().mean())
     assert float((blurred.mean(dim=(2, 3)) - plain.mean(dim=(2, 3))).abs().max()) < 2e-3
@@ -152,7 +154,7 @@ def test_all_yaws_are_drawn_alike_and_no_face_too_often() -> None:
     assert torch.equal(samples.fairness(torch.zeros(9)), torch.ones(9, dtype=torch.float64))
 
 
-def test_draws_follow_the_yaws(banks: tuple[Bank, Bank]) -> None:
+def test_draws_follow_the_yaws(banks: tuple[LoadedFaces, LoadedFaces]) -> None:
     anna = banks[0]
     yaws = torch.zeros(len(anna.poses))
     yaws[:2] = 1.0

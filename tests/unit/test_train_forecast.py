@@ -120,7 +120,7 @@ NOTHING = {
     "farther ahead than trained": (steps(20), power_law(steps(20), 0.0, 0.2, 0.5), 10_001.0),
     "a curve that rises": (steps(20), 0.05 + 0.0005 * np.maximum(0.0, np.arange(20.0) - 12.0) ** 2, 2000.0),
     "nothing but noise": (steps(12), np.random.default_rng(0).uniform(0.01, 0.2, 12), 5000.0),
-    "no numbers": (steps(20), np.full(20, np.nan), 2000.0),
+    "not finite numbers": (steps(20), np.full(20, np.nan), 2000.0),
 }
 
 

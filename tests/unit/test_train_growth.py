@@ -99,7 +99,7 @@ def test_a_run_that_grows_is_the_same_whole_and_in_parts(tmp_path: Path) -> None
     for name, value in first.network.state_dict().items():
         assert torch.equal(value, second.network.state_dict()[name]), name
     moved = first.network.decoders[0].finer_output[0].weight
-    assert moved.abs().max() > 0 and first.banks_size == 64
+    assert moved.abs().max() > 0 and first.faces_size == 64
 
 
 @pytest.mark.usefixtures("small_core")
@@ -129,11 +129,11 @@ def test_only_validations_of_one_size_are_compared(tmp_path: Path) -> None:
     run.run(job(model, sets, iterations=8, **options), report=silent, settings=SETTINGS)
     assert list(read(model)["held_out/error"].iterations) == [2, 4, 6, 8]
     study = resume(job(model, sets, **options), silent)
-    assert study.era == 4
+    assert study.comparable_since == 4
     study.iteration = 4  # where the first size was measured for the last time
-    assert study.era == 0
+    assert study.comparable_since == 0
     study.iteration = 8
-    later = read(model)["held_out/error"].since(study.era)
+    later = read(model)["held_out/error"].since(study.comparable_since)
     assert list(later.iterations) == [6, 8]
 
 

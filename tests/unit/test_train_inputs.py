@@ -20,8 +20,8 @@ from understudy.core.progress import Event, Progress, Warned, silent
 from understudy.face.faceset.store import FaceSet
 from understudy.jobs.training import TrainJob
 from understudy.train import run
-from understudy.train import state as study
 from understudy.train.checkpoints import store
+from understudy.train.tasks import model_start
 from understudy.train.validation import history
 
 Table = dict[str, torch.Tensor]
@@ -93,8 +93,8 @@ def of_one_number(table: Table) -> Table:
         ("weights", lambda table: dict(list(table.items())[1:]), "of another network"),
         ("weights", half, "of another network"),
         ("weights", of_one_number, "of another network"),
-        ("weights", with_nan, "no numbers"),
-        ("average", with_nan, "no numbers"),
+        ("weights", with_nan, "not finite numbers"),
+        ("average", with_nan, "not finite numbers"),
         ("average", lambda table: b"not safetensors at all", "unreadable"),
         ("optimiser", of_one_number, "of another network"),
         ("optimiser", lambda table: b"\xff" * 64, "unreadable"),
@@ -140,10 +140,10 @@ def test_a_checkpoint_from_before_the_first_step_brings_no_moments(
     tmp_path: Path, model: Path, sets: tuple[Path, Path]
 ) -> None:
     young, found = resume(job(tmp_path / "young.model", sets), silent), resume(job(model, sets), silent)
-    tables = {"network": young.network, "average": young.average, "optimiser": young.optimiser}
+    tables = {"network": young.network, "ema": young.ema, "optimiser": young.optimiser}
     saved = store.save(model / "checkpoints", iteration=0, facts={}, **tables)
     assert found.optimiser.state
-    study.load_checkpoint(found, saved)
+    model_start.load_checkpoint(found, saved)
     assert found.iteration == 0 and not found.optimiser.state
 
 
@@ -234,7 +234,7 @@ def test_a_face_set_that_changed_between_runs_is_told_and_trained_as_it_is(
     assert told == [
         "The face set of anna has changed since the model was begun; training goes on with what is there."
     ]
-    assert found.iteration == 4 and len(found.banks[0].faces) == count
+    assert found.iteration == 4 and len(found.faces[0].faces) == count
 
 
 def test_a_face_painted_on_is_trained_as_it_is_painted(
@@ -246,7 +246,7 @@ def test_a_face_painted_on_is_trained_as_it_is_painted(
     with FaceSet.open(mine[0]) as faceset:
         first, second = faceset.records()[:2]
     shutil.copy(mine[0] / "crops" / second.crop, mine[0] / "crops" / first.crop)
-    bank = resume(job(model, mine), heard(told)).banks[0]
+    bank = resume(job(model, mine), heard(told)).faces[0]
     assert torch.equal(bank.faces[0], bank.faces[1]) and not told
 
 

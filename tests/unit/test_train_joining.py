@@ -46,7 +46,7 @@ def with_carl(model: Path, sets: tuple[Path, Path], **options: object) -> TrainJ
 
 
 def weights(run: TrainJob) -> Table:
-    return {name: value.clone() for name, value in resume(run, silent).average.state_dict().items()}
+    return {name: value.clone() for name, value in resume(run, silent).ema.state_dict().items()}
 
 
 def own(variant: str, index: int) -> str:
@@ -85,11 +85,21 @@ def test_all_learn_together_once_the_newcomer_has_learnt_alone_where_all_faces_a
     options = {"variant": variant, "alone_iterations": 2, "other_facesets": sets[0].parent}
     run = with_carl(model, sets, iterations=12, **options)
     study = resume(run, silent)
-    assert (study.newcomers, study.taught, study.together, study.paced_from) == ([2], [2], False, 6)
+    assert (study.newcomers, study.learning, study.shared_learns, study.schedule_start) == (
+        [2],
+        [2],
+        False,
+        6,
+    )
     loop.run(run, report=silent, settings=SETTINGS)
     study = resume(run, silent)
-    assert (study.newcomers, study.taught, study.together, study.paced_from) == ([], [0, 1, 2], True, 0)
-    after = study.average.state_dict()
+    assert (study.newcomers, study.learning, study.shared_learns, study.schedule_start) == (
+        [],
+        [0, 1, 2],
+        True,
+        0,
+    )
+    after = study.ema.state_dict()
     for name in (
         "encoder.code.weight",
         f"{own(variant, 0)}{'output.weight' if variant == 'df' else 'weight'}",
@@ -147,7 +157,7 @@ def test_any_two_who_are_known_can_be_exported_and_swapped(tmp_path: Path, sets:
     faces = np.full((1, 32, 32, 3), 0.4, np.float32)
     marks = np.full((1, 68, 2), 15.0, np.float32)
     swapped = opened.swap(faces, marks)
-    network = resume(with_carl(model, sets), silent).average
+    network = resume(with_carl(model, sets), silent).ema
     network.destination = 1
     drawn = network(torch.from_numpy(faces).permute(0, 3, 1, 2), torch.from_numpy(marks + 0.5) / 32)
     np.testing.assert_allclose(swapped.face[0], drawn[6][0].permute(1, 2, 0).detach().numpy(), atol=1e-4)
@@ -182,7 +192,7 @@ def test_the_average_of_who_joins_an_old_model_is_young(tmp_path: Path, sets: tu
     begun = resume(run, silent).network.decoders[2].output.weight.detach().clone()
     loop.run(run, report=silent, settings=SETTINGS)
     study = resume(run, silent)
-    fast, slow = (one.decoders[2].output.weight for one in (study.network, study.average))
+    fast, slow = (one.decoders[2].output.weight for one in (study.network, study.ema))
     assert (slow - fast).norm() < 0.35 * (fast - begun).norm()
 
 
@@ -194,7 +204,7 @@ def test_a_folder_without_face_sets_is_refused(tmp_path: Path, sets: tuple[Path,
 def test_a_new_model_may_begin_with_more_than_two(tmp_path: Path, sets: tuple[Path, Path]) -> None:
     run = trained(tmp_path / "m.model", sets, other_facesets=sets[0].parent, iterations=3)
     study = resume(run, silent)
-    assert study.description.architecture.identities == ("anna", "bert", "carl") and study.together
+    assert study.description.architecture.identities == ("anna", "bert", "carl") and study.shared_learns
 
 
 def test_what_joining_saved_is_what_others_had_been_trained_for() -> None:

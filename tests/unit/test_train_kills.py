@@ -22,14 +22,14 @@ import sys, time
 from small_training import SETTINGS
 from understudy.jobs.training import TrainJob
 from understudy.core.progress import silent
-from understudy.train import run
+from understudy.train import run, trainer
 
-learn = run.learn
-def learn_and_tell(study, warn):
-    figures = learn(study, warn)
-    print(study.iteration, time.time(), flush=True)
+learn = trainer.train_step
+def learn_and_tell(task, warn):
+    figures = learn(task, warn)
+    print(task.state.iteration, time.time(), flush=True)
     return figures
-run.learn = learn_and_tell
+trainer.train_step = learn_and_tell
 print("ready", flush=True)
 run.run(TrainJob.model_validate_json(sys.argv[1]), report=silent, settings=SETTINGS)
 """

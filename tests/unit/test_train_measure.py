@@ -18,17 +18,17 @@ from understudy.face import align
 from understudy.face.faceset.store import FaceSet
 from understudy.train import run
 from understudy.train.data import augmentation, samples
-from understudy.train.data.samples import Bank
+from understudy.train.data.samples import LoadedFaces
 from understudy.train.validation import flicker, measurement, openness
 from understudy.train.validation.history import read
-from understudy.train.validation.measurement import Yardsticks
+from understudy.train.validation.measurement import References
 
 LOOKS = [performers.texture(seed) for seed in (1, 2)]
 ACTING = {"seed": 11}  # the destination's performance, which a true swap repeats
 
 
 @pytest.fixture(scope="module")
-def banks() -> list[Bank]:
+def banks() -> list[LoadedFaces]:
     return [
         performers.bank("anna", look=LOOKS[0], **ACTING),
         performers.bank("bert", look=LOOKS[1], seed=12),
@@ -36,28 +36,28 @@ def banks() -> list[Bank]:
 
 
 @pytest.fixture(scope="module")
-def yardsticks(banks: list[Bank]) -> Yardsticks:
-    return measurement.make_yardsticks(performers.study(banks, banks[0].faces))
+def references(banks: list[LoadedFaces]) -> References:
+    return measurement.fit_references(performers.study(banks, banks[0].faces))
 
 
 @pytest.fixture(scope="module")
-def plate(banks: list[Bank]) -> torch.Tensor:
+def plate(banks: list[LoadedFaces]) -> torch.Tensor:
     return banks[0].faces[banks[0].held_out]
 
 
 @pytest.fixture(scope="module")
-def true_swap(banks: list[Bank]) -> torch.Tensor:
+def true_swap(banks: list[LoadedFaces]) -> torch.Tensor:
     return performers.bank("anna", look=LOOKS[1], **ACTING).faces[banks[0].held_out]
 
 
-def figures(banks: list[Bank], yardsticks: Yardsticks, swaps: torch.Tensor) -> dict[str, float]:
-    return measurement.measure(performers.study(banks, swaps), yardsticks)
+def figures(banks: list[LoadedFaces], references: References, swaps: torch.Tensor) -> dict[str, float]:
+    return measurement.measure(performers.study(banks, swaps), references)
 
 
 def test_a_true_swap_shows_the_acting_and_is_the_source(
-    banks: list[Bank], yardsticks: Yardsticks, true_swap: torch.Tensor
+    banks: list[LoadedFaces], references: References, true_swap: torch.Tensor
 ) -> None:
-    found = figures(banks, yardsticks, true_swap)
+    found = figures(banks, references, true_swap)
     for part in openness.PARTS:
         assert found[f"expression/{part}"] < 2.0 * found[f"expression/{part}_readable"] + 0.5
     assert found["identity/leak"] < 0.1
@@ -68,10 +68,10 @@ def test_a_true_swap_shows_the_acting_and_is_the_source(
 
 
 def test_the_nearer_a_swap_is_to_the_plates_own_face_the_larger_is_the_leak(
-    banks: list[Bank], yardsticks: Yardsticks, plate: torch.Tensor, true_swap: torch.Tensor
+    banks: list[LoadedFaces], references: References, plate: torch.Tensor, true_swap: torch.Tensor
 ) -> None:
     rows = [
-        figures(banks, yardsticks, torch.lerp(true_swap, plate, share)) for share in (0.0, 0.3, 0.5, 0.7, 1.0)
+        figures(banks, references, torch.lerp(true_swap, plate, share)) for share in (0.0, 0.3, 0.5, 0.7, 1.0)
     ]
     leaks = [row["identity/leak"] for row in rows]
     assert leaks == sorted(leaks) and leaks[0] < 0.1 and leaks[2] == pytest.approx(0.5, abs=0.2)
@@ -102,18 +102,20 @@ def test_a_face_that_lies_elsewhere_is_cut_out_as_it_would_be_placed(
 
 
 def test_light_and_colour_are_no_identity(
-    banks: list[Bank], yardsticks: Yardsticks, true_swap: torch.Tensor
+    banks: list[LoadedFaces], references: References, true_swap: torch.Tensor
 ) -> None:
     graded = true_swap * 0.8 + torch.tensor([0.1, 0.05, 0.0]).view(3, 1, 1)
-    found = figures(banks, yardsticks, graded)
+    found = figures(banks, references, graded)
     assert found["identity/leak"] < 0.15
     assert found["expression/mouth"] < 2.0
 
 
-def test_a_mouth_that_stays_shut_is_expression_drift(banks: list[Bank], yardsticks: Yardsticks) -> None:
+def test_a_mouth_that_stays_shut_is_expression_drift(
+    banks: list[LoadedFaces], references: References
+) -> None:
     mute = performers.bank("anna", look=LOOKS[1], talks=False, **ACTING).faces[banks[0].held_out]
-    found = figures(banks, yardsticks, mute)
-    distance = yardsticks.distance
+    found = figures(banks, references, mute)
+    distance = references.distance
     asked = openness.openness(banks[0].landmarks[banks[0].held_out], distance)[:, 1]
     assert found["expression/mouth"] == pytest.approx(float(asked.mean()), rel=0.25)
     assert found["expression/eyes"] < 1.0
@@ -124,7 +126,7 @@ def test_mouths_that_never_move_are_not_read() -> None:
         performers.bank(name, look=look, seed=seed, talks=False)
         for name, look, seed in zip(performers.NAMES, LOOKS, (11, 12), strict=True)
     ]
-    made = measurement.make_yardsticks(performers.study(silent_banks, silent_banks[0].faces))
+    made = measurement.fit_references(performers.study(silent_banks, silent_banks[0].faces))
     eyes, mouth = made.readers
     assert mouth is None and eyes is not None
 
@@ -138,7 +140,7 @@ def test_openness_that_the_pixels_do_not_show_is_not_read() -> None:
 
 def test_two_performers_who_look_alike_are_not_told_apart() -> None:
     alike = [performers.bank(name, look=LOOKS[0], seed=seed) for name, seed in (("anna", 1), ("bert", 2))]
-    made = measurement.make_yardsticks(performers.study(alike, alike[0].faces))
+    made = measurement.fit_references(performers.study(alike, alike[0].faces))
     assert made.likeness is None
     found = figures(alike, made, alike[0].faces[alike[0].held_out])
     assert not any(name.startswith("identity/") for name in found)
@@ -163,16 +165,16 @@ def test_flicker_is_the_jump_that_the_plate_does_not_make(stops: float) -> None:
 
 
 def test_another_face_that_holds_still_does_not_flicker(
-    banks: list[Bank], yardsticks: Yardsticks, true_swap: torch.Tensor
+    banks: list[LoadedFaces], references: References, true_swap: torch.Tensor
 ) -> None:
     noisy = true_swap + torch.randn(true_swap.shape, generator=torch.Generator().manual_seed(0)) * 0.02
-    steady, shaking = (figures(banks, yardsticks, swaps)["flicker/stops"] for swaps in (true_swap, noisy))
+    steady, shaking = (figures(banks, references, swaps)["flicker/stops"] for swaps in (true_swap, noisy))
     assert shaking > 4 * steady
 
 
-def test_faces_of_other_frames_make_no_clip(banks: list[Bank]) -> None:
+def test_faces_of_other_frames_make_no_clip(banks: list[LoadedFaces]) -> None:
     cut = [replace(banks[0], follows=torch.zeros_like(banks[0].follows)), banks[1]]
-    made = measurement.make_yardsticks(performers.study(cut, cut[0].faces))
+    made = measurement.fit_references(performers.study(cut, cut[0].faces))
     assert made.flow is None
     found = figures(cut, made, cut[0].faces[cut[0].held_out])
     assert "flicker/stops" not in found and "identity/leak" in found
@@ -185,18 +187,18 @@ def test_a_face_follows_another_of_the_frame_before_it_in_the_same_plate(tmp_pat
         for frame in (20, 22, 23):
             faceset.add(replace(first, frame=frame, crop=""), crop)
         faceset.add(replace(first, origin="second", frame=24, crop=""), crop)
-    bank = samples.load_bank(FaceSet.open(tmp_path / "anna.faceset"), size=32)
+    bank = samples.load_faces(FaceSet.open(tmp_path / "anna.faceset"), size=32)
     assert bank.follows.tolist() == [False, *[True] * 11, False, False, True, False]
 
 
 def test_a_set_of_every_third_frame_has_clips_too(tmp_path: Path) -> None:
     with make_faceset(tmp_path / "anna.faceset", "anna", seed=1, step=3) as faceset:
         assert [record.frame for record in faceset.records()][:3] == [0, 3, 6]
-    bank = samples.load_bank(FaceSet.open(tmp_path / "anna.faceset"), size=32)
+    bank = samples.load_faces(FaceSet.open(tmp_path / "anna.faceset"), size=32)
     assert bank.follows.tolist() == [False, *[True] * 11]
 
 
-def test_many_faces_are_measured_by_whole_clips(banks: list[Bank]) -> None:
+def test_many_faces_are_measured_by_whole_clips(banks: list[LoadedFaces]) -> None:
     many = replace(banks[0], held_out=torch.arange(6 * 40))
     chosen = measurement._clips(many, 64)
     assert len(chosen) == measurement.MOST_FACES

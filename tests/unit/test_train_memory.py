@@ -17,8 +17,11 @@ from understudy.core.progress import Event, Warned, silent
 from understudy.train import gradients, run, step
 from understudy.train.hardware import memory
 from understudy.train.networks import autoencoder
-from understudy.train.state import Study
-from understudy.train.validation import preview, validator
+from understudy.train.tasks import model as model_task
+from understudy.train.tasks.model import ModelTask
+from understudy.train.tasks.model_state import ModelState
+from understudy.train.tasks.protocol import Batches
+from understudy.train.validation import preview
 
 TIGHT = """
 import resource, sys
@@ -50,15 +53,15 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return make_sets(tmp_path_factory.mktemp("sets"))
 
 
-def prepared(root: Path, sets: tuple[Path, Path], **changes: object) -> Study:
+def prepared(root: Path, sets: tuple[Path, Path], **changes: object) -> ModelState:
     return resume(job(root / "m.model", sets, **{"mixed_precision": False} | changes), silent)
 
 
-def added_up(study: Study, parts: int) -> tuple[gradients.Figures, dict[str, torch.Tensor]]:
+def added_up(study: ModelState, parts: int) -> tuple[gradients.Figures, dict[str, torch.Tensor]]:
     study.parts = parts
-    batches = [step._batch(study, index) for index in range(2)]
+    batches = [ModelTask(study)._draw(index) for index in range(2)]
     study.optimiser.zero_grad()
-    figures = gradients.add_up(study, batches)
+    figures = gradients.accumulate(ModelTask(study), Batches(batches))
     return figures, {n: p.grad.clone() for n, p in study.network.named_parameters() if p.grad is not None}
 
 
@@ -69,7 +72,7 @@ def test_the_parts_gradients_add_up_to_the_whole_batchs(
     """Also where the parts are not alike: three parts of five faces are of two, two and one."""
     study = prepared(tmp_path, sets, batch=5)
     for _ in range(3):  # away from the first weights, where the averages of the codes count all
-        step.step(study)
+        step._step(ModelTask(study))
     before = {name: value.clone() for name, value in study.network.state_dict().items()}
     figures, expected = added_up(study, 1)
     averages = study.network.normaliser.mean.clone()
@@ -136,11 +139,11 @@ def test_a_failed_attempt_leaves_no_trace(tmp_path: Path, sets: tuple[Path, Path
     told: list[str] = []
     roomy, tight = (prepared(tmp_path / name, sets) for name in ("a", "b"))
     for study in (roomy, tight):
-        step.learn(study, told.append)
+        step.train_step(ModelTask(study), told.append)
     roomy.parts = 2
     refuse(tight.network, 4)
     for study in (roomy, tight):
-        step.learn(study, told.append)
+        step.train_step(ModelTask(study), told.append)
     assert tight.parts == 2 and len(told) == 1
     for name, value in roomy.network.state_dict().items():
         assert torch.equal(value, tight.network.state_dict()[name]), name
@@ -151,11 +154,11 @@ def test_a_device_too_small_for_one_face_is_an_error(tmp_path: Path, sets: tuple
     study = prepared(tmp_path, sets)
     refuse(study.network, 1)
     with pytest.raises(TrainingError, match="Not even one face"):
-        step.learn(study, told.append)
+        step.train_step(ModelTask(study), told.append)
     assert [message.partition(" parts")[0][-1] for message in told] == ["2", "4"]
 
 
-@pytest.mark.parametrize(("module", "function"), [(preview, "write_sheet"), (validator, "measure")])
+@pytest.mark.parametrize(("module", "function"), [(preview, "write_sheet"), (model_task, "measure")])
 def test_a_validation_that_does_not_fit_is_left_out(
     tmp_path: Path,
     sets: tuple[Path, Path],

@@ -14,7 +14,10 @@ from understudy.core.progress import Cancelled, Event, Progress, silent
 from understudy.train import run, step
 from understudy.train.hardware import profile
 from understudy.train.hardware.profile import COMPUTED, PARTS, bottleneck
-from understudy.train.state import Study, no_lap
+from understudy.train.state import no_timing
+from understudy.train.tasks import model as model_task
+from understudy.train.tasks.model import ModelTask
+from understudy.train.tasks.model_state import ModelState
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +49,12 @@ def test_a_run_that_makes_no_iteration_says_so(tmp_path: Path, sets: tuple[Path,
 
 def test_nothing_is_measured_where_nobody_asks(tmp_path: Path, sets: tuple[Path, Path]) -> None:
     study = resume(job(tmp_path / "m.model", sets), silent)
-    assert study.lap is no_lap
-    with profile.profiled(study) as nothing:
-        assert nothing is None and study.lap is no_lap
+    assert study.mark_time is no_timing
+    with profile.profiled(study, wanted=False) as nothing:
+        assert nothing is None and study.mark_time is no_timing
 
 
-def profiled_study(root: Path, sets: tuple[Path, Path], **changes: object) -> Study:
+def profiled_study(root: Path, sets: tuple[Path, Path], **changes: object) -> ModelState:
     return resume(job(root / "m.model", sets, profile=True, **changes), silent)
 
 
@@ -59,20 +62,20 @@ def test_time_goes_to_the_part_that_spends_it(
     tmp_path: Path, sets: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = profiled_study(tmp_path, sets, batch=1)
-    draw_batch = step.draw_batch
+    draw_batch = model_task.draw_batch
 
     def slow(*arguments: object, **named: object) -> object:
         time.sleep(0.2)
         return draw_batch(*arguments, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(step, "draw_batch", slow)
-    with profile.profiled(study) as watched:
+    monkeypatch.setattr(model_task, "draw_batch", slow)
+    with profile.profiled(study, wanted=True) as watched:
         for _ in range(3):
-            step.step(study)
+            step._step(ModelTask(study))
     assert watched is not None
     found = watched.report()
     assert found["data_ms"] == pytest.approx(400, rel=0.25)
-    assert found["bottleneck"].startswith("Drawing the batches")
+    assert found["bottleneck"].startswith("Making the batches")
 
 
 def test_a_short_run_says_what_a_long_one_would(tmp_path: Path, sets: tuple[Path, Path]) -> None:
@@ -90,12 +93,14 @@ def test_frequent_validations_are_what_holds_training_up(tmp_path: Path, sets: t
     assert found["bottleneck"].startswith("Validations")
 
 
-def operations(root: Path, sets: tuple[Path, Path], spoil: Callable[[Study], None], **changes: object) -> int:
+def operations(
+    root: Path, sets: tuple[Path, Path], spoil: Callable[[ModelState], None], **changes: object
+) -> int:
     study = profiled_study(root, sets, **changes)
     spoil(study)
-    with profile.profiled(study) as watched:
+    with profile.profiled(study, wanted=True) as watched:
         for _ in range(2):
-            step.learn(study, lambda message: None)
+            step.train_step(ModelTask(study), lambda message: None)
     assert watched is not None and watched.report()["teraflops"] > 0
     return watched.operations
 
@@ -103,9 +108,9 @@ def operations(root: Path, sets: tuple[Path, Path], spoil: Callable[[Study], Non
 def test_arithmetic_grows_with_the_batch_and_is_not_counted_twice_after_a_shortage(
     tmp_path: Path, sets: tuple[Path, Path]
 ) -> None:
-    def nothing(study: Study) -> None: ...
+    def nothing(study: ModelState) -> None: ...
 
-    def refuse(study: Study) -> None:
+    def refuse(study: ModelState) -> None:
         def check(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
             if len(inputs[0]) > 4 and torch.is_grad_enabled():
                 raise torch.OutOfMemoryError("CUDA out of memory.")
@@ -128,8 +133,8 @@ def test_a_cancelled_run_leaves_no_counting_behind(tmp_path: Path, sets: tuple[P
     with pytest.raises(Cancelled):
         run.run(job(tmp_path / "m.model", sets, profile=True), report=cancel, settings=SETTINGS)
     study = profiled_study(tmp_path, sets)
-    with pytest.raises(RuntimeError, match="in the middle"), profile.profiled(study):
-        study.lap("data")
+    with pytest.raises(RuntimeError, match="in the middle"), profile.profiled(study, wanted=True):
+        study.mark_time("data")
         raise RuntimeError("in the middle")
     assert torch.utils._python_dispatch._get_current_dispatch_mode() is None
 
@@ -151,7 +156,7 @@ SHARES = dict.fromkeys(PARTS, 0.0)
     [
         ({"backward": 0.6, "forward": 0.4}, 0.4, "Arithmetic"),
         ({"backward": 0.6, "forward": 0.4}, 0.05, "not by their arithmetic"),
-        ({"data": 0.5, "backward": 0.5}, 0.4, "Drawing the batches"),
+        ({"data": 0.5, "backward": 0.5}, 0.4, "Making the batches"),
         ({"optimiser": 0.5, "backward": 0.5}, 0.4, "The optimiser"),
         ({"validation": 0.3, "backward": 0.7}, 0.4, "--preview-iterations"),
         ({"saving": 0.3, "backward": 0.7}, 0.4, "--save-minutes"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -19,12 +20,15 @@ from understudy.core.progress import Cancelled, Event, Progress, Warned, silent
 from understudy.face.faceset.store import FaceSet
 from understudy.inference.model import Model
 from understudy.jobs.training import ExportJob, RefineJob
-from understudy.train import refine, refining
+from understudy.train import refine, step
 from understudy.train import run as loop
 from understudy.train.checkpoints import lock, refiners, store
 from understudy.train.export import onnx
+from understudy.train.losses import table
 from understudy.train.networks import autoencoder
 from understudy.train.networks.refiner import Refined, Refiner, double
+from understudy.train.tasks import refiner_state
+from understudy.train.tasks.refiner import RefinerTask
 
 
 @pytest.fixture(scope="module")
@@ -44,20 +48,26 @@ def refine_job(model: Path, sets: tuple[Path, Path], **changes: object) -> Refin
     return RefineJob.model_validate(values | changes)
 
 
-def prepared(model: Path, sets: tuple[Path, Path], **changes: object) -> refining.Refining:
+def prepared(model: Path, sets: tuple[Path, Path], **changes: object) -> RefinerTask:
     with FaceSet.open_for_training(sets[1]) as faceset:
         asked = refine_job(model, sets, **changes)
-        return refining.prepare(asked, faceset, report=silent, settings=SETTINGS)
+        return RefinerTask(refiner_state.prepare(asked, faceset, report=silent, settings=SETTINGS))
 
 
-def refuse(study: refining.Refining, most: int) -> None:
+def refuse(task: RefinerTask, most: int) -> None:
     """Have memory run out for more than `most` faces at once, as on a small device."""
 
     def check(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
         if len(inputs[0]) > most:
             raise torch.OutOfMemoryError(f"CUDA out of memory for {len(inputs[0])} faces.")
 
-    study.refiner.fine.register_forward_pre_hook(check)
+    task.state.network.fine.register_forward_pre_hook(check)
+
+
+def critic_begins_at(iteration: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a refiner's critic begin so early that a test sees it."""
+    early = [replace(row, begins=iteration if row.option else 0) for row in table.rows("refiner")]
+    monkeypatch.setattr(table, "rows", lambda training: tuple(early))
 
 
 def weights(model: Path) -> dict[str, bytes]:
@@ -106,13 +116,13 @@ def test_a_refiner_stays_with_its_identity_when_that_is_alone() -> None:
 
 
 def test_it_learns_what_the_doubled_face_lacks(model: Path, sets: tuple[Path, Path]) -> None:
-    study = prepared(model, sets, learning_rate=0.05)
-    before = {name: value.clone() for name, value in study.network.state_dict().items()}
-    losses = [refining.learn(study, pytest.fail) for _ in range(60)]
+    task = prepared(model, sets, learning_rate=0.05)
+    before = {name: value.clone() for name, value in task.state.model.state_dict().items()}
+    losses = [float(step.train_step(task, pytest.fail).losses["total"]) for _ in range(60)]
     assert np.mean(losses[-5:]) < 0.9 * np.mean(losses[:5])
-    figures = refining.validate(study)
-    assert figures["ssim"] > figures["ssim_doubled"]
-    for name, value in study.network.state_dict().items():
+    figures = task.measure()
+    assert figures["held_out/ssim"] > figures["held_out/ssim_doubled"]
+    for name, value in task.state.model.state_dict().items():
         assert torch.equal(value, before[name]), name
 
 
@@ -120,34 +130,35 @@ def test_it_learns_what_the_doubled_face_lacks(model: Path, sets: tuple[Path, Pa
 def test_a_batch_that_does_not_fit_is_computed_in_parts_and_teaches_the_same(
     model: Path, sets: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, adversarial: float
 ) -> None:
-    monkeypatch.setattr(refining, "ADVERSARY_BEGINS", 1)
+    critic_begins_at(1, monkeypatch)
     changes = {"batch": 5, "mixed_precision": False, "adversarial": adversarial}
     roomy, tight = (prepared(model, sets, **changes) for _ in range(2))
     refuse(tight, 2)
     told: list[str] = []
     for _ in range(3):
-        losses = [refining.learn(study, told.append) for study in (roomy, tight)]
+        figures = [step.train_step(task, told.append) for task in (roomy, tight)]
+        losses = [float(one.losses["total"]) for one in figures]
         assert losses[0] == pytest.approx(losses[1], rel=1e-4)
-    assert [message.partition(" parts")[0][-1] for message in told] == ["2", "4"] and tight.parts == 4
-    assert tight.iteration == roomy.iteration == 3
-    for name, value in roomy.refiner.state_dict().items():
-        torch.testing.assert_close(tight.refiner.state_dict()[name], value, rtol=0.02, atol=2e-4)
+    assert [message.partition(" parts")[0][-1] for message in told] == ["2", "4"] and tight.state.parts == 4
+    assert tight.state.iteration == roomy.state.iteration == 3
+    for name, value in roomy.state.network.state_dict().items():
+        torch.testing.assert_close(tight.state.network.state_dict()[name], value, rtol=0.02, atol=2e-4)
 
 
 def test_a_device_too_small_for_one_refined_face_is_an_error(model: Path, sets: tuple[Path, Path]) -> None:
-    study = prepared(model, sets, batch=4)
-    refuse(study, 0)
+    task = prepared(model, sets, batch=4)
+    refuse(task, 0)
     told: list[str] = []
     with pytest.raises(TrainingError, match="Not even one face"):
-        refining.learn(study, told.append)
-    assert len(told) == 2 and study.iteration == 0
+        step.train_step(task, told.append)
+    assert len(told) == 2 and task.state.iteration == 0
 
 
 @pytest.mark.parametrize("adversarial", [0.0, 100.0])
 def test_a_resumed_run_ends_as_an_uninterrupted_one_bit_for_bit(
     model: Path, sets: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, adversarial: float
 ) -> None:
-    monkeypatch.setattr(refining, "ADVERSARY_BEGINS", 1)
+    critic_begins_at(1, monkeypatch)
     for iterations in (2, 4):
         run = refine_job(model, sets, iterations=iterations, adversarial=adversarial)
         refine.run(run, report=silent, settings=SETTINGS)
@@ -302,13 +313,25 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before_it(
     )
 
 
-def test_a_refiner_that_is_no_number_any_more_is_not_saved(
+def test_a_refiner_that_diverges_is_rolled_back_and_never_saved(
     refined_model: Path, sets: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(refining, "WEIGHTS", {"absolute": float("nan")})
-    with pytest.raises(TrainingError, match="no number any more, at iteration 31"):
-        refine.run(refine_job(refined_model, sets, iterations=31), report=silent, settings=SETTINGS)
+    told: list[str] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Warned):
+            told.append(event.message)
+
+    monkeypatch.setattr(table, "weights_at", lambda *_: {"absolute": float("nan")})
+    with pytest.raises(TrainingError, match="at iteration 31; going back to a lower learning rate 4 times"):
+        refine.run(refine_job(refined_model, sets, iterations=31), report=listen, settings=SETTINGS)
     assert [c.iteration for c in store.find(refiners.checkpoints(refined_model, "bert"))] == [30]
+    assert len(told) == 4 and "back to iteration 30 and on with a learning rate of 0.0005" in told[0]
+    monkeypatch.undo()
+    again = refine_job(refined_model, sets, iterations=31)
+    assert refine.run(again, report=silent, settings=SETTINGS)["iteration"] == 31
+    saved = store.find(refiners.checkpoints(refined_model, "bert"))[-1]
+    assert store.read_state(saved)["watch"]["setbacks"] == 4
 
 
 @given(st.text(min_size=1, max_size=20), st.text(min_size=1, max_size=20))

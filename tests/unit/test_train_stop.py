@@ -14,12 +14,13 @@ from small_training import SETTINGS, make_sets, resume
 from understudy.core.errors import JobError, TrainingError
 from understudy.core.progress import Cancelled, Event, Progress, Warned, silent
 from understudy.jobs.training import TrainJob
-from understudy.train import run
+from understudy.train import run, trainer
 from understudy.train.checkpoints import base_weights, store
 from understudy.train.export import onnx
-from understudy.train.state import Study
+from understudy.train.tasks import model as model_task
+from understudy.train.tasks.model_state import ModelState
 from understudy.train.validation import early_stopping, history, validator
-from understudy.train.validation.early_stopping import ERROR, LEAK, TRAINING_ERROR, judge
+from understudy.train.validation.early_stopping import ERROR, LEAK, TRAINING_ERROR, assess
 from understudy.train.validation.history import Curve
 
 Figures = dict[str, float]
@@ -44,8 +45,8 @@ def falling(count: int, *, floor: float = 0.05, power: float = 0.8) -> np.ndarra
     return floor + 0.1 * np.arange(1.0, count + 1) ** -power
 
 
-def judged(curves: Mapping[str, Curve], percent: float = 2.0) -> early_stopping.Verdict:
-    return judge(curves, plateau_percent=percent)
+def judged(curves: Mapping[str, Curve], percent: float = 2.0) -> early_stopping.Assessment:
+    return assess(curves, plateau_percent=percent)
 
 
 def overfitted(count: int = 20, best: int = 10) -> dict[str, Curve]:
@@ -58,23 +59,25 @@ def overfitted(count: int = 20, best: int = 10) -> dict[str, Curve]:
 def test_a_curve_that_falls_is_no_reason_to_stop() -> None:
     found = judged({ERROR: curve(falling(45, floor=0.0, power=0.5))})
     assert found.hour is not None and found.hour.gain > 0
-    assert (found.trouble, found.warning, found.stop) == ("", "", "")
+    assert (found.divergence, found.warning, found.stop_reason) == ("", "", "")
 
 
 def test_a_plateau_says_what_another_hour_would_bring() -> None:
     found = judged({ERROR: curve(falling(400))})
-    assert found.stop.startswith("Another hour would bring") and found.stop.endswith("which is below 2")
-    assert judged({ERROR: curve(falling(400))}, percent=0.01).stop == ""
+    assert found.stop_reason.startswith("Another hour would bring") and found.stop_reason.endswith(
+        "which is below 2"
+    )
+    assert judged({ERROR: curve(falling(400))}, percent=0.01).stop_reason == ""
 
 
 def test_acting_that_still_gets_better_keeps_a_run_going() -> None:
     mouth = 5.0 * np.arange(1.0, 401) ** -0.5
-    assert judged({ERROR: curve(falling(400)), "expression/mouth": curve(mouth)}).stop == ""
+    assert judged({ERROR: curve(falling(400)), "expression/mouth": curve(mouth)}).stop_reason == ""
 
 
 def test_acting_that_nobody_can_forecast_does_not() -> None:
     mouth = np.random.default_rng(0).uniform(1.0, 9.0, 400)
-    assert judged({ERROR: curve(falling(400)), "expression/mouth": curve(mouth)}).stop
+    assert judged({ERROR: curve(falling(400)), "expression/mouth": curve(mouth)}).stop_reason
 
 
 def test_before_an_hour_was_trained_nothing_is_said_of_another() -> None:
@@ -97,8 +100,8 @@ def test_overfitting_is_told_once_and_names_the_best_iteration() -> None:
     ]
     assert warned == [16]
     found = judged({name: whole.until(16) for name, whole in overfitted().items()})
-    assert "since iteration 5500" in found.warning and "by heart" in found.warning
-    assert judged(overfitted()).stop and not judged(overfitted()).trouble
+    assert "since iteration 5500" in found.warning and "the model overfits" in found.warning
+    assert judged(overfitted()).stop_reason and not judged(overfitted()).divergence
 
 
 def test_an_error_that_rises_for_all_faces_is_no_overfitting() -> None:
@@ -145,12 +148,12 @@ def test_the_overfitting_of_a_run_on_two_filmed_performers_is_found() -> None:
 )
 def test_a_source_that_becomes_the_destination_is_trouble(leaks: list[float], trouble: bool) -> None:
     found = judged({LEAK: curve(leaks)})
-    assert bool(found.trouble) == trouble
-    assert found.uneasy == (leaks[-1] > 0.5 and min(leaks) < 0.35)
+    assert bool(found.divergence) == trouble
+    assert found.suspicious == (leaks[-1] > 0.5 and min(leaks) < 0.35)
 
 
 def test_a_new_model_that_lies_anywhere_is_no_trouble() -> None:
-    assert not judged({LEAK: curve([0.2, 0.6, 0.7, 0.7], every=5)}).trouble
+    assert not judged({LEAK: curve([0.2, 0.6, 0.7, 0.7], every=5)}).divergence
 
 
 def test_performers_that_never_part_are_told_once_they_should_have() -> None:
@@ -162,7 +165,7 @@ def test_performers_that_never_part_are_told_once_they_should_have() -> None:
 def test_the_line_names_every_figure_that_there_is() -> None:
     figures = {"held_out/ssim/anna": 0.9412, "held_out/error": 0.06, "flicker/stops": 0.0123, LEAK: 0.14}
     figures |= {"expression/mouth": 2.71, "expression/mouth_readable": 1.11}
-    assert early_stopping.summary(figures, early_stopping.Verdict()) == (
+    assert early_stopping.summary(figures, early_stopping.Assessment()) == (
         "unseen faces: SSIM anna 0.941; mouth 2.7% off (readable to 1.1%); "
         "14% of the way from source to destination; flicker 0.012 stops"
     )
@@ -175,8 +178,8 @@ def dictate(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], Figure
     """Have validations measure what the test says, by iteration."""
 
     def install(figures: Callable[[int], Figures]) -> None:
-        monkeypatch.setattr(validator, "make_yardsticks", lambda study: object())
-        monkeypatch.setattr(validator, "measure", lambda study, yardsticks: figures(study.iteration))
+        monkeypatch.setattr(model_task, "fit_references", lambda state: object())
+        monkeypatch.setattr(model_task, "measure", lambda study, references: figures(study.iteration))
 
     return install
 
@@ -237,7 +240,7 @@ def test_a_checkpoint_keeps_its_error_when_a_resumed_run_is_cancelled_at_once(
         raise Cancelled
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Cancelled):
-        patch.setattr(run, "learn", learn)
+        patch.setattr(trainer, "train_step", learn)
         run.run(job(model, sets, iterations=4), report=silent, settings=SETTINGS)
     (found,) = store.find(model / "checkpoints")
     assert store.held_out_error(store.read_state(found)) == 0.1
@@ -284,10 +287,10 @@ def test_a_leak_sends_training_back_to_before_it_at_half_the_rate(
     dictate(leak)
     run.run(job(model, sets, iterations=20), report=listen, settings=SETTINGS)
     assert told == [
-        "The source's decoder has begun to draw the destination, at iteration 14. Training goes back to "
+        "The source's decoder has begun to predict the destination, at iteration 14. Training goes back to "
         "iteration 8 and on with a learning rate of 0.0005."
     ]
-    assert resume(job(model, sets), silent).watch.setbacks == 1
+    assert resume(job(model, sets), silent).monitor.rollbacks == 1
     assert history.read(model)[LEAK].values.max() < 0.5, "what was gone back on is forgotten"
 
 
@@ -360,12 +363,12 @@ def test_saving_every_moment_does_not_mean_measuring_every_moment(
 ) -> None:
     measured: list[int] = []
 
-    def measure(study: Study, yardsticks: object) -> Figures:
+    def measure(study: ModelState, references: object) -> Figures:
         measured.append(study.iteration)
         return {ERROR: 0.1}
 
-    monkeypatch.setattr(validator, "make_yardsticks", lambda study: object())
-    monkeypatch.setattr(validator, "measure", measure)
+    monkeypatch.setattr(model_task, "fit_references", lambda state: object())
+    monkeypatch.setattr(model_task, "measure", measure)
     often = job(tmp_path / "m.model", sets, iterations=12, save_minutes=1e-9, preview_iterations=1000)
     monkeypatch.setattr(validator, "_REST", 0.0)
     run.run(often, report=silent, settings=SETTINGS)

@@ -20,7 +20,7 @@ from understudy.core.progress import Reporter
 from understudy.core.settings import Settings
 from understudy.face.faceset.store import FaceSet
 from understudy.jobs.training import AdaptJob, TrainJob
-from understudy.train import run as loop
+from understudy.train import run as training
 from understudy.train.checkpoints import model_folder, store
 from understudy.train.checkpoints.model_folder import Description
 
@@ -42,7 +42,7 @@ def run(job: AdaptJob, *, report: Reporter, settings: Settings) -> dict[str, Any
     name, of = _identity(job.faceset), _identity(job.of_faceset)
     _check(job, description, name, of)
     begun = description.joined.get(name, saved[-1].iteration)
-    return loop.run(_as_training(job, description, begun), report=report, settings=settings, edited=True)
+    return training.run(_as_training(job, description, begun), report=report, settings=settings, edited=True)
 
 
 def _identity(path: Path) -> str:

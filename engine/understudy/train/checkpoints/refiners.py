@@ -131,8 +131,8 @@ def load(model: Path, identity: str) -> tuple[Refiner, Basis, int]:
 
     def loaded(chosen: store.Checkpoint, state: dict[str, Any]) -> tuple[Refiner, Basis, int]:
         basis = Basis.of(state, chosen.path)
-        average = Refiner(basis.width)
-        store.load(chosen, network=Refiner(basis.width), average=average)
-        return average.eval(), basis, chosen.iteration
+        ema = Refiner(basis.width)
+        store.load(chosen, network=Refiner(basis.width), ema=ema)
+        return ema.eval(), basis, chosen.iteration
 
     return selection.best(checkpoints(model, identity), loaded)

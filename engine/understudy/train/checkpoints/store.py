@@ -2,16 +2,17 @@
 
     NAME.model/checkpoints/00001234/
         weights.safetensors     the network
-        average.safetensors     its exponential moving average, which is what is exported
+        average.safetensors     its exponential moving average (EMA), which is what is exported
         optimiser.safetensors   Adam's two moments for every weight
-        adversary.safetensors   the critic's weights and moments, where there is one (losses/patch_critic.py)
+        adversary.safetensors   the critic's weights and moments, where there is one
         state.json              schema version, iteration, digests of these files, when it was saved,
-                                seconds of training, whether all was well then, the error on unseen faces
-                                where it was measured, since which iteration that means the same, whom
-                                the weights hold, and what the watch remembers (divergence.py)
+                                seconds of training, whether nothing was suspicious then, the error on unseen
+                                faces where it was measured, since which iteration that compares (`era`),
+                                whom the weights hold, and what the divergence monitor remembers (`watch`)
 
-Random choices are a function of the seed and the iteration number (data/samples.py), so the iteration is all
-the random state there is.
+Random choices are a function of the seed and the iteration (seeds.py), so the iteration is all the random
+state there is. Names of files, tensors and keys are those of version 1: old checkpoints are read, and new
+ones by older releases.
 """
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ from torch import Tensor, nn
 
 from understudy.core import atomic
 from understudy.core.errors import TrainingError
-from understudy.train.losses.patch_critic import Adversary
+from understudy.train.losses.patch_critic import PatchCritic
 
 SCHEMA_VERSION = 1
 _TABLES = ("weights", "average", "optimiser")
-_ADVERSARY = "adversary"
-FILES = frozenset({"state.json", *(f"{name}.safetensors" for name in (*_TABLES, _ADVERSARY))})
+_CRITIC = "adversary"
+FILES = frozenset({"state.json", *(f"{name}.safetensors" for name in (*_TABLES, _CRITIC))})
 _PARTIAL = re.compile(r"\.\d+\.[0-9a-f]{8}\.partial")
 
 
@@ -57,10 +58,10 @@ def save(
     *,
     iteration: int,
     network: nn.Module,
-    average: nn.Module,
+    ema: nn.Module,
     optimiser: torch.optim.Optimizer,
     facts: dict[str, Any],
-    adversary: Adversary | None = None,
+    critic: PatchCritic | None = None,
 ) -> Checkpoint:
     """Write a checkpoint; a killed process leaves none rather than half of one.
 
@@ -73,11 +74,11 @@ def save(
         partial.mkdir(parents=True)
         tables = {
             "weights": _tensors(network),
-            "average": _tensors(average),
+            "average": _tensors(ema),
             "optimiser": moments(network, optimiser),
         }
-        if adversary is not None:
-            tables[_ADVERSARY] = _critic(adversary) | moments(adversary.network, adversary.optimiser)
+        if critic is not None:
+            tables[_CRITIC] = _critic_tensors(critic) | moments(critic.network, critic.optimiser)
         for name, table in tables.items():
             save_file(table, partial / f"{name}.safetensors")
         digests = {name: _digest(partial / f"{name}.safetensors") for name in tables}
@@ -141,7 +142,7 @@ def load(
     checkpoint: Checkpoint,
     *,
     network: nn.Module,
-    average: nn.Module,
+    ema: nn.Module,
     optimiser: torch.optim.Optimizer | None = None,
 ) -> int:
     """Load a checkpoint into the network and give its iteration.
@@ -151,14 +152,14 @@ def load(
             is as it was.
     """
     state = read_state(checkpoint)
-    for name in (*_TABLES, _ADVERSARY) if _ADVERSARY in state["digests"] else _TABLES:
+    for name in (*_TABLES, _CRITIC) if _CRITIC in state["digests"] else _TABLES:
         if _digest(checkpoint.path / f"{name}.safetensors") != state["digests"].get(name):
             raise TrainingError(
                 f"{name}.safetensors is not the file that was saved.",
                 where=checkpoint.path,
                 fix="remove this checkpoint folder; training goes on from the one before it",
             )
-    expected = {"weights": _tensors(network), "average": _tensors(average)}
+    expected = {"weights": _tensors(network), "average": _tensors(ema)}
     expected |= {} if optimiser is None else {"optimiser": _like_moments(network)}
     tables = {name: _read(checkpoint.path / f"{name}.safetensors") for name in expected}
     if optimiser is not None:  # what was never trained has no moments
@@ -166,33 +167,33 @@ def load(
     for name, table in tables.items():
         _check(table, expected[name], checkpoint.path / f"{name}.safetensors")
     network.load_state_dict(tables["weights"])
-    average.load_state_dict(tables["average"])
+    ema.load_state_dict(tables["average"])
     if optimiser is not None:
         optimiser.state.clear()
         put_moments(network, optimiser, tables["optimiser"])
     return int(state["iteration"])
 
 
-def load_adversary(checkpoint: Checkpoint, adversary: Adversary) -> None:
+def load_critic(checkpoint: Checkpoint, critic: PatchCritic) -> None:
     """Load the critic saved with a checkpoint, which `load` has found whole; a new one where there is none.
 
     Raises:
         TrainingError: it is unreadable, of another shape, or holds NaN; the critic is as it was.
     """
-    path = checkpoint.path / f"{_ADVERSARY}.safetensors"
-    if _ADVERSARY not in read_state(checkpoint)["digests"]:
-        adversary.reset()
+    path = checkpoint.path / f"{_CRITIC}.safetensors"
+    if _CRITIC not in read_state(checkpoint)["digests"]:
+        critic.reset()
         return
     table = _read(path)
-    expected = _critic(adversary)
+    expected = _critic_tensors(critic)
     if len(table) > len(expected):  # before its first step there are no moments
-        expected |= _like_moments(adversary.network)
+        expected |= _like_moments(critic.network)
     _check(table, expected, path)
-    names = adversary.network.state_dict()
-    adversary.network.load_state_dict({name: table[f"weights/{name}"] for name in names})
-    adversary.optimiser.state.clear()
+    names = critic.network.state_dict()
+    critic.network.load_state_dict({name: table[f"weights/{name}"] for name in names})
+    critic.optimiser.state.clear()
     if any(name.startswith("step/") for name in table):
-        put_moments(adversary.network, adversary.optimiser, table)
+        put_moments(critic.network, critic.optimiser, table)
 
 
 def read_state(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -221,13 +222,13 @@ def read_state(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def held_out_error(state: Mapping[str, Any]) -> float:
-    """The error on unseen faces that a state.json tells of, infinite where it was not measured."""
+    """The error on unseen faces that a state.json holds, infinite where it was not measured."""
     error = state.get("held_out_error")
     return float(error) if isinstance(error, int | float) and error >= 0 else math.inf
 
 
 def era(state: Mapping[str, Any]) -> int:
-    """The iteration since which validations measure what that of a state.json did."""
+    """The iteration since which validations compare with that of a state.json."""
     told = state.get("era")
     return told if isinstance(told, int) else 0
 
@@ -243,7 +244,7 @@ def is_later(checkpoint: Checkpoint) -> bool:
 
 
 def is_finite(module: nn.Module) -> bool:
-    """Whether every weight is a number."""
+    """Whether every weight is a finite number."""
     return all(bool(torch.isfinite(value).all()) for value in module.state_dict().values())
 
 
@@ -269,7 +270,7 @@ def _check(table: dict[str, Tensor], expected: dict[str, Tensor], path: Path) ->
         )
     if not all(bool(torch.isfinite(value).all()) for value in table.values()):
         raise TrainingError(
-            "The checkpoint holds weights that are no numbers.",
+            "The checkpoint holds weights that are not finite numbers.",
             where=path,
             fix="remove this checkpoint folder; training goes on from the one before it",
         )
@@ -298,8 +299,8 @@ def _tensors(module: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
 
 
-def _critic(adversary: Adversary) -> dict[str, Tensor]:
-    return {f"weights/{name}": value for name, value in _tensors(adversary.network).items()}
+def _critic_tensors(critic: PatchCritic) -> dict[str, Tensor]:
+    return {f"weights/{name}": value for name, value in _tensors(critic.network).items()}
 
 
 def moments(network: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -326,7 +327,7 @@ def _only(moments: dict[str, Tensor], found: dict[str, Tensor]) -> dict[str, Ten
 
 
 def put_moments(network: nn.Module, optimiser: torch.optim.Optimizer, table: dict[str, Tensor]) -> None:
-    """Give an optimiser what `moments` told; weights that the table does not name stay as they are."""
+    """Give an optimiser its moments back; those of weights that the table does not name stay."""
     for name, parameter in network.named_parameters():
         if f"step/{name}" not in table:
             continue

@@ -21,10 +21,8 @@ from torch.nn import functional
 
 from understudy.face.landmarks import MIRROR
 from understudy.jobs.training import TrainJob
+from understudy.train.schedule import warp_multiplier
 
-# The warp stays whole for so long, and never falls below the floor.
-WARP_ITERATIONS = 3000
-WARP_FLOOR = 0.4
 # Of blur, grain, hue and JPEG so many faces are spared, so that the encoder knows clean ones best.
 _TOUCHED = 0.5
 _GREATEST_HUE = math.radians(20.0)
@@ -89,7 +87,7 @@ class Augmentation:
     def of(cls, job: TrainJob, iteration: int) -> Augmentation:
         """What a job asks for at an iteration."""
         return cls(
-            warp=job.warp / 100 * warp_share(iteration),
+            warp=job.warp / 100 * warp_multiplier(iteration),
             jitter=job.jitter / 100,
             hue=job.hue / 100,
             other_colour=job.other_colour / 100,
@@ -100,15 +98,6 @@ class Augmentation:
             flip=0.5 if job.flip else 0.0,
             uniform_yaw=job.uniform_yaw / 100,
         )
-
-
-def warp_share(iteration: int) -> float:
-    """Share of the warp: all of it, then down with the square root of the iterations, to a floor.
-
-    The warp makes the code robust early; late it only blurs what the code can say. Like `step.pace` it
-    knows no end.
-    """
-    return max(WARP_FLOOR, min(1.0, math.sqrt(WARP_ITERATIONS / (iteration + 1))))
 
 
 def random_affine(count: int, generator: torch.Generator, *, flip: float) -> Tensor:

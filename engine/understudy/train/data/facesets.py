@@ -15,7 +15,7 @@ from understudy.train.networks import autoencoder
 
 
 @contextmanager
-def opened_facesets(job: TrainJob) -> Iterator[list[FaceSet]]:
+def open_facesets(job: TrainJob) -> Iterator[list[FaceSet]]:
     """The destination's and the source's face set, then the others', which can all be trained together.
 
     Raises:
@@ -41,7 +41,7 @@ def opened_facesets(job: TrainJob) -> Iterator[list[FaceSet]]:
         yield sets
 
 
-def described(
+def matching_description(
     job: TrainJob, sets: list[FaceSet], report: Reporter, *, edited: bool = False
 ) -> model_folder.Description:
     """The model folder's description, made to fit the face sets; written where that changes it.

@@ -27,6 +27,7 @@ from understudy.core.errors import TrainingError
 from understudy.face.faceset.store import FaceRecord, FaceSet
 from understudy.train.data import augmentation as augment
 from understudy.train.data.augmentation import Augmentation
+from understudy.train.hardware import memory
 
 # A stored face is this much larger than the network's.
 OVERSAMPLE = 1.34
@@ -64,7 +65,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Bank:
+class LoadedFaces:
     """One identity's faces, on the device.
 
     Attributes:
@@ -96,14 +97,14 @@ class Bank:
         object.__setattr__(self, "colours", torch.cat(colours))
         object.__setattr__(self, "fairness", fairness(self.poses[self.training, 0].cpu()))
 
-    def to(self, device: torch.device) -> Bank:
+    def to(self, device: torch.device) -> LoadedFaces:
         """The bank on another device."""
         tensors = (self.faces, self.planes, self.landmarks, self.poses)
         indices = (self.training, self.held_out, self.follows)
-        return Bank(self.name, *(tensor.to(device) for tensor in tensors + indices))
+        return LoadedFaces(self.name, *(tensor.to(device) for tensor in tensors + indices))
 
 
-def load_bank(faceset: FaceSet, *, size: int) -> Bank:
+def load_faces(faceset: FaceSet, *, size: int) -> LoadedFaces:
     """Read a face set into memory.
 
     Raises:
@@ -128,7 +129,7 @@ def load_bank(faceset: FaceSet, *, size: int) -> Bank:
         planes[index] = _planes(landmarks[index] * edge - 0.5, edge)
     held_out = _held_out(records)
     everything = np.arange(len(records))
-    return Bank(
+    return LoadedFaces(
         faceset.identity,
         torch.from_numpy(faces).permute(0, 3, 1, 2).contiguous(),
         torch.from_numpy(planes).permute(0, 3, 1, 2).contiguous(),
@@ -138,6 +139,25 @@ def load_bank(faceset: FaceSet, *, size: int) -> Bank:
         torch.from_numpy(everything[held_out]),
         torch.from_numpy(_follows(records)),
     )
+
+
+def load_on_device(faceset: FaceSet, *, size: int, device: torch.device) -> LoadedFaces:
+    """A face set's faces on the device.
+
+    Raises:
+        TrainingError: they do not fit there, or are too few.
+        FaceError: crops are missing or unreadable.
+    """
+    try:
+        return load_faces(faceset, size=size).to(device)
+    except (MemoryError, RuntimeError) as exc:
+        if not memory.is_shortage(exc):
+            raise
+        raise TrainingError(
+            f"The faces of {faceset.identity} do not fit into the memory of {device.type}.",
+            where=faceset.path,
+            fix="train at a smaller size, with fewer faces, or on a device with more memory",
+        ) from exc
 
 
 def _planes(landmarks_px: np.ndarray, edge: int) -> np.ndarray:
@@ -191,13 +211,13 @@ def fairness(yaws: Tensor) -> Tensor:
 
 
 def draw_batch(
-    bank: Bank,
+    bank: LoadedFaces,
     *,
     count: int,
     size: int,
     generator: torch.Generator,
     augmentation: Augmentation,
-    others: Sequence[Bank] = (),
+    others: Sequence[LoadedFaces] = (),
     eyes_and_mouth: float = EYES_AND_MOUTH,
 ) -> Batch:
     """Draw a training batch.
@@ -231,7 +251,7 @@ def draw_batch(
     return Batch(seen, truth, straight[:, :1], pixel_weight(straight, eyes_and_mouth), points)
 
 
-def _pick(bank: Bank, count: int, generator: torch.Generator, *, uniform_yaw: float) -> Tensor:
+def _pick(bank: LoadedFaces, count: int, generator: torch.Generator, *, uniform_yaw: float) -> Tensor:
     """(count,) indices of training faces."""
     if uniform_yaw:
         odds = torch.lerp(torch.ones_like(bank.fairness), bank.fairness, 0.5 * uniform_yaw).cumsum(0)
@@ -242,7 +262,7 @@ def _pick(bank: Bank, count: int, generator: torch.Generator, *, uniform_yaw: fl
     return bank.training[chosen.to(bank.training.device)]
 
 
-def still_batch(bank: Bank, indices: Tensor, *, size: int) -> Batch:
+def still_batch(bank: LoadedFaces, indices: Tensor, *, size: int) -> Batch:
     """The faces as they are, for previews and validation."""
     count = len(indices)
     straight = torch.eye(2, 3, device=bank.faces.device).expand(count, 2, 3)

@@ -143,7 +143,7 @@ def _loaded(
     known = joining.known_identities(chosen, description.architecture.identities)
     held = replace(description, architecture=replace(description.architecture, identities=known))
     network, average = autoencoder.Comb(held.architecture), autoencoder.Comb(held.architecture)
-    store.load(chosen, network=network, average=average)
+    store.load(chosen, network=network, ema=average)
     average.grown = _grown(state, description.architecture)
     return held, average.eval(), state
 

@@ -1,7 +1,7 @@
-"""How many faces an iteration should have, found by trying: as few as still keep the device busy.
+"""Finds how many faces an iteration should have: the fewest that still keep the device busy.
 
 Fewer faces make more steps in an hour; but a device that waits for its own small steps to begin learns from
-fewer faces than it could. What is tried changes nothing: the run begins as it would have.
+fewer faces than it could. Trying changes nothing: the run begins as it would have.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from understudy.core.errors import TrainingError
 from understudy.core.progress import Progress
 from understudy.train.hardware import memory
 from understudy.train.hardware.profile import synchronised
-from understudy.train.state import LARGEST_BATCH, Study
-from understudy.train.step import attempt
+from understudy.train.step import try_step
+from understudy.train.tasks.protocol import Task
 
+LARGEST_BATCH = 256
 # A batch is large enough once it reaches this share of the best rate that was seen.
 _ENOUGH = 0.85
 # Doubling it has to bring so much, or larger ones are not tried.
@@ -24,17 +25,17 @@ _MOST_SECONDS = 1.5
 _TIMED = 2
 
 
-def find(study: Study) -> int:
-    """Set the study's batch to what its device is fastest with, and give it.
+def find(task: Task) -> int:
+    """Set the batch to what the device is fastest with, and give it.
 
     Raises:
         TrainingError: not even one face of each identity fits into memory.
     """
-    rates: dict[int, float] = {}
+    state, rates = task.state, dict[int, float]()
     batch = 1
     while batch <= LARGEST_BATCH:
-        study.report(Progress("try batches", len(rates), 0, f"{batch} faces of each performer"))
-        seconds = _seconds(study, batch)
+        state.report(Progress("try batches", len(rates), 0, f"{batch} faces of each performer"))
+        seconds = _seconds(task, batch)
         if seconds is None:
             break
         rates[batch] = batch / seconds
@@ -43,12 +44,12 @@ def find(study: Study) -> int:
         batch *= 2
     if not rates:
         raise TrainingError(
-            f"Not even one face of each identity fits into the memory of {study.device.type}.",
-            where=study.job.model,
+            f"Not even one face of each identity fits into the memory of {state.device.type}.",
+            where=task.folder,
             fix="train with a smaller size or width, or on a device with more memory",
         )
-    study.first_batch = choose(rates)
-    return study.first_batch
+    state.first_batch = choose(rates)
+    return state.first_batch
 
 
 def choose(rates: Mapping[int, float]) -> int:
@@ -57,17 +58,18 @@ def choose(rates: Mapping[int, float]) -> int:
     return min(batch for batch, rate in rates.items() if rate >= _ENOUGH * best)
 
 
-def _seconds(study: Study, batch: int) -> float | None:
+def _seconds(task: Task, batch: int) -> float | None:
     """How long an iteration of so many faces takes, None where memory does not suffice."""
-    study.first_batch = batch
+    state = task.state
+    state.first_batch = batch
     try:
-        attempt(study)
-        begun = synchronised(study.device)
+        try_step(task)
+        begun = synchronised(state.device)
         for _ in range(_TIMED):
-            attempt(study)
-        return (synchronised(study.device) - begun) / _TIMED
+            try_step(task)
+        return (synchronised(state.device) - begun) / _TIMED
     except (MemoryError, RuntimeError) as exc:
         if not memory.is_shortage(exc):
             raise
-    memory.release(study.device)
+    memory.release(state.device)
     return None

@@ -1,16 +1,16 @@
-"""Several processes that train one model together, on the GPUs of one machine or of several.
+"""Several processes that train one network together, on the GPUs of one machine or of several.
 
-Each draws the whole batch by the same random numbers, computes its share, and adds up its gradients with the
-others': what is learned is what one process with the whole batch would learn, to the order of additions. The
-first process, the lead, does all else: it looks at how it goes, measures, saves, tells. The others do what it
-says, one word an iteration.
+Each makes the same whole batch from the same random numbers, computes its share, and sums its gradients with
+the others': the step is the one that a single process would make with the whole batch, to the order of
+additions. The first process, the lead, does all else: it checks, measures, saves and reports. The others do
+what it broadcasts, one command for each iteration.
 
-Started by `torchrun`, which tells every process its place by environment variables. Numbers alone are sent,
+Started by `torchrun`, which tells every process its rank by environment variables. Numbers alone are sent,
 never objects, so nothing that arrives is unpickled.
 
 Source:
     Li et al. 2020, PyTorch Distributed: Experiences on Accelerating Data Parallel Training. Here gradients
-    are added up after the last part of a batch rather than while parts are computed.
+    are summed after the last part of a batch rather than while parts are computed.
 """
 
 from __future__ import annotations
@@ -34,68 +34,68 @@ _PATIENCE = timedelta(minutes=60)
 _AT_ONCE = 2**22  # numbers in one exchange
 
 
-class Word(IntEnum):
-    """What the lead says comes next."""
+class Command(IntEnum):
+    """What the lead broadcasts."""
 
-    LEARN = 0
+    STEP = 0
     LOAD = 1
     END = 2
 
 
-class Team:
-    """The processes of one training.
+class ProcessGroup:
+    """The processes of one training; a single one unless torchrun started more.
 
     Attributes:
-        place: This process among them, from 0.
+        rank: This process among them, from 0.
         size: How many there are.
     """
 
-    def __init__(self, place: int = 0, size: int = 1, device: torch.device | None = None) -> None:
-        self.place, self.size = place, size
+    def __init__(self, rank: int = 0, size: int = 1, device: torch.device | None = None) -> None:
+        self.rank, self.size = rank, size
         self._device = device or torch.device("cpu")
 
     @property
-    def leads(self) -> bool:
-        """Whether this process is the one that saves and tells."""
-        return self.place == 0
+    def is_lead(self) -> bool:
+        """Whether this process is the one that saves and reports."""
+        return self.rank == 0
 
     @property
-    def many(self) -> bool:
+    def distributed(self) -> bool:
         """Whether there is more than one."""
         return self.size > 1
 
     def wait(self) -> None:
         """Wait until all have come here."""
-        if self.many:
+        if self.distributed:
             self._sum(torch.zeros(1))
 
     @contextmanager
     def lead_first(self) -> Iterator[None]:
-        """What the lead does first and the others after it: what it writes they find."""
-        if not self.leads:
+        """A block that the lead runs before the others, so that they find what it writes."""
+        if not self.is_lead:
             self.wait()
         yield
-        if self.leads:
+        if self.is_lead:
             self.wait()
         self.wait()
 
-    def say(self, word: Word, *numbers: int) -> None:
-        """As the lead, tell the others what comes next."""
-        if self.many:
-            self._from_lead([int(word), *numbers, 0, 0][:3])
+    def broadcast(self, command: Command, *numbers: int) -> None:
+        """As the lead, tell the others what to do."""
+        if self.distributed:
+            self._from_lead([int(command), *numbers, 0, 0][:3])
 
-    def heard(self) -> tuple[Word, int, int]:
-        """What the lead says comes next, with its two numbers.
+    def receive(self) -> tuple[Command, int, int]:
+        """The lead's next command, with its two numbers.
 
         Raises:
             TrainingError: it has gone.
         """
-        word, first, second = self._from_lead([0, 0, 0])
-        return Word(word), first, second
+        command, first, second = self._from_lead([0, 0, 0])
+        return Command(command), first, second
 
     @contextmanager
     def all_or_none(self) -> Iterator[None]:
-        """What is tried by all: where memory does not suffice for one, none has done it.
+        """A block that fails in every process where memory does not suffice in one of them.
 
         Raises:
             MemoryError: another process ran out of memory.
@@ -104,10 +104,10 @@ class Team:
         try:
             yield
         except BaseException as exc:
-            if not self.many or not memory.is_shortage(exc):
+            if not self.distributed or not memory.is_shortage(exc):
                 raise
             short = exc
-        failed = float(self._sum(torch.tensor([float(short is not None)]))) if self.many else 0.0
+        failed = float(self._sum(torch.tensor([float(short is not None)]))) if self.distributed else 0.0
         if short is not None:
             raise short
         if failed:
@@ -117,21 +117,21 @@ class Team:
         """Which of `count` faces each process computes."""
         least, more = divmod(count, self.size)
         ends = [0]
-        for place in range(self.size):
-            ends.append(ends[-1] + least + (place < more))
+        for rank in range(self.size):
+            ends.append(ends[-1] + least + (rank < more))
         return [slice(first, last) for first, last in pairwise(ends)]
 
-    def gathered(self, values: Tensor, count: int) -> Tensor:
+    def gather(self, values: Tensor, count: int) -> Tensor:
         """(N, C) of this process's share to (count, C) of all, in their order."""
-        if not self.many:
+        if not self.distributed:
             return values
         whole = values.new_zeros((count, *values.shape[1:]), dtype=torch.float32)
-        whole[self.shares(count)[self.place]] = values.float()
+        whole[self.shares(count)[self.rank]] = values.float()
         return self._sum(whole)
 
-    def add_up(self, tensors: Iterable[Tensor]) -> None:
-        """Replace each tensor by the sum of all processes' ones; the same ones in the same order in each."""
-        if not self.many:
+    def sum_in_place(self, tensors: Iterable[Tensor]) -> None:
+        """Replace each tensor by the sum over all processes, which give theirs in the same order."""
+        if not self.distributed:
             return
         for bucket in _buckets(list(tensors)):
             whole = self._sum(torch.cat([value.detach().reshape(-1).float() for value in bucket]))
@@ -145,7 +145,7 @@ class Team:
         try:
             dist.all_reduce(moved)
         except RuntimeError as exc:
-            raise _gone(exc) from exc
+            raise _lost(exc) from exc
         return moved
 
     def _from_lead(self, numbers: Sequence[int]) -> list[int]:
@@ -153,13 +153,13 @@ class Team:
         try:
             dist.broadcast(sent, 0)
         except RuntimeError as exc:
-            raise _gone(exc) from exc
+            raise _lost(exc) from exc
         return [int(number) for number in sent.tolist()]
 
 
 @contextmanager
-def joined(device: torch.device) -> Iterator[Team]:
-    """The team that this process belongs to by its environment; one of its own without.
+def connected(device: torch.device) -> Iterator[ProcessGroup]:
+    """The processes that this one belongs to by its environment; without one, itself alone.
 
     Raises:
         JobError: the environment is not torchrun's, or the device cannot be shared.
@@ -167,11 +167,11 @@ def joined(device: torch.device) -> Iterator[Team]:
     """
     size = _number("WORLD_SIZE", 1)
     if size == 1:
-        yield Team(device=device)
+        yield ProcessGroup(device=device)
         return
     if device.type not in ("cpu", "cuda"):
         raise JobError(f"Several processes cannot train on {device.type}.", fix="train in one process")
-    place = _number("RANK", 0)
+    rank = _number("RANK", 0)
     backend = "nccl" if device.type == "cuda" else "gloo"
     if device.type == "cuda":
         torch.cuda.set_device(device)
@@ -184,13 +184,13 @@ def joined(device: torch.device) -> Iterator[Team]:
             fix="start them with torchrun, on machines that see each other",
         ) from exc
     try:
-        yield Team(place, size, device)
+        yield ProcessGroup(rank, size, device)
     finally:
         dist.destroy_process_group()
 
 
-def own_device(device: torch.device) -> torch.device:
-    """The device of this process: of several GPUs, the one that torchrun names."""
+def local_device(device: torch.device) -> torch.device:
+    """The device of this process: of several GPUs the one that torchrun names."""
     local = _number("LOCAL_RANK", 0)
     return torch.device("cuda", local) if device.type == "cuda" and local else device
 
@@ -215,7 +215,7 @@ def _buckets(tensors: list[Tensor]) -> Iterator[list[Tensor]]:
         yield bucket
 
 
-def _gone(exc: RuntimeError) -> TrainingError:
+def _lost(exc: RuntimeError) -> TrainingError:
     return TrainingError(
         f"Another process of this training has ended: {str(exc).partition(chr(10))[0]}.",
         fix="look at what it said; the same command goes on from the last checkpoint",

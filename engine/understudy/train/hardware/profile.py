@@ -1,6 +1,6 @@
 """Where the time of a run goes, how near it comes to what the device can do, and what holds it up.
 
-A profiled run is told when each part of an iteration is done and reads the clock there. On a GPU it waits for
+A profiled run reads the clock when each part of an iteration is done. On a GPU it waits for
 the device each time, so that a part's time is its own; that costs what overlapping would have saved, a few
 percent. A run that is not profiled calls an empty function instead.
 
@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from understudy.train.state import Study, no_lap
+from understudy.train.state import TrainingState, no_timing
 
 COMPUTED = ("data", "forward", "backward", "optimiser")
 EACH = (*COMPUTED, "other")
@@ -36,9 +36,9 @@ _MUCH, _SOME, _LITTLE = 0.4, 0.25, 0.15
 
 
 @contextmanager
-def profiled(study: Study) -> Iterator[Profile | None]:
-    """A profile of what the study does meanwhile, None where its job wants none."""
-    profile = Profile(study) if study.job.profile else None
+def profiled(state: TrainingState, *, wanted: bool) -> Iterator[Profile | None]:
+    """A profile of what a training does meanwhile, None where nobody wants one."""
+    profile = Profile(state) if wanted else None
     try:
         yield profile
     finally:
@@ -52,14 +52,14 @@ class Profile:
     The first iteration of a run builds what later ones use again. It is left out, unless it is the only one.
     """
 
-    def __init__(self, study: Study) -> None:
-        self._study = study
+    def __init__(self, state: TrainingState) -> None:
+        self._state = state
         self._seconds: list[dict[str, float]] = []
         self._current = dict.fromkeys(EACH, 0.0)
         self._rare: dict[str, list[float]] = {part: [] for part in RARE}
         self._counter: FlopCounterMode | None = None
         self._counted: int | None = None
-        study.lap = self._lap
+        state.mark_time = self._mark
         self._last = self._now()
 
     @property
@@ -69,9 +69,9 @@ class Profile:
 
     def close(self) -> None:
         """Stop the clock."""
-        if self._study.lap == self._lap:
-            self._lap("other")
-            self._study.lap = no_lap
+        if self._state.mark_time == self._mark:
+            self._mark("other")
+            self._state.mark_time = no_timing
         self._stop_counting()
 
     def report(self) -> dict[str, Any]:
@@ -85,11 +85,11 @@ class Profile:
         spent |= {part: self._of_a_long_run(part, iteration) for part in RARE}
         whole = sum(spent.values())
         shares = {part: seconds / whole for part, seconds in spent.items()}
-        peak = measure_peak(self._study.device, mixed=self._study.job.mixed_precision)
+        peak = measure_peak(self._state.device, mixed=self._state.job.mixed_precision)
         rate = self.operations / max(spent["forward"] + spent["backward"], 1e-9)
         return {
             "iterations_a_second": round(1.0 / whole, 3),
-            "images_a_second": round(self._study.batch * len(self._study.taught) / whole, 2),
+            "images_a_second": round(self._state.faces_per_iteration / whole, 2),
             **{f"{part}_ms": round(1000 * spent[part], 2) for part in COMPUTED},
             **{f"{part}_percent": round(100 * share, 1) for part, share in shares.items()},
             "teraflops": round(rate / 1e12, 3),
@@ -102,11 +102,11 @@ class Profile:
         """Seconds of a rare part for each iteration, which itself takes so many."""
         usual = median(self._rare[part]) if self._rare[part] else 0.0
         if part == "saving":
-            return usual * iteration / (60 * self._study.job.save_minutes)
-        return usual / self._study.job.preview_iterations
+            return usual * iteration / (60 * self._state.job.save_minutes)
+        return usual / self._state.job.preview_iterations
 
-    def _lap(self, part: str) -> None:
-        """Count the time since the last lap for `part`."""
+    def _mark(self, part: str) -> None:
+        """Count the time since the last mark for `part`."""
         now = self._now()
         if part in RARE:
             self._rare[part].append(now - self._last)
@@ -123,7 +123,7 @@ class Profile:
             self._current = dict.fromkeys(EACH, 0.0)
 
     def _now(self) -> float:
-        return synchronised(self._study.device)
+        return synchronised(self._state.device)
 
     def _start_counting(self) -> None:
         self._counter = FlopCounterMode(display=False)
@@ -150,7 +150,7 @@ def bottleneck(shares: dict[str, float], *, of_peak: float) -> str:
         return "Saving holds training up: a larger --save-minutes or a faster disk helps."
     if shares["data"] > _MUCH:
         return (
-            "Drawing the batches holds training up: moving and grading the faces takes longer than learning."
+            "Making the batches holds training up: moving and grading the faces takes longer than learning."
         )
     if shares["optimiser"] > _MUCH:
         return "The optimiser holds training up: the weights are many for so small a --batch."

@@ -1,18 +1,18 @@
-"""A second network that learns to tell drawn skin from true skin, patch by patch; training is to fool it.
+"""A network that tells predicted skin from true skin, patch by patch; the adversarial loss is to deceive it.
 
 It is off unless a job asks for it, and begins late: what L1 and SSIM leave is texture that has no one right
-answer, which their mean over all answers smooths away. It looks at patches of 22 pixels, so it knows pores,
+answer, which their mean over all answers smooths away. It sees patches of 22 pixels, so it knows pores,
 stubble and lashes, and neither faces nor identities. What lies outside the hull is the same in both pictures
-it sees, so that only skin can tell them apart.
+that it compares, so that only skin can tell them apart.
 
 Convention:
-    Faces are (N, 3, S, S) normalised (autoencoder.normalise), mattes (N, 1, S, S) in 0..1. All of
-    it is float32.
+    Faces are (N, 3, S, S) normalised (autoencoder.normalise), mattes (N, 1, S, S) in 0..1. All of it is
+    float32.
 
 Source:
     Isola et al. 2017, Image-to-Image Translation with Conditional Adversarial Networks (the patches); Mao et
     al. 2017, Least Squares Generative Adversarial Networks; Mescheder et al. 2018, Which Training Methods for
-    GANs do actually Converge? (the penalty on true pictures), now and then as Karras et al. 2020 have it.
+    GANs do actually Converge? (the penalty on true pictures), computed now and then as Karras et al. 2020 do.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ PENALTY_EVERY = 16
 PENALTY = 0.5
 
 
-class Critic(nn.Module):
-    """Normalised faces (N, 3, S, S) to a value a patch, (N, 1, P, P): 1 for true skin, 0 for drawn."""
+class Discriminator(nn.Module):
+    """Normalised faces (N, 3, S, S) to one value for each patch, (N, 1, P, P): 1 for true skin, 0 for not."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,11 +50,11 @@ class Critic(nn.Module):
         return judged
 
 
-class Adversary:
-    """The critic and its optimiser.
+class PatchCritic:
+    """The discriminator with its optimiser.
 
-    Its terms are means over faces, of which a part of a batch gives its share: `count` is the number of faces
-    in the whole batch.
+    Its losses are means over faces, of which a part of a batch gives its share: `count` is the number of
+    faces in the whole batch.
     """
 
     def __init__(self, seed: int, device: torch.device) -> None:
@@ -67,43 +67,45 @@ class Adversary:
         self.network.load_state_dict(_random(self._seed).state_dict())
         self.optimiser.state.clear()
 
-    def fooled(self, drawn: Tensor, truth: Tensor, matte: Tensor, *, count: int) -> Tensor:
-        """The term that drawn faces are to lower: how far they are from being taken for true ones."""
+    def generator_loss(self, predicted: Tensor, truth: Tensor, matte: Tensor, *, count: int) -> Tensor:
+        """What the predicted faces are to lower: how far they are from being taken for true ones."""
         self.network.requires_grad_(False)  # it does not learn from what it asks for
-        judged: Tensor = self.network(_in_place(drawn, truth, matte))
+        judged: Tensor = self.network(_in_place(predicted, truth, matte))
         self.network.requires_grad_(True)
-        return (judged - 1.0).square().mean() * (len(drawn) / count)
+        return (judged - 1.0).square().mean() * (len(predicted) / count)
 
-    def learn(self, drawn: Tensor, truth: Tensor, matte: Tensor, *, count: int, iteration: int) -> Tensor:
-        """Add what these faces teach the critic to its gradients; gives its own loss."""
-        share = len(drawn) / count
-        punished = iteration % PENALTY_EVERY == 0
-        true = truth.detach().requires_grad_(punished)
+    def discriminator_step(
+        self, predicted: Tensor, truth: Tensor, matte: Tensor, *, count: int, iteration: int
+    ) -> Tensor:
+        """Add the gradients of these faces to the discriminator's; gives its own loss."""
+        share = len(predicted) / count
+        penalised = iteration % PENALTY_EVERY == 0
+        true = truth.detach().requires_grad_(penalised)
         judged = self.network(true)
-        taken_in = self.network(_in_place(drawn, truth, matte).detach())
-        loss: Tensor = share * 0.5 * ((judged - 1.0).square().mean() + taken_in.square().mean())
+        judged_predicted = self.network(_in_place(predicted, truth, matte).detach())
+        loss: Tensor = share * 0.5 * ((judged - 1.0).square().mean() + judged_predicted.square().mean())
         total = loss
-        if punished:
+        if penalised:
             (slope,) = torch.autograd.grad(judged.sum(), true, create_graph=True)
             total = loss + share * PENALTY * PENALTY_EVERY * slope.square().sum(dim=1).mean()
         total.backward()
         return loss.detach()
 
-    def step(self) -> None:
-        """Have the critic learn from the whole batch."""
+    def update(self) -> None:
+        """Make the optimiser's step, once for the whole batch."""
         self.optimiser.step()
 
-    def forget_gradients(self) -> None:
+    def clear_gradients(self) -> None:
         """Before a batch, or after a failed one."""
         self.optimiser.zero_grad(set_to_none=True)
 
 
-def _random(seed: int) -> Critic:
-    with torch.random.fork_rng(devices=[]):  # whoever else draws random numbers draws the same
+def _random(seed: int) -> Discriminator:
+    with torch.random.fork_rng(devices=[]):  # whatever else uses torch's random numbers gets the same
         torch.manual_seed(seed)
-        return Critic()
+        return Discriminator()
 
 
-def _in_place(drawn: Tensor, truth: Tensor, matte: Tensor) -> Tensor:
-    """The drawn faces before the true ones' background."""
-    return torch.lerp(truth, drawn, matte)
+def _in_place(predicted: Tensor, truth: Tensor, matte: Tensor) -> Tensor:
+    """The predicted faces over the true ones' background."""
+    return torch.lerp(truth, predicted, matte)

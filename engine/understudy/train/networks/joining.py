@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from understudy.face.identity_shape import identity_shapes
 from understudy.train.checkpoints import model_folder, store
-from understudy.train.data.samples import Bank, evenly, still_batch
+from understudy.train.data.samples import LoadedFaces, evenly, still_batch
 from understudy.train.networks import autoencoder
 from understudy.train.validation.history import Curve
 
@@ -41,21 +41,21 @@ def newcomers(description: model_folder.Description, iteration: int, alone: int)
     )
 
 
-def hold_still(
-    network: autoencoder.Comb, *, taught: Sequence[int], together: bool, edited: bool = False
+def freeze(
+    network: autoencoder.Comb, *, learning: Sequence[int], shared_learns: bool, edited: bool = False
 ) -> None:
-    """Let some identities' own parts learn, of an edit the finer ones, and if `together` what is shared."""
-    network.requires_grad_(together)
+    """Freeze all but the parts of who learns, of an edit the finer ones, and the shared layers on request."""
+    network.requires_grad_(shared_learns)
     for index, own in enumerate(network.owns):
-        own.requires_grad_(index in taught)
+        own.requires_grad_(index in learning)
         if edited and isinstance(own, autoencoder.Decoder):
             own.coarse(STILL_LEVELS).requires_grad_(False)
 
 
 @torch.no_grad()
-def become(network: autoencoder.Comb, average: autoencoder.Comb, *, new: int, of: int) -> None:
+def begin_edit(network: autoencoder.Comb, ema: autoencoder.Comb, *, new: int, of: int) -> None:
     """Begin an edit as the performer that it is of."""
-    for one in (network, average):
+    for one in (network, ema):
         one.owns[new].load_state_dict(one.owns[of].state_dict())
         one.normaliser.mean[new] = one.normaliser.mean[of]
         one.normaliser.variance[new] = one.normaliser.variance[of]
@@ -63,22 +63,22 @@ def become(network: autoencoder.Comb, average: autoencoder.Comb, *, new: int, of
 
 
 @torch.no_grad()
-def settle_average(network: autoencoder.Comb, average: autoencoder.Comb, *, taught: Sequence[int]) -> None:
+def set_frozen_to_ema(network: autoencoder.Comb, ema: autoencoder.Comb, *, learning: Sequence[int]) -> None:
     """Set what stands still to its average, which is what is exported: it must drift no more."""
-    slow = dict(average.named_parameters())
+    slow = dict(ema.named_parameters())
     for name, value in network.named_parameters():
         if not value.requires_grad:
             value.copy_(slow[name])
-    for index in set(range(len(network.shapes))) - set(taught):
-        network.normaliser.mean[index] = average.normaliser.mean[index]
-        network.normaliser.variance[index] = average.normaliser.variance[index]
+    for index in set(range(len(network.shapes))) - set(learning):
+        network.normaliser.mean[index] = ema.normaliser.mean[index]
+        network.normaliser.variance[index] = ema.normaliser.variance[index]
 
 
 def load(
     found: store.Checkpoint,
     *,
     network: autoencoder.Comb,
-    average: autoencoder.Comb,
+    ema: autoencoder.Comb,
     optimiser: torch.optim.Optimizer,
 ) -> list[int]:
     """Load a checkpoint of a model that had fewer identities, whose names its state tells.
@@ -93,15 +93,15 @@ def load(
     names = network.architecture.identities
     known = known_identities(found, names)
     if len(known) == len(names):
-        store.load(found, network=network, average=average, optimiser=optimiser)
+        store.load(found, network=network, ema=ema, optimiser=optimiser)
         return []
     smaller = [autoencoder.Comb(replace(network.architecture, identities=known)) for _ in range(2)]
     device = next(network.parameters()).device
     for one in smaller:
         one.to(device)
     moments = torch.optim.Adam(smaller[0].parameters())
-    store.load(found, network=smaller[0], average=smaller[1], optimiser=moments)
-    for large, small in zip((network, average), smaller, strict=True):
+    store.load(found, network=smaller[0], ema=smaller[1], optimiser=moments)
+    for large, small in zip((network, ema), smaller, strict=True):
         _extend(large, small)
     optimiser.state.clear()
     store.put_moments(network, optimiser, store.moments(smaller[0], moments))
@@ -116,13 +116,13 @@ def known_identities(found: store.Checkpoint, names: Sequence[str]) -> tuple[str
 
 
 @torch.no_grad()
-def welcome(
-    network: autoencoder.Comb, average: autoencoder.Comb, banks: Mapping[int, Bank], new: Sequence[int]
+def begin_newcomers(
+    network: autoencoder.Comb, ema: autoencoder.Comb, banks: Mapping[int, LoadedFaces], new: Sequence[int]
 ) -> None:
     """Find where the newcomers' codes lie, and what of their landmarks is their own."""
     for index in new:
-        mean, variance = _codes(average, banks[index])
-        for one in (network, average):
+        mean, variance = _codes(ema, banks[index])
+        for one in (network, ema):
             one.normaliser.mean[index] = mean
             one.normaliser.variance[index] = variance
     places = sorted(banks)
@@ -133,11 +133,11 @@ def welcome(
     if known:
         moved = torch.stack([network.shapes[place] - shapes[places.index(place)] for place in known]).mean(0)
     for index in new:
-        for one in (network, average):
+        for one in (network, ema):
             one.shapes[index] = shapes[places.index(index)] + moved
 
 
-def shapes_of(banks: Sequence[Bank]) -> np.ndarray:
+def shapes_of(banks: Sequence[LoadedFaces]) -> np.ndarray:
     """(identities, 68, 2) float32: what of the landmarks is the performers' own."""
     landmarks = [bank.landmarks.cpu().numpy() for bank in banks]
     return identity_shapes(landmarks, [bank.poses.cpu().numpy() for bank in banks])
@@ -187,10 +187,10 @@ def _set_to_mean(own: nn.Module, others: Sequence[nn.Module]) -> None:
         value.copy_(torch.stack([table[name] for table in tables]).mean(0))
 
 
-def _codes(average: autoencoder.Comb, bank: Bank) -> tuple[Tensor, Tensor]:
+def _codes(ema: autoencoder.Comb, bank: LoadedFaces) -> tuple[Tensor, Tensor]:
     """Mean and variance of a performer's codes, (C,) each."""
     codes = [
-        average.encode(autoencoder.normalise(still_batch(bank, few, size=average.edge).truth))
+        ema.encode(autoencoder.normalise(still_batch(bank, few, size=ema.edge).truth))
         for few in evenly(bank.training, MOST_DESCRIBED).split(AT_ONCE)
     ]
     variance, mean = torch.var_mean(torch.cat(codes), dim=0, unbiased=False)

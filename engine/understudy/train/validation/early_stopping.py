@@ -41,55 +41,58 @@ _OVERFIT_SCATTERS = 3.0
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Assessment:
     """What follows from a validation.
 
     Attributes:
-        trouble: Why training should go back, as the beginning of a sentence; "" for no reason.
+        divergence: Why training should be rolled back, as the beginning of a sentence; "" for no reason.
         warning: What a user should know and do, "" for nothing new.
-        stop: Why more training brings nothing, "" where it does or where nobody can say.
+        stop_reason: Why more training brings nothing, "" where it does or where nobody can say.
         hour: What another hour would bring to the error on unseen faces, None where nobody can say.
-        uneasy: Whether the last validation saw what may turn out to be trouble.
+        suspicious: Whether the last validation measured what may turn out to be divergence.
     """
 
-    trouble: str = ""
+    divergence: str = ""
     warning: str = ""
-    stop: str = ""
+    stop_reason: str = ""
     hour: Forecast | None = None
-    uneasy: bool = False
+    suspicious: bool = False
 
 
-def judge(curves: Mapping[str, Curve], *, plateau_percent: float) -> Verdict:
-    """Judge a run by its validations.
+def assess(curves: Mapping[str, Curve], *, plateau_percent: float) -> Assessment:
+    """Assess a run by its validations.
 
     Args:
-        curves: As `History.curves` gives them, none beyond the iteration that is judged.
+        curves: As `History.curves` gives them, none beyond the iteration that is assessed.
         plateau_percent: A gain in an hour below this share of what is left to gain is a plateau.
     """
     best = overfitted_since(curves)
     hours = {} if best is not None else _hours(curves)
     hour = hours.get(ERROR)
     if _leaks_again(curves, _LEAK_VALIDATIONS):
-        return Verdict(trouble="The source's decoder has begun to draw the destination", uneasy=True)
-    warning = stop = ""
+        return Assessment(
+            divergence="The source's decoder has begun to predict the destination", suspicious=True
+        )
+    warning = stop_reason = ""
     if _never_parted(curves) and not _never_parted(_before(curves)):
         warning = (
             "Swapped faces are still nearer to the destination than to the source. See that each face set "
             "holds one performer; if it does, more jitter, or a model begun without the base, parts them."
         )
     if best is not None:
-        stop = f"Faces that are not trained on have been drawn worse since iteration {best}"
+        stop_reason = f"Unseen faces have been predicted worse since iteration {best}"
         if overfitted_since(_before(curves)) is None:
             warning = (
-                f"{stop}, while those trained on are drawn better: it learns them by heart. More training "
-                f"brings nothing; more faces, more warp and jitter do. Export takes the best checkpoint."
+                f"{stop_reason}, while those trained on are predicted better: the model overfits. More "
+                "training brings nothing; more faces, more warp and jitter do. Export takes the best "
+                "checkpoint."
             )
     elif hour is not None and all(_level(found, plateau_percent) for found in hours.values()):
-        stop = (
+        stop_reason = (
             f"Another hour would bring {100 * hour.gain / hour.now:.1f} percent less error on unseen faces, "
             f"which is below {plateau_percent:g}"
         )
-    return Verdict(warning=warning, stop=stop, hour=hour, uneasy=_leaks_again(curves, 1))
+    return Assessment(warning=warning, stop_reason=stop_reason, hour=hour, suspicious=_leaks_again(curves, 1))
 
 
 def iterations_an_hour(curve: Curve) -> float:
@@ -119,7 +122,7 @@ def overfitted_since(curves: Mapping[str, Curve]) -> int | None:
     return int(curves[ERROR].iterations[best]) if late and worse and learns else None
 
 
-def summary(figures: Mapping[str, float], verdict: Verdict) -> str:
+def summary(figures: Mapping[str, float], assessment: Assessment) -> str:
     """The validation as one line for people."""
     similar = {name.rpartition("/")[2]: value for name, value in figures.items() if "held_out/ssim/" in name}
     parts = ["unseen faces: SSIM " + ", ".join(f"{name} {value:.3f}" for name, value in similar.items())]
@@ -131,8 +134,8 @@ def summary(figures: Mapping[str, float], verdict: Verdict) -> str:
         parts.append(f"{100 * figures[LEAK]:.0f}% of the way from source to destination")
     if "flicker/stops" in figures:
         parts.append(f"flicker {figures['flicker/stops']:.3f} stops")
-    if verdict.hour is not None:
-        parts.append(hour_words(verdict.hour))
+    if assessment.hour is not None:
+        parts.append(hour_words(assessment.hour))
     return "; ".join(parts)
 
 

@@ -1,14 +1,14 @@
-"""What a model makes of faces it never trained on: looks, acting, identity and flicker, as plain figures.
+"""What a model makes of faces it never trained on: likeness, expression, identity, flicker, as plain figures.
 
-    held_out/ssim/NAME, held_out/l1/NAME   a performer's unseen faces drawn by its own decoder, in the matte:
-                                           structural similarity (1 is equal), and L1 in the encoded space
+    held_out/ssim/NAME, held_out/l1/NAME   a performer's unseen faces reconstructed, in the matte: structural
+                                           similarity (1 is equal), and L1 in the encoded space
     training/ssim/NAME                     the same of as many faces that it trains on
     held_out/error, training/error         1 - SSIM, over both performers: the lower the better
     expression/mouth, expression/eyes      how far the swap's openness is from the plate's landmarks', in
                                            percent of the distance between the eyes (openness.py)
     expression/mouth_readable, …           the error that reading alone makes, on true faces
     identity/to_source, to_destination     how far swaps lie from each performer (likeness.py)
-    identity/leak                          0 where the source's own faces lie, 1 where the destination's do
+    identity/leak                          0 where the source's true faces lie, 1 where the destination's do
     flicker/stops                          what swaps change beyond the plate, frame to frame (flicker.py)
 
 What the faces do not allow to be measured is left out: there are too few, no two frames follow each other, or
@@ -27,12 +27,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from understudy.face import align
-from understudy.train.data.samples import HELD_OUT_RUN, Bank, Batch, evenly, still_batch
-from understudy.train.losses import terms
+from understudy.train.data.samples import HELD_OUT_RUN, Batch, LoadedFaces, evenly, still_batch
+from understudy.train.losses import table
+from understudy.train.losses.inputs import LossInputs
+from understudy.train.losses.terms.absolute import weighted_l1
+from understudy.train.losses.terms.structure import multiscale_dissimilarity
 from understudy.train.networks import autoencoder
-from understudy.train.state import Study
+from understudy.train.tasks.model_state import ModelState
 from understudy.train.validation import flicker, likeness
-from understudy.train.validation import openness as acting
+from understudy.train.validation import openness as expression
 
 AT_ONCE = 16
 # Enough for figures that hold still to a percent, and a few seconds on two cores. Large faces are fewer.
@@ -42,8 +45,8 @@ MOST_FITTED = 400
 
 
 @dataclass(frozen=True, eq=False)
-class Yardsticks:
-    """What is fitted once on the true faces, and measured with at every validation.
+class References:
+    """What is fitted once on the true faces, and what every validation is measured against.
 
     Attributes:
         unseen, seen: For each identity the held-out faces that are measured, and as many trained on.
@@ -52,13 +55,13 @@ class Yardsticks:
         hull: Where faces are compared by their detail.
         likeness: None where the performers cannot be told apart.
         pairs: (M,) positions in the destination's `unseen` whose next one is the following frame.
-        flow: The plate's movement of these pairs, None where there are none.
+        flow: The plate's motion between these pairs, None where there are none.
     """
 
     unseen: dict[int, Tensor]
     seen: dict[int, Tensor]
     distance: float
-    readers: list[acting.Reader | None]
+    readers: list[expression.Reader | None]
     hull: NDArray[np.bool_]
     likeness: likeness.Likeness | None
     pairs: Tensor
@@ -66,42 +69,62 @@ class Yardsticks:
 
 
 @torch.no_grad()
-def make_yardsticks(study: Study) -> Yardsticks:
-    """Fit the readers and the likeness, and follow the plate's movement, on the study's face sets."""
-    size = study.size
-    unseen = {index: _clips(bank, size) for index, bank in study.banks.items()}
-    seen = {index: evenly(bank.training, len(unseen[index])) for index, bank in study.banks.items()}
-    ends = (study.description.destination, study.description.source)
-    banks, clips = [study.banks[end] for end in ends], [unseen[end] for end in ends]
-    distance = acting.eye_distance([bank.landmarks for bank in banks])
-    hull = likeness.shared_hull(torch.cat([bank.planes[:64, :1].float() for bank in banks]))
+def fit_references(state: ModelState) -> References:
+    """Fit the readers and the likeness, and the plate's motion, on the true faces."""
+    size = state.size
+    unseen = {index: _clips(loaded, size) for index, loaded in state.faces.items()}
+    seen = {index: evenly(loaded.training, len(unseen[index])) for index, loaded in state.faces.items()}
+    ends = (state.description.destination, state.description.source)
+    both, clips = [state.faces[end] for end in ends], [unseen[end] for end in ends]
+    distance = expression.eye_distance([loaded.landmarks for loaded in both])
+    hull = likeness.shared_hull(torch.cat([loaded.planes[:64, :1].float() for loaded in both]))
     known, check = (
-        [_Looks.of(bank, few, size, distance, hull) for bank, few in zip(banks, chosen, strict=True)]
-        for chosen in ([evenly(bank.training, MOST_FITTED) for bank in banks], clips)
+        [
+            _Appearance.of(loaded, chunk, size, distance, hull)
+            for loaded, chunk in zip(both, chosen, strict=True)
+        ]
+        for chosen in ([evenly(loaded.training, MOST_FITTED) for loaded in both], clips)
     )
-    pairs = _pairs(banks[0], clips[0])
-    return Yardsticks(
+    pairs = _pairs(both[0], clips[0])
+    return References(
         unseen,
         seen,
         distance,
-        [_reader(known, check, part) for part in range(len(acting.PARTS))],
+        [_reader(known, check, part) for part in range(len(expression.PARTS))],
         hull,
         likeness.fit(known[0].detail, known[1].detail, unseen=(check[0].detail, check[1].detail)),
         pairs,
-        _flow(banks[0], clips[0], pairs, size) if len(pairs) else None,
+        _flow(both[0], clips[0], pairs, size) if len(pairs) else None,
     )
 
 
 @torch.no_grad()
-def measure(study: Study, yardsticks: Yardsticks) -> dict[str, float]:
-    """The figures above, of the averaged network; a figure that is no number is left out."""
-    figures = _reconstruction(study, yardsticks) | _swap(study, yardsticks)
+def losses_held_out(state: ModelState) -> dict[str, float]:
+    """Losses of the averaged network on all faces that it never trained on, as `held_out/LOSS`."""
+    sums: dict[str, float] = {}
+    weights = table.weights_at("model", state.iteration, state.job)
+    for index, loaded in state.faces.items():
+        for chosen in loaded.held_out.split(AT_ONCE):
+            batch = still_batch(loaded, chosen, size=state.size)
+            latent = state.ema.describe(autoencoder.normalise(batch.truth), index)
+            predicted = state.ema.draw(latent, batch.points, [index])
+            inputs = LossInputs([batch], predicted, None, len(chosen))
+            share = len(chosen) / (len(loaded.held_out) * len(state.faces))
+            for name, value in table.compute("model", inputs, weights, measuring=True).items():
+                sums[f"held_out/{name}"] = sums.get(f"held_out/{name}", 0.0) + float(value) * share
+    return sums
+
+
+@torch.no_grad()
+def measure(state: ModelState, references: References) -> dict[str, float]:
+    """The figures above, of the averaged network; a figure that is not finite is left out."""
+    figures = _reconstruction(state, references) | _swap(state, references)
     return {name: value for name, value in figures.items() if math.isfinite(value)}
 
 
 @dataclass(frozen=True, eq=False)
-class _Looks:
-    """Faces as the yardsticks see them.
+class _Appearance:
+    """What is compared of faces.
 
     Attributes:
         parts: For eyes and mouth (N, values).
@@ -114,126 +137,135 @@ class _Looks:
     detail: NDArray[np.float64]
 
     @classmethod
-    def seen(
+    def measured(
         cls,
         faces: Tensor,
         points: Tensor,
         distance: float,
         hull: NDArray[np.bool_],
         cut: Tensor | None = None,
-    ) -> _Looks:
-        """Faces (N, 3, S, S) and their landmarks (N, 68, 2); `cut` as crops hold them, where they do not."""
+    ) -> _Appearance:
+        """Of faces (N, 3, S, S) with landmarks (N, 68, 2); `cut` are the same as crops hold them."""
         fine = likeness.detail(faces if cut is None else cut).cpu().numpy()[:, hull].astype(np.float64)
-        return cls(acting.surroundings(faces, points, distance), acting.openness(points, distance), fine)
+        return cls(
+            expression.surroundings(faces, points, distance), expression.openness(points, distance), fine
+        )
 
     @classmethod
-    def of(cls, bank: Bank, chosen: Tensor, size: int, distance: float, hull: NDArray[np.bool_]) -> _Looks:
-        """True faces of a bank."""
+    def of(
+        cls, loaded: LoadedFaces, chosen: Tensor, size: int, distance: float, hull: NDArray[np.bool_]
+    ) -> _Appearance:
+        """Of true faces."""
         found = []
-        for few in chosen.split(AT_ONCE):
-            batch = still_batch(bank, few, size=size)
-            found.append(cls.seen(batch.truth, batch.points, distance, hull))
-        parts = [np.concatenate([looks.parts[part] for looks in found]) for part in range(len(acting.PARTS))]
+        for chunk in chosen.split(AT_ONCE):
+            batch = still_batch(loaded, chunk, size=size)
+            found.append(cls.measured(batch.truth, batch.points, distance, hull))
+        parts = [
+            np.concatenate([face_figures.parts[part] for face_figures in found])
+            for part in range(len(expression.PARTS))
+        ]
         return cls(
             parts,
-            np.concatenate([looks.openness for looks in found]),
-            np.concatenate([looks.detail for looks in found]),
+            np.concatenate([face_figures.openness for face_figures in found]),
+            np.concatenate([face_figures.detail for face_figures in found]),
         )
 
 
-def _reader(known: list[_Looks], check: list[_Looks], part: int) -> acting.Reader | None:
-    return acting.fit_reader(
-        np.concatenate([looks.parts[part] for looks in known]),
-        np.concatenate([looks.openness[:, part] for looks in known]),
-        unseen=np.concatenate([looks.parts[part] for looks in check]),
-        unseen_truth=np.concatenate([looks.openness[:, part] for looks in check]),
+def _reader(known: list[_Appearance], check: list[_Appearance], part: int) -> expression.Reader | None:
+    return expression.fit_reader(
+        np.concatenate([face_figures.parts[part] for face_figures in known]),
+        np.concatenate([face_figures.openness[:, part] for face_figures in known]),
+        unseen=np.concatenate([face_figures.parts[part] for face_figures in check]),
+        unseen_truth=np.concatenate([face_figures.openness[:, part] for face_figures in check]),
     )
 
 
-def _clips(bank: Bank, size: int) -> Tensor:
+def _clips(loaded: LoadedFaces, size: int) -> Tensor:
     """The held-out faces to measure: whole clips, evenly chosen where there are many."""
     most = min(MOST_FACES, MOST_PIXELS // size**2)
-    clips = bank.held_out.split(HELD_OUT_RUN)
+    clips = loaded.held_out.split(HELD_OUT_RUN)
     chosen = evenly(torch.arange(len(clips)), max(2, most // HELD_OUT_RUN))
     return torch.cat([clips[index] for index in chosen.tolist()])
 
 
-def _pairs(bank: Bank, chosen: Tensor) -> Tensor:
+def _pairs(loaded: LoadedFaces, chosen: Tensor) -> Tensor:
     """Positions in `chosen` whose next one is the face after it, and of the frame after it."""
-    next_to = (chosen[1:] - chosen[:-1] == 1) & bank.follows[chosen[1:]]
+    next_to = (chosen[1:] - chosen[:-1] == 1) & loaded.follows[chosen[1:]]
     return next_to.nonzero()[:, 0]
 
 
-def _flow(bank: Bank, chosen: Tensor, pairs: Tensor, size: int) -> Tensor:
-    earlier = still_batch(bank, chosen[pairs], size=size).truth
-    return flicker.plate_flow(earlier, still_batch(bank, chosen[pairs + 1], size=size).truth)
+def _flow(loaded: LoadedFaces, chosen: Tensor, pairs: Tensor, size: int) -> Tensor:
+    earlier = still_batch(loaded, chosen[pairs], size=size).truth
+    return flicker.plate_flow(earlier, still_batch(loaded, chosen[pairs + 1], size=size).truth)
 
 
-def _reconstruction(study: Study, yardsticks: Yardsticks) -> dict[str, float]:
+def _reconstruction(state: ModelState, references: References) -> dict[str, float]:
     figures: dict[str, float] = {}
-    for kind, chosen in (("held_out", yardsticks.unseen), ("training", yardsticks.seen)):
+    for kind, chosen in (("held_out", references.unseen), ("training", references.seen)):
         errors = []
-        for index, bank in study.banks.items():
-            similarity, absolute = _own(study, bank, index, chosen[index])
-            figures[f"{kind}/ssim/{bank.name}"] = similarity
+        for index, loaded in state.faces.items():
+            similarity, absolute = _reconstructed(state, loaded, index, chosen[index])
+            figures[f"{kind}/ssim/{loaded.name}"] = similarity
             if kind == "held_out":
-                figures[f"{kind}/l1/{bank.name}"] = absolute
+                figures[f"{kind}/l1/{loaded.name}"] = absolute
             errors.append(1.0 - similarity)
         figures[f"{kind}/error"] = sum(errors) / len(errors)
     return figures
 
 
-def _own(study: Study, bank: Bank, index: int, chosen: Tensor) -> tuple[float, float]:
-    """SSIM, and L1 in the encoded space, of faces drawn by their performer's own decoder, in the matte."""
+def _reconstructed(state: ModelState, loaded: LoadedFaces, index: int, chosen: Tensor) -> tuple[float, float]:
+    """SSIM, and L1 in the encoded space, of reconstructions, in the matte."""
     similarity = absolute = 0.0
-    for few in chosen.split(AT_ONCE):
-        batch = still_batch(bank, few, size=study.size)
+    for chunk in chosen.split(AT_ONCE):
+        batch = still_batch(loaded, chunk, size=state.size)
         truth = autoencoder.normalise(batch.truth)
-        ((drawn, _),) = study.average.draw(study.average.describe(truth, index), batch.points, [index])
-        share = len(few) / len(chosen)
-        unlike = terms.structural(drawn, truth, batch.matte, scales=1)
+        ((predicted, _),) = state.ema.draw(state.ema.describe(truth, index), batch.points, [index])
+        share = len(chunk) / len(chosen)
+        unlike = multiscale_dissimilarity(predicted, truth, batch.matte, scales=1)
         similarity += share * (1.0 - float(unlike))
-        absolute += share * autoencoder.SPAN * float(terms.weighted_absolute(drawn, truth, batch.matte))
+        absolute += share * autoencoder.SPAN * float(weighted_l1(predicted, truth, batch.matte))
     return similarity, absolute
 
 
-def _swap(study: Study, yardsticks: Yardsticks) -> dict[str, float]:
+def _swap(state: ModelState, references: References) -> dict[str, float]:
     """What of a swap can be told without its truth."""
-    chosen = yardsticks.unseen[study.description.destination]
-    drawn = [_swapped(study, few) for few in chosen.split(AT_ONCE)]
-    faces, asked = (torch.cat(listed) for listed in zip(*(pair for pair, _ in drawn), strict=True))
-    plate, matte, points = (
-        torch.cat([getattr(batch, name) for _, batch in drawn]) for name in ("truth", "matte", "points")
+    chosen = references.unseen[state.description.destination]
+    predicted = [_swapped(state, chunk) for chunk in chosen.split(AT_ONCE)]
+    faces, target_points = (
+        torch.cat(listed) for listed in zip(*(pair for pair, _ in predicted), strict=True)
     )
-    cut = placed(faces, asked, study.description.coverage)
-    looks = _Looks.seen(faces, asked, yardsticks.distance, yardsticks.hull, cut=cut)
-    acted = acting.openness(points, yardsticks.distance)
+    plate, matte, points = (
+        torch.cat([getattr(batch, name) for _, batch in predicted]) for name in ("truth", "matte", "points")
+    )
+    cut = placed(faces, target_points, state.description.coverage)
+    face_figures = _Appearance.measured(faces, target_points, references.distance, references.hull, cut=cut)
+    in_plate = expression.openness(points, references.distance)
     figures: dict[str, float] = {}
-    for part, (name, reader) in enumerate(zip(acting.PARTS, yardsticks.readers, strict=True)):
+    for part, (name, reader) in enumerate(zip(expression.PARTS, references.readers, strict=True)):
         if reader is not None:
-            drift = np.abs(reader.read(looks.parts[part]) - acted[:, part])
+            drift = np.abs(reader.read(face_figures.parts[part]) - in_plate[:, part])
             figures[f"expression/{name}"] = float(drift.mean())
             figures[f"expression/{name}_readable"] = reader.error_percent
-    if yardsticks.likeness is not None:
-        far = np.median(yardsticks.likeness.distances(looks.detail), axis=0)
+    if references.likeness is not None:
+        far = np.median(references.likeness.distances(face_figures.detail), axis=0)
         figures |= {"identity/to_destination": float(far[0]), "identity/to_source": float(far[1])}
-        figures["identity/leak"] = 1.0 - float(np.median(yardsticks.likeness.place(looks.detail)))
-    if yardsticks.flow is not None:
-        now, later = yardsticks.pairs, yardsticks.pairs + 1
+        figures["identity/leak"] = 1.0 - float(np.median(references.likeness.place(face_figures.detail)))
+    if references.flow is not None:
+        now, later = references.pairs, references.pairs + 1
         frames = (faces[now], faces[later]), (plate[now], plate[later])
-        figures["flicker/stops"] = flicker.flicker(*frames, flow=yardsticks.flow, matte=matte[now])
+        figures["flicker/stops"] = flicker.flicker(*frames, flow=references.flow, matte=matte[now])
     return figures
 
 
-def _swapped(study: Study, chosen: Tensor) -> tuple[tuple[Tensor, Tensor], Batch]:
-    """Swapped faces and the landmarks that were asked of them; and what they were made of."""
-    destination, source = study.description.destination, study.description.source
-    network = study.average
-    batch = still_batch(study.banks[destination], chosen, size=study.size)
-    code = network.describe(autoencoder.normalise(batch.truth), destination)
-    asked = network.asked(batch.points, of=destination, to=source)
-    ((drawn, _),) = network.draw(code, asked, [source])
-    return (autoencoder.denormalise(drawn), asked), batch
+def _swapped(state: ModelState, chosen: Tensor) -> tuple[tuple[Tensor, Tensor], Batch]:
+    """Swapped faces with their target landmarks, and the batch they were made of."""
+    destination, source = state.description.destination, state.description.source
+    network = state.ema
+    batch = still_batch(state.faces[destination], chosen, size=state.size)
+    latent = network.describe(autoencoder.normalise(batch.truth), destination)
+    target_points = network.asked(batch.points, of=destination, to=source)
+    ((predicted, _),) = network.draw(latent, target_points, [source])
+    return (autoencoder.denormalise(predicted), target_points), batch
 
 
 def placed(faces: Tensor, points: Tensor, coverage: str) -> Tensor:

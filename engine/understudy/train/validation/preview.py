@@ -13,14 +13,14 @@ from understudy.comp.colour.grade import WHITE
 from understudy.image import colour
 from understudy.image.frame import FloatImage
 from understudy.image.plate import write_png
-from understudy.train.data.samples import Bank, still_batch
+from understudy.train.data.samples import LoadedFaces, still_batch
 from understudy.train.networks import autoencoder
 
 ROWS = 6
 
 
 def write_sheet(
-    path: Path, network: autoencoder.Comb, banks: Mapping[int, Bank], *, source: int, destination: int
+    path: Path, network: autoencoder.Comb, banks: Mapping[int, LoadedFaces], *, source: int, destination: int
 ) -> None:
     """Write the sheet, a row a face.
 
@@ -43,7 +43,7 @@ def write(path: Path, sheet: FloatImage) -> None:
     write_png(path, colour.to_display(sheet, colour.ENCODED))
 
 
-def rows(bank: Bank) -> Tensor:
+def rows(bank: LoadedFaces) -> Tensor:
     """The faces of a sheet: indices, evenly over the bank."""
     return torch.linspace(0, len(bank.faces) - 1, ROWS).round().long().to(bank.faces.device)
 
@@ -55,7 +55,7 @@ def tiled(columns: Sequence[Tensor]) -> FloatImage:
 
 
 @torch.no_grad()
-def _half(network: autoencoder.Comb, banks: Mapping[int, Bank], *, of: int, other: int) -> FloatImage:
+def _half(network: autoencoder.Comb, banks: Mapping[int, LoadedFaces], *, of: int, other: int) -> FloatImage:
     bank, size = banks[of], network.edge
     batch = still_batch(bank, rows(bank), size=size)
     code = network.describe(autoencoder.normalise(batch.truth), of)

@@ -1,4 +1,4 @@
-"""A validation: measured, recorded, judged by all before it, and told in one line."""
+"""A validation: measured, recorded, assessed by all before it, and reported in one line."""
 
 from __future__ import annotations
 
@@ -9,69 +9,63 @@ from typing import Any
 from understudy.core.errors import TrainingError
 from understudy.core.progress import Progress, Reporter
 from understudy.train.hardware import memory
-from understudy.train.networks import joining
-from understudy.train.state import Study
-from understudy.train.step import validate
-from understudy.train.validation.early_stopping import ERROR, LEAK, Verdict, judge, summary
+from understudy.train.tasks.protocol import Task
+from understudy.train.validation.early_stopping import ERROR, Assessment
 from understudy.train.validation.history import History
-from understudy.train.validation.measurement import Yardsticks, make_yardsticks, measure
 
 # Measuring what is saved takes at most a twentieth of the time, also where saves come every few seconds.
 _REST = 20.0
 
 
-class Examiner:
-    """Examines a study whenever it is asked to, at most once an iteration.
+class Validator:
+    """Validates a task whenever it is asked to, at most once an iteration.
 
     Attributes:
         figures: What was measured last.
-        verdict: What follows from the history up to where training is.
+        assessment: What follows from the history up to where training is.
     """
 
     def __init__(
         self,
-        study: Study,
+        task: Task,
         history: History,
         *,
         report: Reporter,
         warn: Callable[[str], None],
         progress: Callable[[], tuple[int, int]],
     ) -> None:
-        self._study, self._history = study, history
+        self._task, self._history = task, history
         self._report, self._warn, self._progress = report, warn, progress
-        self._yardsticks: Yardsticks | None = None
-        self._size = 0
-        self._examined = -1
+        self._validated = -1
         self._error = (-1, 0.0)
         self._ended, self._took = 0.0, 0.0
         self.figures: dict[str, float] = {}
-        self.verdict = Verdict()
+        self.assessment = Assessment()
         self.forget()
 
-    def examine(self) -> Verdict:
-        """Measure the averaged network, record that, and judge; what fails costs no more than that."""
-        study = self._study
-        if self._examined == study.iteration:
-            return self.verdict
-        self._examined, self.figures = study.iteration, {}
+    def validate(self) -> Assessment:
+        """Measure the averaged network, record that, and assess; what fails costs no more than that."""
+        state = self._task.state
+        if self._validated == state.iteration:
+            return self.assessment
+        self._validated, self.figures = state.iteration, {}
         begun = time.monotonic()
         try:
-            if self._yardsticks is None or self._size != study.size:
-                self._yardsticks, self._size = make_yardsticks(study), study.size
-            self.figures = validate(study) | measure(study, self._yardsticks)
+            self.figures = self._task.measure()
         except (MemoryError, RuntimeError) as exc:
             if not memory.is_shortage(exc):
                 raise
             self._warn("Out of memory while validating: a validation is left out, and training goes on.")
-            return self.verdict
+            return self.assessment
         finally:
             self._ended, self._took = time.monotonic(), time.monotonic() - begun
-            study.lap("validation")
+            state.mark_time("validation")
         self._record()
-        if self.verdict.warning:
-            self._warn(self.verdict.warning)
-        self._report(Progress("validate", *self._progress(), summary(self.figures, self.verdict)))
-        return self.verdict
+        if self.assessment.warning:
+            self._warn(self.assessment.warning)
+        said = self._task.describe_figures(self.figures, self.assessment)
+        self._report(Progress("validate", *self._progress(), said))
+        return self.assessment
 
     @property
     def rested(self) -> bool:
@@ -79,47 +73,39 @@ class Examiner:
         return time.monotonic() - self._ended > _REST * self._took
 
     def facts(self) -> dict[str, Any]:
-        """What a checkpoint of this very iteration should know of its validation."""
+        """What a checkpoint of this very iteration should say of its validation."""
         iteration, error = self._error
-        return {"held_out_error": error} if iteration == self._study.iteration else {}
+        return {"held_out_error": error} if iteration == self._task.state.iteration else {}
 
-    def time_saved(self) -> dict[str, dict[str, float]]:
-        """How long newcomers took, and what they spared."""
-        study = self._study
-        if not study.joined_seconds:
-            return {}
+    def report_end(self) -> dict[str, Any]:
+        """What the run's result says of its validations."""
         try:
-            return joining.time_saved(self._history.curves(), study.joined_seconds)
+            return self.figures | self._task.report_end(self._history)
         except TrainingError as exc:
-            self._warn(f"{exc.what} What joining saved cannot be told.")
-            return {}
+            self._warn(f"{exc.what} The result leaves out what only the history knows.")
+            return dict(self.figures)
 
     def forget(self) -> None:
-        """Drop what was measured after where training is now, and judge by what is left."""
-        self._examined = -1
+        """Drop what was measured after where training is now, and assess by what is left."""
+        self._validated = -1
         try:
-            self._history.forget_after(self._study.iteration)
-            self.verdict = self._judge()
+            self._history.forget_after(self._task.state.iteration)
+            self._assess()
         except TrainingError as exc:
-            self.verdict = Verdict()
-            self._warn(f"{exc.what} Training goes on, and is not judged by its history.")
+            self.assessment = Assessment()
+            self._warn(f"{exc.what} Training goes on, and is not assessed by its history.")
 
     def _record(self) -> None:
-        study = self._study
+        state = self._task.state
         try:
-            self._history.validated(study.iteration, self.figures, trained_seconds=study.trained_seconds)
-            self.verdict = self._judge()
+            self._history.validated(state.iteration, self.figures, trained_seconds=state.trained_seconds)
+            self._assess()
         except TrainingError as exc:
-            self.verdict = Verdict()
+            self.assessment = Assessment()
             self._warn(f"{exc.what} Training goes on, and its figures are lost.")
 
-    def _judge(self) -> Verdict:
-        era = self._study.era
-        everything = self._history.curves()
-        curves = {name: curve.since(era) for name, curve in everything.items()} if era else everything
-        curves = {name: curve for name, curve in curves.items() if len(curve.iterations)}
-        if self._study.edit_of is not None:  # an edit begins as the performer that it is of
-            curves.pop(LEAK, None)
+    def _assess(self) -> None:
+        curves = self._history.curves()
         if ERROR in curves:
             self._error = int(curves[ERROR].iterations[-1]), float(curves[ERROR].values[-1])
-        return judge(curves, plateau_percent=self._study.job.plateau_percent)
+        self.assessment = self._task.assess(curves)

@@ -15,8 +15,8 @@ from understudy.core.progress import silent
 from understudy.train import run as loop
 from understudy.train import step
 from understudy.train.checkpoints import model_folder, store
-from understudy.train.hardware import batch_finder
-from understudy.train.state import Study
+from understudy.train.hardware import batch_finder, process_group
+from understudy.train.tasks.model import ModelTask
 
 
 @pytest.fixture
@@ -28,13 +28,13 @@ def paced(monkeypatch: pytest.MonkeyPatch, *, start: float, each: float, most: i
     """A device on which an iteration takes `start` seconds and `each` a face, and has room for `most`."""
     now, tried = [0.0], list[int]()
 
-    def attempt(study: Study) -> None:
-        if study.batch > most:
+    def attempt(task: ModelTask) -> None:
+        if task.state.batch > most:
             raise MemoryError
-        tried.append(study.batch)
-        now[0] += start + each * study.batch
+        tried.append(task.state.batch)
+        now[0] += start + each * task.state.batch
 
-    monkeypatch.setattr(batch_finder, "attempt", attempt)
+    monkeypatch.setattr(batch_finder, "try_step", attempt)
     monkeypatch.setattr(batch_finder, "synchronised", lambda device: now[0])
     return tried
 
@@ -60,7 +60,7 @@ def test_the_batch_found_is_the_smallest_that_keeps_the_device_busy(
 ) -> None:
     study = resume(job(tmp_path / "m.model", sets, batch=0), silent)
     tried = paced(monkeypatch, start=start, each=each, most=most)
-    assert batch_finder.find(study) == study.batch == found
+    assert batch_finder.find(ModelTask(study)) == study.batch == found
     assert max(tried) <= most
 
 
@@ -70,7 +70,7 @@ def test_where_not_one_face_fits_it_is_said(
     study = resume(job(tmp_path / "m.model", sets, batch=0), silent)
     paced(monkeypatch, start=0.1, each=0.1, most=0)
     with pytest.raises(TrainingError, match="Not even one face"):
-        batch_finder.find(study)
+        batch_finder.find(ModelTask(study))
 
 
 @given(rates=st.dictionaries(st.sampled_from([1, 2, 4, 8, 16]), st.floats(0.1, 1e4), min_size=1))
@@ -83,7 +83,7 @@ def test_what_is_chosen_is_nearly_the_fastest_and_nothing_smaller_is(rates: dict
 def test_an_attempt_changes_nothing(tmp_path: Path, sets: tuple[Path, Path]) -> None:
     study = resume(job(tmp_path / "m.model", sets), silent)
     before = {name: value.clone() for name, value in study.network.state_dict().items()}
-    step.attempt(study)
+    step.try_step(ModelTask(study))
     assert all(torch.equal(value, before[name]) for name, value in study.network.state_dict().items())
     assert all(value.grad is None for value in study.network.parameters()) and study.iteration == 0
 
@@ -94,9 +94,9 @@ def test_what_was_found_is_kept_by_a_resume(
     model = tmp_path / "m.model"
     tried: list[int] = []
 
-    def find(study: Study) -> int:
-        tried.append(study.iteration)
-        study.first_batch = 3
+    def find(task: ModelTask) -> int:
+        tried.append(task.state.iteration)
+        task.state.first_batch = 3
         return 3
 
     monkeypatch.setattr(batch_finder, "find", find)
@@ -120,7 +120,7 @@ def test_a_batch_that_is_raised_is_doubled_twice_at_most(tmp_path: Path, sets: t
         raised[study.iteration] = study.batch
     assert raised == {0: 2, 9: 2, 10: 4, 19: 4, 20: 8, 1000: 8}
     study.iteration = 10
-    assert len(step._batch(study, 0).truth) == 4
+    assert len(ModelTask(study)._draw(0).truth) == 4
 
 
 def test_several_processes_need_a_batch_that_is_given(
@@ -128,8 +128,8 @@ def test_several_processes_need_a_batch_that_is_given(
 ) -> None:
     from contextlib import nullcontext
 
-    from understudy.train.hardware.process_group import Team
+    from understudy.train.hardware.process_group import ProcessGroup
 
-    monkeypatch.setattr(loop, "joined", lambda device: nullcontext(Team(0, 2)))
+    monkeypatch.setattr(process_group, "connected", lambda device: nullcontext(ProcessGroup(0, 2)))
     with pytest.raises(JobError, match="A batch of 0 faces for 2 processes"):
         loop.run(job(tmp_path / "m.model", sets, batch=0), report=silent, settings=SETTINGS)

@@ -94,12 +94,12 @@ GOES_WRONG = SCRIPT.replace(
     "run.run",
     """
 from understudy.train import divergence
-looked = divergence.Watch.look
-def look(self, iteration, loss, contrasts):
-    if iteration == 40 and not self.setbacks:
-        return "The loss is no number any more"
-    return looked(self, iteration, loss, contrasts)
-divergence.Watch.look = look
+checked = divergence.DivergenceMonitor.check
+def check(self, iteration, loss, contrasts):
+    if iteration == 40 and not self.rollbacks:
+        return "The loss is no longer a finite number"
+    return checked(self, iteration, loss, contrasts)
+divergence.DivergenceMonitor.check = check
 run.run""",
     1,
 )
@@ -111,7 +111,7 @@ def test_both_go_back_where_training_goes_wrong(tmp_path: Path) -> None:
     for code, complaint in ended(started(run, GOES_WRONG)):
         assert code == 0, complaint
     study = resume(run, silent)
-    assert (study.iteration, study.watch.setbacks) == (60, 1)
+    assert (study.iteration, study.monitor.rollbacks) == (60, 1)
 
 
 def test_where_one_is_killed_the_other_ends_and_the_model_is_whole(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_where_one_is_killed_the_other_ends_and_the_model_is_whole(tmp_path: Pat
 def test_every_face_of_a_batch_is_one_processs() -> None:
     for size in range(1, 6):
         for count in range(size, 12):
-            shares = process_group.Team(0, size).shares(count)
+            shares = process_group.ProcessGroup(0, size).shares(count)
             assert [face for share in shares for face in range(count)[share]] == list(range(count))
             lengths = [len(range(count)[share]) for share in shares]
             assert max(lengths) - min(lengths) <= 1 and max(lengths) == -(-count // size)
@@ -146,5 +146,5 @@ def test_fewer_faces_than_processes_are_refused(tmp_path: Path) -> None:
 
 def test_a_place_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "two")
-    with pytest.raises(JobError, match="WORLD_SIZE"), process_group.joined(torch.device("cpu")):
+    with pytest.raises(JobError, match="WORLD_SIZE"), process_group.connected(torch.device("cpu")):
         pass

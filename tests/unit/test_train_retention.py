@@ -73,7 +73,7 @@ def write(folder: Path, iteration: int, **facts: object) -> Path:
         folder,
         iteration=iteration,
         network=network,
-        average=network,
+        ema=network,
         optimiser=torch.optim.Adam(network.parameters()),
         facts={"saved_at": NOW - 1000 + iteration, "sound": True} | facts,
     ).path
