@@ -161,7 +161,7 @@ class Course:
             folder,
             iteration=self.done,
             network=self.network,
-            average=self.ema,
+            ema=self.ema,
             optimiser=self.optimiser,
             facts={"saved_at": time.time()},
         )

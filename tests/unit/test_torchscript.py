@@ -62,7 +62,7 @@ def make_model(path: Path, *, size: int, releases: dict[str, str] | None = None)
         model_folder.checkpoints(path),
         iteration=7,
         network=network,
-        average=network,
+        ema=network,
         optimiser=optimiser,
         facts={"seed": 1, "batch": 4, "learning_rate": 1e-3},
     )
