@@ -36,7 +36,7 @@ def named_folders(page: str) -> set[str]:
         folder = name.rstrip("/") if not line.startswith(" ") else f"{top}/{name.rstrip('/')}"
         top = folder if not line.startswith(" ") else top
         found.add(folder)
-        found |= {f"{folder}/{inner}" for inner in re.findall(r"(\w+)/", sentence)}
+        found |= {f"{folder}/{inner}" for inner in re.findall(r"([\w/]+)/", sentence)}
     return found
 
 
