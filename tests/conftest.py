@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 # Several test processes share a few cores; these are read when the libraries are imported.
 for _name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
     os.environ.setdefault(_name, "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
+
+# What a run remembers of files is no business of who runs the tests.
+os.environ["UNDERSTUDY_CACHE"] = str(Path(tempfile.gettempdir()) / "understudy-tests-cache")
 
 import pytest  # noqa: E402 - after the variables above
 from hypothesis import HealthCheck, settings  # noqa: E402

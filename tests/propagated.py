@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 import moving
@@ -11,7 +13,7 @@ from understudy.core.settings import Settings
 from understudy.image.exr import read_image
 from understudy.jobs.propagation import PropagateJob
 
-SETTINGS = Settings.from_environment({})
+SETTINGS = Settings(models=Path("unused"))
 COUNT = 7
 LAST = FIRST + COUNT - 1
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from dataclasses import replace
 
 import cv2
@@ -17,6 +19,7 @@ from understudy.face.track.store import Track, TrackedFace
 from understudy.image import colour
 from understudy.image.exr import read_image, read_metadata, write_image
 from understudy.image.frame import Frame
+from understudy.provenance.stamp import Entry, provenance_of, with_entries
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +119,34 @@ def test_finished_frames_are_not_done_again(shot):
     assert (result["written"], result["unchanged"]) == (0, COUNT)
     assert result["confidence"] == pytest.approx(first["confidence"], abs=1e-3)
     assert before == {n: (folder / f"out.{n}.exr").stat().st_mtime_ns for n in range(FIRST, LAST + 1)}
+
+
+def test_a_copy_of_the_shot_elsewhere_is_finished_and_a_changed_pixel_is_not(shot, tmp_path):
+    folder, _, _ = shot
+    there = tmp_path / "another mount"
+    shutil.copytree(folder, there)
+    for path in there.iterdir():
+        os.utime(path, (1_500_000_000, 1_500_000_000))
+    assert run(there)[0]["written"] == 0
+    plate = out(there, LAST - 1, name="plate")
+    plate.pixels[5, 5, 1] += 0.01
+    write_image(there / f"plate.{LAST - 1}.exr", plate)
+    # The last two frames have it on their way from the keyframe.
+    assert (run(there)[0]["written"], run(there)[0]["written"]) == (2, 0)
+
+
+def test_the_provenance_of_the_frames_is_kept(shot, tmp_path):
+    folder, _, _ = shot
+    shutil.copytree(folder, tmp_path / "shot")
+    entries = (Entry("a" * 64, "ann"), Entry("b" * 64, "ben", face="villain"))
+    for number in range(FIRST, LAST + 1):
+        plate = out(folder, number, name="plate")
+        write_image(
+            tmp_path / "shot" / f"swap.{number}.exr", replace(plate, metadata=with_entries({}, entries))
+        )
+    run(tmp_path / "shot", swapped=str(tmp_path / "shot" / "swap.%04d.exr"), frames=str(FIRST + 3))
+    header = read_metadata(tmp_path / "shot" / f"out.{FIRST + 3}.exr")
+    assert provenance_of(header) == entries and header["understudy:source"] == "ben"
 
 
 def test_a_farm_may_split_the_shot_anywhere(shot, tmp_path):

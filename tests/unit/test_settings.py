@@ -25,7 +25,7 @@ def test_variables_win_over_the_defaults() -> None:
     settings = Settings.from_environment(
         {"UNDERSTUDY_MODELS": "/m", "UNDERSTUDY_DEVICE": "cuda", "UNDERSTUDY_THREADS": "3"}
     )
-    assert settings == Settings(models=Path("/m"), device="cuda", threads=3)
+    assert settings == Settings(models=Path("/m"), device="cuda", threads=3, cache=settings.cache)
 
 
 @pytest.mark.parametrize(

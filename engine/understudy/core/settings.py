@@ -18,11 +18,13 @@ class Settings:
         models: Folder of downloaded detector and landmark models (UNDERSTUDY_MODELS).
         device: `auto`, `cpu`, `cuda`, `mps` (UNDERSTUDY_DEVICE).
         threads: Threads a process may use, 0 for all cores (UNDERSTUDY_THREADS).
+        cache: Folder of what can be computed again (UNDERSTUDY_CACHE); None to keep nothing.
     """
 
     models: Path
     device: str = "auto"
     threads: int = 0
+    cache: Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -51,4 +53,5 @@ class Settings:
             models=Path(values.get("UNDERSTUDY_MODELS") or home / "understudy" / "models"),
             device=device,
             threads=int(text),
+            cache=Path(values.get("UNDERSTUDY_CACHE") or home / "understudy"),
         )

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.core.cache import LruCache, Stamp, stamp_of
+from understudy.core.cache import LruCache
+from understudy.core.content import ContentHashes
 from understudy.core.errors import JobError, PlateError
 from understudy.core.progress import Reporter, Warned
 from understudy.face.crop import encoded_within, finite, matte_within
@@ -44,6 +45,7 @@ class PropagationInputs:
         matte: What a clean-up removes; None where a change is propagated.
         fix: The painted keyframes.
         track: The face's track, if there is one.
+        contents: Digests of the files.
     """
 
     job: PropagateJob
@@ -52,9 +54,10 @@ class PropagationInputs:
     matte: Plate | None
     fix: Plate
     track: FaceTrack | None
+    contents: ContentHashes
     _kept: LruCache[Frame] = field(default_factory=lambda: LruCache(_FRAME_BYTES))
     _thumbnails: LruCache[FloatImage] = field(default_factory=lambda: LruCache(_THUMBNAIL_BYTES))
-    _stamps: dict[tuple[str, int], Stamp] = field(default_factory=dict)
+    _digests: dict[tuple[str, int], str] = field(default_factory=dict)
 
     @property
     def inputs(self) -> dict[str, Plate | None]:
@@ -135,16 +138,16 @@ class PropagationInputs:
         box = window if self.matte else bounds(cover > 0, window).grow(2 * margin_px).intersect(window)
         return _keyframe(number, box, window, style, patch, cover)
 
-    def stamps(self, plate: Plate | None, numbers: Iterable[int]) -> list[Stamp]:
-        """Name, size and time of change of a sequence's files; each file is looked at once."""
+    def digests(self, plate: Plate | None, numbers: Iterable[int]) -> list[tuple[int, str]]:
+        """Frame numbers of a sequence, with the digests of their files' contents."""
         if plate is None:
             return []
         there = [number for number in numbers if number in plate.frames]
         for number in there:
             place = (plate.name, number)
-            if place not in self._stamps:
-                self._stamps[place] = stamp_of(plate.file(number))
-        return [self._stamps[plate.name, number] for number in there]
+            if place not in self._digests:
+                self._digests[place] = self.contents.of(plate.file(number))
+        return [(number, self._digests[plate.name, number]) for number in there]
 
     def _matte(self, number: int, box: Box) -> FloatImage | None:
         """The frame's matte over a box; None where the job has no matte, zeros where the frame has none."""

