@@ -180,6 +180,8 @@ def _option(name: str, field: Mapping[str, Any], *, required: bool) -> Option:
 def _kind(field: Mapping[str, Any]) -> str:
     if "enum" in field:
         return "choice"
+    if field.get("type") == "array" and "$ref" in field.get("items", {}):
+        return "JSON"
     if field.get("type") == "string":
         return "path" if field.get("format") == "path" else "text"
     kinds = {"boolean": "switch", "integer": "whole number", "number": "number", "array": "numbers"}

@@ -115,8 +115,9 @@ def _read(path: Path, report: Reporter) -> SwapJob:
         raise JobError("The job document is no JSON object.", where=path, fix="write it again")
     job = parse_job("swap", document, warn=lambda message: report(Warned(message)))
     assert isinstance(job, SwapJob)
-    for name in paths_of("swap"):
-        value = getattr(job, name)
+    paths = {name: getattr(job, name) for name in paths_of("swap")}
+    paths |= {f"model of the face {one.face}": one.model for one in job.faces}
+    for name, value in paths.items():
         if value is not None and not Path(value).is_absolute():
             raise JobError(
                 f"The job's {name} is not a full path, and a farm machine starts elsewhere.",

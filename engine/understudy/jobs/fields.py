@@ -13,7 +13,17 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from understudy.core.names import DEFAULT_FACE, FACE_NAME
 
-Detector = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
+# A studio's own detectors come in by entry points; whether there is one of a name is said where it is opened.
+Detector = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$",
+        json_schema_extra={
+            "enum": ["auto", "fan", "yunet", "known"],
+            "entry_points": "understudy.detectors",
+        },
+    ),
+]
 FaceName = Annotated[str, Field(pattern=FACE_NAME)]
 CoverageName = Literal["half", "full", "whole_face", "head"]
 Compression = Literal["zips", "zip", "piz", "none"]
@@ -29,7 +39,7 @@ def affects(what: Literal["input", "file", "place", "run"], *, knob: bool = True
     """What a field changes where it is not the pixels by its value; schema.py says what each word means.
 
     Args:
-        what: `input`, `file`, `place` or `run`.
+        what: `input`, `name`, `file`, `place` or `run`.
         knob: Whether a host shows it; False where the host decides the value itself.
     """
     return Field(json_schema_extra={"affects": what, **({} if knob else {"knob": False})})
@@ -96,7 +106,7 @@ class DetectionFields(Job):
     """How a face is detected and tracked."""
 
     detector: Detector = "auto"
-    """Face detector: auto (the best one whose models are there), fan, yunet, known, or a studio's own."""
+    """Face detector: the best one whose models are there (auto), one by name, or a studio's own."""
     face: FaceName = DEFAULT_FACE
     """Name of the face among the plate's faces."""
     reference: Path | None = None

@@ -25,7 +25,7 @@ class PropagateJob(PlateFields):
     """Border round the matte that is not looked at either, for motion blur and soft edges."""
     track: Annotated[Path | None, affects("input")] = None
     """Track of the face in the plate: the fix then stays on the skin of a turning head."""
-    face: FaceName | None = None
+    face: Annotated[FaceName | None, affects("name", knob=False)] = None
     """Face of the track that the fix is on; its only face when left out."""
     preview: bool = False
     """Only move the keyframe along by flow, at once: to look at while you paint."""

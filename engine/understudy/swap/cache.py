@@ -5,6 +5,7 @@ Read frames, predictions, mattes and statistics, each under everything it was ma
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from understudy.core.cache import LruCache, Stamp, stamp_of
@@ -23,7 +24,7 @@ STATISTICS_BYTES = 2**27
 
 
 class RenderCache:
-    """One open model, the last frames, and the last results of the stages whose results are kept.
+    """The last job's open models, the last frames, and the last results of the stages that keep theirs.
 
     A changed file is read again: everything is kept under its file's size and time. Kept frames cannot be
     written to, as every later run sees them.
@@ -34,7 +35,7 @@ class RenderCache:
     """
 
     def __init__(self, frame_bytes: int = FRAME_BYTES, face_bytes: int = FACE_BYTES) -> None:
-        self._model: tuple[Stamp, str, Model] | None = None
+        self._models: dict[tuple[Stamp, str], Model] = {}
         self.frames: LruCache[Frame] = LruCache(frame_bytes)
         self.predictions: LruCache[Prediction | None] = LruCache(face_bytes)
         self.mattes: LruCache[MatteSet] = LruCache(face_bytes)
@@ -42,24 +43,24 @@ class RenderCache:
 
     @classmethod
     def for_one_run(cls, job: SwapJob) -> RenderCache:
-        """What a run keeps that nobody comes after: nothing, but for frames that look at their neighbours."""
-        if job.temporal_window == 0:
+        """What a run keeps that nobody comes after: nothing, but for neighbours and for several faces."""
+        if job.temporal_window == 0 and len(job.faces) < 2:
             return cls(frame_bytes=0, face_bytes=0)
         return cls(frame_bytes=FRAME_BYTES // 2, face_bytes=FACE_BYTES // 2)
 
-    def model(self, path: Path, device: str, threads: int) -> Model:
-        """The model of an .onnx file, opened where it is not open yet.
+    def models(self, paths: Sequence[Path], device: str, threads: int) -> list[Model]:
+        """The models of .onnx files, each opened once and where it is not open yet; others are let go.
 
         Raises:
-            ModelError: it cannot be opened.
+            ModelError: one cannot be opened.
         """
-        stamp = stamp_of(path)
-        if self._model is not None and self._model[:2] == (stamp, device):
-            return self._model[2]
-        self._model = None  # models are large: the old one goes before the new one comes
-        opened = Model.open(path, device=device, threads=threads)
-        self._model = (stamp, device, opened)
-        return opened
+        keys = [(stamp_of(path), device) for path in paths]
+        # Models are large: the old ones go before new ones come.
+        self._models = {key: model for key, model in self._models.items() if key in keys}
+        for key, path in zip(keys, paths, strict=True):
+            if key not in self._models:
+                self._models[key] = Model.open(path, device=device, threads=threads)
+        return [self._models[key] for key in keys]
 
     def frame(self, plate: Plate, number: int, colour_space: str | None) -> Frame:
         """A plate's frame, read where it is not kept.

@@ -8,11 +8,13 @@ several faces of one job are several contexts over the same plate.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from understudy.core.cache import stamp_of
+from understudy.core.content import ContentHashes
 from understudy.core.errors import UnderstudyError
 from understudy.face.track.smooth import is_cut
 from understudy.face.track.store import FaceTrack
@@ -42,6 +44,7 @@ class SwapContext:
         plate, track, model: Opened.
         roto: The artist's own matte, if there is one.
         cache: What is kept.
+        contents: Digests of the files.
     """
 
     job: SwapJob
@@ -50,6 +53,7 @@ class SwapContext:
     model: Model
     roto: Plate | None
     cache: RenderCache
+    contents: ContentHashes
 
     def frame_inputs(self, number: int) -> FrameInputs:
         """All that one frame is made from.
@@ -67,7 +71,10 @@ class SwapContext:
         return FrameInputs(number, frame, near, prediction, made, self._averaged(number))
 
     def inputs(self, number: int) -> dict[str, Any]:
-        """What of files, track and model a frame depends on, as plain values, by what is read."""
+        """What of files, track and model a frame depends on, as plain values, by what is read.
+
+        They say what the files hold: neither a path nor a time.
+        """
         job = self.job.at(number)
         frames: dict[Reads, set[int]] = {}
         for stage in STAGES:
@@ -78,7 +85,9 @@ class SwapContext:
                     around if stage.crosses_cuts else self.around(number, reach)
                 )
         return {
-            what.value: [self._fingerprint(what, one) for one in sorted(read)]
+            what.value: [
+                (one - number, self._fingerprint(what, one, self.contents.of)) for one in sorted(read)
+            ]
             for what, read in frames.items()
         }
 
@@ -166,17 +175,17 @@ class SwapContext:
         job, stages = self.job.at(number), stage.with_earlier
         values = tuple(tuple(dict(job.of(one.parameters)).items()) for one in stages)
         read = sorted({what for one in stages for what in one.reads})
-        return (number, values, tuple(self._fingerprint(what, number) for what in read))
+        return (number, values, tuple(self._fingerprint(what, number, stamp_of) for what in read))
 
-    def _fingerprint(self, what: Reads, number: int) -> Any:
-        """Plain values that change when what is read of a frame does."""
+    def _fingerprint(self, what: Reads, number: int, of_file: Callable[[Path], Any]) -> Any:
+        """Plain values that change when what is read of a frame does; `of_file` gives those of a file."""
         match what:
             case Reads.PLATE:
-                return (stamp_of(self.plate.file(number)), self.job.colour_space)
+                return (of_file(self.plate.file(number)), self.job.colour_space)
             case Reads.TRACK:
                 face = self.track.faces.get(number)
                 return None if face is None else face.landmarks_digest
             case Reads.MODEL:
                 return self.model.card.sha256
             case Reads.ROTO:
-                return None if self.roto is None else stamp_of(self.roto.file(number))
+                return None if self.roto is None else of_file(self.roto.file(number))

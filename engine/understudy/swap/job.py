@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, cast
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from understudy.jobs import keyframes
-from understudy.jobs.fields import Output, Packing, PlateFields, affects, hidden
+from understudy.jobs.fields import FaceName, Job, Output, Packing, PlateFields, affects, hidden
 from understudy.jobs.keyframes import Keys
 from understudy.swap.declare import Parameters
 from understudy.swap.recipe import STAGES
@@ -50,6 +50,17 @@ def _tell_stages(schema: dict[str, Any], job: type[Any]) -> None:
     schema["stages"] = [{"name": stage.name, "sentence": stage.sentence} for stage in STAGES]
 
 
+class FaceSwap(Job):
+    """One face of several: which, by which model, and whose face goes in."""
+
+    face: FaceName
+    """Name of the face in the track."""
+    model: Path | None = None
+    """Exported model; the job's when left out."""
+    source: str | None = None
+    """Identity to put in; the job's when left out."""
+
+
 class SwapJob(
     # Fields come in the order of the last base first; the schema puts them in the order of STAGES.
     GrainParameters,
@@ -72,9 +83,13 @@ class SwapJob(
     model_config = ConfigDict(json_schema_extra=_tell_stages)
 
     track: Annotated[Path, affects("input")]
-    """Track of the face in the plate."""
+    """Track of the faces in the plate."""
     model: Annotated[Path, affects("input")]
     """Exported model, an .onnx file with its card beside it."""
+    face: Annotated[FaceName | None, affects("name", knob=False)] = None
+    """Face of the track to swap; its only face when left out."""
+    faces: Annotated[tuple[FaceSwap, ...], Field(max_length=32), affects("name", knob=False)] = ()
+    """Several faces in their order, as [{"face": "hero", "model": "a.onnx", "source": "ann"}]."""
     output: Output
     """Frames to write, such as out.%04d.exr."""
     write: Annotated[Literal["frame", "face_pass"], hidden()] = "frame"
@@ -88,15 +103,41 @@ class SwapJob(
     )
     """Where inference runs; auto takes the fastest provider there is."""
 
-    @field_validator("keyframes", mode="before")
+    @field_validator("keyframes", "faces", mode="before")
     @classmethod
-    def _parse_keyframes(cls, value: Any) -> Any:
-        return json.loads(value) if isinstance(value, str) else value  # a command line has only text
+    def _parse_json(cls, value: Any) -> Any:
+        try:
+            return json.loads(value) if isinstance(value, str) else value  # a command line has only text
+        except RecursionError as exc:
+            raise ValueError("the JSON is nested too deeply") from exc
 
     @field_validator("keyframes")
     @classmethod
     def _check_keyframes(cls, keys: Keys) -> Keys:
         return keyframes.check(cls, keys)
+
+    @model_validator(mode="after")
+    def _check_faces(self) -> Self:
+        names = [one.face for one in self.faces]
+        if len(set(names)) < len(names):
+            raise ValueError("a face is named twice in faces")
+        if self.faces and self.face is not None:
+            raise ValueError("faces names the faces already: leave face out")
+        return self
+
+    def each_face(self) -> tuple[Self, ...]:
+        """The job of each face by itself, in the order they are laid over."""
+        return tuple(
+            self.model_copy(
+                update={
+                    "face": one.face,
+                    "model": one.model or self.model,
+                    "source": one.source or self.source,
+                    "faces": (),
+                }
+            )
+            for one in self.faces
+        ) or (self,)
 
     def at(self, frame: int) -> Self:
         """The job as its keyframes have it on one frame; before the first and after the last they hold."""

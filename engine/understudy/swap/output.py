@@ -1,23 +1,38 @@
-"""What a written frame carries in its header: what it was made of, by which model, under which release."""
+"""What a written frame carries in its header: its digest, and which model put in whom under which release."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+from understudy import __version__
 from understudy.image.frame import Frame
-from understudy.inference.model import ModelCard
-from understudy.provenance.stamp import DIGEST, digest_of, with_stamp
+from understudy.provenance.stamp import DIGEST, Entry, digest_of, with_entries, with_stamp
 from understudy.swap import recipe
 from understudy.swap.context import SwapContext
+from understudy.swap.frame_data import FrameInputs
 from understudy.swap.job import SwapJob
 
 
-def digest(context: SwapContext, number: int) -> str:
+def digest(contexts: Sequence[SwapContext], number: int) -> str:
     """Digest of what a frame depends on: what its stages read, the job's values on it, the recipe's version.
 
-    Names of files do not count, nor where the frame is written or on which device it is made.
+    Paths and times do not count, nor where the frame is written or on which device it is made.
+
+    Args:
+        contexts: One for each face, in the order they are laid over.
     """
+    about = {"frame": number, "recipe": recipe.VERSION}
+    if len(contexts) == 1:
+        return digest_of({**about, **_of_face(contexts[0], number)})
+    faces = [(context.job.face, _of_face(context, number)) for context in contexts]
+    return digest_of({**about, "faces": faces})
+
+
+def _of_face(context: SwapContext, number: int) -> dict[str, Any]:
     counted = {name for name in SwapJob.model_fields if _counts(name)}
     values = context.job.at(number).model_dump(mode="json", include=counted)
-    return digest_of({**context.inputs(number), "job": values, "frame": number, "recipe": recipe.VERSION})
+    return {**context.inputs(number), "job": values}
 
 
 def _counts(name: str) -> bool:
@@ -27,13 +42,32 @@ def _counts(name: str) -> bool:
     return affects in ("picture", "file")
 
 
-def stamped(frame: Frame, job: SwapJob, card: ModelCard, wanted: str) -> Frame:
-    """The frame with its provenance in the header: which model, which identity, under which release."""
-    source = job.source or card.source
-    stamp = {
-        DIGEST: wanted,
-        "understudy:model": card.sha256,
-        "understudy:source": source,
-        "understudy:release": card.releases.get(source, ""),
-    }
-    return with_stamp(frame, job.output, stamp)
+def stamped(
+    frame: Frame, contexts: Sequence[SwapContext], inputs: Sequence[FrameInputs], wanted: str
+) -> Frame:
+    """The frame with its digest in the header, and its provenance: the plate's own, and each face put in.
+
+    Args:
+        frame: The finished frame or the face pass.
+        contexts: One for each face.
+        inputs: What the frame was made from, for each face.
+        wanted: The frame's digest.
+    """
+    entries = [
+        _entry(context) for context, one in zip(contexts, inputs, strict=True) if one.prediction is not None
+    ]
+    before = inputs[0].frame.metadata
+    return with_stamp(frame, contexts[0].job.output, {DIGEST: wanted, **with_entries(before, entries)})
+
+
+def _entry(context: SwapContext) -> Entry:
+    card = context.model.card
+    source = context.job.source or card.source
+    return Entry(
+        model=card.sha256,
+        source=source,
+        release=card.releases.get(source, ""),
+        recipe=str(recipe.VERSION),
+        engine=__version__,
+        face=context.track.name,
+    )

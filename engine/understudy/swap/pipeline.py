@@ -45,11 +45,17 @@ def make_frame(job: SwapJob, inputs: FrameInputs, *, report: Reporter) -> Frame:
         report: Is warned where there is no face.
     """
     if inputs.prediction is None or inputs.mattes is None:
-        what = "The track has no face here" if inputs.near[1] is None else "The face lies outside the frame"
-        report(Warned(f"{what}; the plate goes through unchanged.", inputs.number))
+        report(Warned(f"{why_missing(inputs)}; the plate goes through unchanged.", inputs.number))
         return inputs.frame if job.write == "frame" else face_pass.empty(inputs.frame)
     face = swap_face(job, inputs, inputs.prediction, inputs.mattes)
     return finish(job, inputs, face) if job.write == "frame" else face_pass.layers(inputs.frame, face)
+
+
+def why_missing(inputs: FrameInputs, *, named: str = "") -> str:
+    """Why a frame has no face to swap; `named` is put behind the word face."""
+    if inputs.near[1] is None:
+        return f"The track has no face{named} here"
+    return f"The face{named} lies outside the frame"
 
 
 def swap_face(job: SwapJob, inputs: FrameInputs, prediction: Prediction, mattes: MatteSet) -> SwappedFace:

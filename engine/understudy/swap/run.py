@@ -1,10 +1,11 @@
-"""`understudy swap`: the frames of a job, one by one. How one is made is in `pipeline.py`."""
+"""`understudy swap`: the frames of a job, one by one. `pipeline.py` and `several.py` make each of them."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack, closing
 from typing import Any
 
+from understudy.core.content import ContentHashes
 from understudy.core.errors import UnderstudyError
 from understudy.core.progress import Failed, Finished, Progress, Reporter, Warned
 from understudy.core.settings import Settings
@@ -14,7 +15,7 @@ from understudy.image.plate import chosen_frames, open_plate, refuse_overwriting
 from understudy.image.sequence import Pattern
 from understudy.jobs.summary import outcome
 from understudy.provenance.stamp import is_done
-from understudy.swap import pipeline
+from understudy.swap import several
 from understudy.swap.cache import RenderCache
 from understudy.swap.context import SwapContext
 from understudy.swap.job import SwapJob
@@ -31,44 +32,53 @@ def run(
 
     Raises:
         PlateError: the plate cannot be opened.
-        FaceError: the track cannot be read.
-        ModelError: the model cannot be opened.
+        FaceError: the track cannot be read, or has no such face.
+        ModelError: a model cannot be opened.
         JobError: the output would overwrite the plate.
     """
     cache = RenderCache.for_one_run(job) if kept is None else kept
-    model = cache.model(job.model, settings.device if job.device == "auto" else job.device, settings.threads)
-    track, output = Track.open(job.track).face(), Pattern.parse(job.output)
-    if model.card.landmarks not in ("", track.detector):
-        report(
-            Warned(
-                f"The track's landmarks are of {track.detector!r}, the model's of {model.card.landmarks!r}: "
-                "features will lie elsewhere. Track the shot with the model's detector."
+    jobs, output = job.each_face(), Pattern.parse(job.output)
+    device = settings.device if job.device == "auto" else job.device
+    models = cache.models([one.model for one in jobs], device, settings.threads)
+    track = Track.open(job.track)
+    tracks = [track.face(one.face) for one in jobs]
+    for card in {id(model): model.card for model in models}.values():
+        if card.landmarks not in ("", track.detector):
+            report(
+                Warned(
+                    f"The track's landmarks are of {track.detector!r}, the model's of {card.landmarks!r}: "
+                    "features will lie elsewhere. Track the shot with the model's detector."
+                )
             )
-        )
     written: list[int] = []
     unchanged: list[int] = []
     failed: dict[int, UnderstudyError] = {}
     with ExitStack() as opened:
         plate = opened.enter_context(closing(open_plate(job.plate, colour_space=job.colour_space)))
         roto = opened.enter_context(closing(open_plate(job.matte_roto))) if job.matte_roto else None
-        context = SwapContext(job, plate, track, model, roto, cache)
+        contents = ContentHashes(settings.cache)
+        contexts = [
+            SwapContext(one, plate, face, model, roto, cache, contents)
+            for one, face, model in zip(jobs, tracks, models, strict=True)
+        ]
         frames = chosen_frames(plate, job.frames)
         for done, number in enumerate(frames):
             report(Progress("swap", done, len(frames), f"frame {number}"))
             path = output.path(number)
             try:
-                wanted = digest(context, number)
+                wanted = digest(contexts, number)
                 if is_done(path, wanted):
                     unchanged.append(number)
                     continue
                 refuse_overwriting(path, {"plate": plate, "matte": roto}, number)
-                frame = pipeline.make_frame(job.at(number), context.frame_inputs(number), report=report)
-                write_image(path, stamped(frame, job, model.card, wanted), compression=job.exr_compression)
+                inputs = [context.frame_inputs(number) for context in contexts]
+                frame = several.make_frame(contexts, inputs, report=report)
+                write_image(path, stamped(frame, contexts, inputs, wanted), compression=job.exr_compression)
                 written.append(number)
             except UnderstudyError as exc:
                 failed[number] = exc
                 report(Failed(exc.as_dict(), number))
         report(Progress("swap", len(frames), len(frames)))
-    result = {**outcome(job.output, written, unchanged, failed), "provider": model.session.provider}
+    result = {**outcome(job.output, written, unchanged, failed), "provider": models[0].session.provider}
     report(Finished(result))
     return result
