@@ -13,7 +13,7 @@ from understudy_host.errors import HostError
 
 from . import header, images, nodes, paths, scene_tree
 from .scene_tree import Part
-from .sockets import LAYERS, NUMBERS, PLATE, SHIFT
+from .sockets import LAYERS, NUMBERS, OFFSET, PLATE, is_beside, live_knobs
 
 GROUP = Part("group", "CompositorNodeGroup", (-120, 0), nodes.NAME)
 PLATE_IMAGE = Part("plate", "CompositorNodeImage", (-700, 120), f"{nodes.NAME} plate")
@@ -39,25 +39,41 @@ def attach(scene: bpy.types.Scene, plate: str, face_pass: str, first: int, last:
     """
     by_frame = _headers(face_pass, first, last)
     # A frame without a face has fewer layers than the others.
-    sample = next((frame for frame, found in by_frame.items() if SHIFT.label in found), next(iter(by_frame)))
+    sample = next(
+        (frame for frame, found in by_frame.items() if NUMBERS["match_shift"].label in found),
+        next(iter(by_frame)),
+    )
     tree = scene_tree.compositing(scene, paths.frame_path(face_pass, sample))
     group, layers = scene_tree.node(tree, GROUP), scene_tree.node(tree, FACE_PASS)
-    if group.node_tree is None or group.node_tree.get(nodes.VERSION_KEY) != nodes.VERSION:
-        group.node_tree = nodes.group()
+    _renew(scene, group)
     shown = show_plate(tree, plate, first, last, sample)
     if not group.inputs[PLATE].is_linked:  # the artist may have put something between
         tree.links.new(shown, group.inputs[PLATE])
     images.show(layers, face_pass, first, last, sample)
     for layer in LAYERS:
         taking = group.inputs[layer.label]
-        if layer.output in layers.outputs and getattr(scene.understudy.swap, layer.output, True):
+        if layer.output in layers.outputs:
             scene_tree.link(tree, layers.outputs[layer.output], taking)
-        else:  # a matte that is there but not chosen has no say
+        else:
             scene_tree.unlink(tree, taking)
-    for number in NUMBERS:
+    for number in (OFFSET, *NUMBERS.values()):
         scene_tree.keep_values(tree, group.inputs[number.label], _values_of(by_frame, number.label))
     scene_tree.to_output(tree, group)
     return group
+
+
+def _renew(scene: bpy.types.Scene, group: bpy.types.Node) -> None:
+    """Give a node this plugin's group; a new one takes the bake's values, an older one keeps its own."""
+    before = group.node_tree
+    if before is not None and before.get(nodes.VERSION_KEY) == nodes.VERSION:
+        return
+    held = {socket.name: socket.default_value for socket in group.inputs if not socket.is_linked}
+    group.node_tree = nodes.group()
+    for knob in live_knobs():
+        baked = getattr(scene.understudy.swap, knob.name, None) if is_beside(knob) else None
+        value = held.get(knob.label, baked) if before is not None else baked
+        if value is not None:
+            group.inputs[knob.label].default_value = value
 
 
 def show_plate(

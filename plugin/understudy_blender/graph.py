@@ -43,7 +43,7 @@ class Graph:
         return self._inputs.outputs[self._labels.get(name, name)]
 
     def add(self, kind: str, inputs: Sequence[Given | None] = (), **settings: Any) -> bpy.types.Node:
-        """A node with its settings and its inputs in their order; None leaves an input as it is."""
+        """Add a node with its settings and its inputs in their order; None leaves an input as it is."""
         node = self.tree.nodes.new(kind)
         node.parent = self._frame
         for name, value in settings.items():
@@ -142,9 +142,13 @@ def declare_menu(
     name: str,
     choices: Choices,
     panel: bpy.types.NodeTreeInterfacePanel | None = None,
+    tooltip: str = "",
 ) -> None:
-    """Give a group an input to choose by; its default can be set once it is linked to a switch."""
-    tooltip = ". ".join(f"{word}: {meaning}" for word, meaning in choices)
+    """Give a group an input to choose by; its default can be set once it is linked to a switch.
+
+    Without a tooltip the words' meanings are it.
+    """
+    tooltip = tooltip or ". ".join(f"{word}: {meaning}" for word, meaning in choices)
     tree.interface.new_socket(
         name, in_out="INPUT", socket_type="NodeSocketMenu", parent=panel, description=tooltip
     )

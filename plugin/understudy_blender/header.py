@@ -10,9 +10,11 @@ from typing import Union
 
 from understudy_host.errors import HostError
 from understudy_host.exr_header import Value, read_header
+from understudy_host.live_kinds import MODES
+from understudy_host.live_numbers import HEADER, MATTES, ROTO
 
 from . import paths, placement
-from .sockets import FACE_PX, FROM_ENCODED, LIGHT_THERE, MATCH, OFFSET, SHIFT, TO_ENCODED
+from .sockets import NUMBERS, OFFSET
 
 Matrix = Sequence[Sequence[float]]
 Values = dict[str, Union[float, tuple[float, ...]]]
@@ -40,10 +42,10 @@ def values(path: Path) -> Values:
             "convert the plate to scene-linear EXR files and bake again",
         )
     try:
-        found.update(_colours(header))
-        found[FACE_PX.label] = _face_px(header)
+        numbers = {**_colours(header), **_mattes(header), "face_px": _face_px(header)}
     except (ValueError, ZeroDivisionError, KeyError) as error:
         raise _no_face_pass(path) from error
+    found.update({NUMBERS[name].label: value for name, value in numbers.items() if name in NUMBERS})
     return found
 
 
@@ -86,13 +88,29 @@ def _windows(header: dict[str, Value]) -> tuple[Sequence[int], Sequence[int]] | 
 
 
 def _colours(header: dict[str, Value]) -> Values:
+    """The numbers of a header that colours need, by the names of HEADER."""
     match = _matrix(header["understudy:colour_match"], 3, 4)
     encoding = _matrix(header["understudy:linear_to_encoded"], 3, 3)
-    found: Values = {SHIFT.label: tuple(row[3] for row in match)}
-    for numbers, rows in ((MATCH, match), (TO_ENCODED, encoding), (FROM_ENCODED, inverse(encoding))):
-        found.update({number.label: tuple(row[:3]) for number, row in zip(numbers, rows)})
-    found[LIGHT_THERE.label] = 1.0 if float(str(header["understudy:light_strength"])) > 0 else 0.0
+    found: Values = {"match_shift": tuple(row[3] for row in match)}
+    for name, rows in (("match", match), ("to", encoding), ("from", inverse(encoding))):
+        found.update({f"{name}_{row}": tuple(numbers[:3]) for row, numbers in zip("rgb", rows)})
+    found["has_light"] = 1.0 if float(str(header["understudy:light_strength"])) > 0 else 0.0
+    found["grain_deviation"] = tuple(_matrix(header["understudy:grain"], 1, 3)[0])
+    # A plate that has none has an alpha of 1 in Blender.
+    found["plate_alpha"] = float(str(header.get("understudy:plate_alpha", 1)))
     return found
+
+
+def _mattes(header: dict[str, Value]) -> Values:
+    """Which mattes the bake used and how, by the names of HEADER; an older face pass does not say."""
+    if "understudy:mattes" not in header:
+        return {
+            name: HEADER[name].default for name in NUMBERS if name.startswith(("chosen_", "has_combined"))
+        }
+    chosen = str(header["understudy:mattes"]).split()
+    mode = MODES.index(str(header["understudy:matte_combine"]))
+    used: Values = {f"chosen_{one.name}": float(one.name in chosen) for one in (*MATTES, ROTO)}
+    return {**used, "chosen_combine": float(mode), "has_combined": 1.0}
 
 
 def _face_px(header: dict[str, Value]) -> float:

@@ -14,7 +14,9 @@ import bpy
 from understudy_host.exr_header import read_header
 
 from . import placement
-from .sockets import RESULT
+
+RESULT = "Image"
+"""The name of a group's output."""
 
 _ROLE = "understudy_role"
 _ACTION = "Understudy"

@@ -8,14 +8,18 @@ from typing import Any
 
 import bpy
 
+from understudy_host import live
 from understudy_host.errors import HostError
 from understudy_host.jobs import Keys, face_pass_document
 from understudy_host.knobs import Knob, knobs, schema
 
 from . import paths
+from .live_nodes import GRAPH
 from .scene_tree import curve_lists
 
 SWAP = "swap"
+# What the group's node does without a bake, and the values that a bake is made at.
+LIVE = live.live_knobs(GRAPH)
 # The other verbs that have a form of their own in the panel, in the order of a shot's work.
 PREPARING = ("extract", "train", "export", "track")
 PROPAGATE = "propagate"
@@ -33,7 +37,7 @@ def shown_knobs(verb: str) -> list[Knob]:
     """A verb's knobs that are properties, in the schema's order; what is live stands on the group's node."""
     shown = [knob for knob in knobs(verb) if knob.name not in _BUTTONS.get(verb, ())]
     if verb == SWAP:
-        shown = [knob for knob in shown if knob.in_face_pass and not knob.live]
+        shown = [knob for knob in shown if knob.in_face_pass and knob.name not in LIVE]
     sequences = SEQUENCES.get(verb, ())
     return [knob._replace(kind="file") if knob.name in sequences else knob for knob in shown]
 
@@ -184,6 +188,7 @@ def face_pass_job(scene: bpy.types.Scene, frames: str) -> dict[str, Any]:
         plate=plate,
         output=face_pass,
         frames=frames,
+        live=LIVE,
     )
 
 

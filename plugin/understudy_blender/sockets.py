@@ -1,14 +1,19 @@
-"""What goes into the node group: the face pass's layers, its header's numbers, and the live knobs."""
+"""What goes into the node group: the face pass's layers, its header's numbers, and the live knobs.
+
+All of it is read off the graph that finishes a face pass, and off the jobs' schema.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from understudy_host.knobs import LIVE, Knob, knobs
+from understudy_host import live
+from understudy_host.knobs import Knob, knobs
+from understudy_host.live_numbers import HEADER, SOURCES
 
-# Knobs that shape a bake and, on the node, do the same once more to what is live: they are no bake's values.
-BESIDE_LIVE = ("erode", "feather", "sharpness_radius_percent")
+from .live_nodes import CHOICE, GRAPH, OFFSET_LABEL, PLATE, layer_label, number_label
+from .scene_tree import RESULT
 
 
 class Layer(NamedTuple):
@@ -29,21 +34,6 @@ class Layer(NamedTuple):
     tooltip: str
 
 
-_BLACK = (0.0, 0.0, 0.0, 0.0)
-LAYERS = (
-    Layer("Face", "Combined", "NodeSocketColor", _BLACK, "The new face in the plate's space, unmatched."),
-    Layer(
-        "Face alpha", "Alpha", "NodeSocketFloat", 1.0, "1 where there is any face, up to its square's edge."
-    ),
-    Layer("Matte final", "matte_final", "NodeSocketFloat", 0.0, "The matte as the baked knobs make it."),
-    Layer("Matte learned", "matte_learned", "NodeSocketFloat", 1.0, "The model's matte, unshaped."),
-    Layer("Matte hull", "matte_hull", "NodeSocketFloat", 1.0, "The landmarks' outline, unshaped."),
-    Layer("Matte occlusion", "matte_occlusion", "NodeSocketFloat", 1.0, "1 where nothing hides the face."),
-    Layer("Light", "light", "NodeSocketColor", _BLACK, "The plate's broad light, encoded."),
-    Layer("Face light", "face_light", "NodeSocketColor", _BLACK, "The face's own broad light, encoded."),
-)
-
-
 class Number(NamedTuple):
     """A value that the group takes from the face pass's header, keyed on every frame that changes it."""
 
@@ -52,32 +42,39 @@ class Number(NamedTuple):
     tooltip: str
 
 
-_AXES = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+_BLACK = (0.0, 0.0, 0.0, 0.0)
 
 
-def _rows(name: str, tooltip: str) -> tuple[Number, ...]:
-    return tuple(
-        Number(f"{name} {channel}", axis, tooltip) for channel, axis in zip(("red", "green", "blue"), _AXES)
+def _layer(operation: live.Operation) -> Layer:
+    is_colour, name = operation.kind == "colour_layer", operation.values["layer"]
+    return Layer(
+        layer_label(operation),
+        name or ("Combined" if is_colour else "Alpha"),
+        "NodeSocketColor" if is_colour else "NodeSocketFloat",
+        _BLACK if is_colour else float(not name),
+        operation.meaning,
     )
 
 
-MATCH = _rows("Match", "A row of the colour match, in the encoded space.")
-SHIFT = Number("Match shift", (0.0, 0.0, 0.0), "The colour match's last column, in the encoded space.")
-TO_ENCODED = _rows("To encoded", "A row of the matrix from the plate's space to ACEScct's light.")
-FROM_ENCODED = _rows("From encoded", "A row of the matrix back to the plate's space.")
-OFFSET = Number("Offset", (0.0, 0.0, 0.0), "Where the face pass lies in the picture. In pixels, y up.")
-FACE_PX = Number("Face size", 256.0, "Edge of the aligned face. In pixels of the plate.")
-LIGHT_THERE = Number("Light there", 0.0, "1 where the face pass holds light to match.")
-NUMBERS = (*MATCH, SHIFT, *TO_ENCODED, *FROM_ENCODED, OFFSET, FACE_PX, LIGHT_THERE)
+__all__ = ["CHOICE", "CHOICES", "LAYERS", "NUMBERS", "OFFSET", "PLATE", "RESULT", "Number"]
 
-PLATE, RESULT, CHOICE = "Plate", "Image", "matte"
-BAKED, LIVE_MATTE = "baked", "live"
-CHOICES = (
-    (BAKED, "The matte as it was baked"),
-    (LIVE_MATTE, "The chosen of learned, hull and occlusion matte, with the erode and feather of this node"),
-)
+LAYERS = tuple(_layer(one) for one in GRAPH if one.kind in ("colour_layer", "matte_layer"))
+READ = live.read_by(GRAPH)
+NUMBERS = {
+    name: Number(number_label(name), number.default, number.meaning)
+    for name, number in HEADER.items()
+    if name in READ
+}
+OFFSET = Number(OFFSET_LABEL, (0.0, 0.0, 0.0), "Where the face pass lies in the picture. In pixels, y up.")
+
+CHOICES = tuple(SOURCES.items())
 
 
 def live_knobs() -> Sequence[Knob]:
-    """The knobs that stand on the group node, in the job table's order."""
-    return [knob for knob in knobs("swap") if knob.name in LIVE or knob.name in BESIDE_LIVE]
+    """The knobs that stand on the group node, in the schema's order."""
+    return [knob for knob in knobs("swap") if knob.name in READ]
+
+
+def is_beside(knob: Knob) -> bool:
+    """Whether a knob of the node also stands among those of a bake, with a value of its own."""
+    return knob.name not in live.live_knobs(GRAPH)

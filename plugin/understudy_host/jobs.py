@@ -41,14 +41,25 @@ def swap_document(
 
 
 def face_pass_document(
-    values: Mapping[str, Any], keys: Keys, *, plate: str, output: str, frames: str, colour_space: str = ""
+    values: Mapping[str, Any],
+    keys: Keys,
+    *,
+    plate: str,
+    output: str,
+    frames: str,
+    colour_space: str = "",
+    live: Mapping[str, Any] = LIVE,
 ) -> dict[str, Any]:
-    """The same as a face pass: what the host does live is left to it."""
-    baked = {name: value for name, value in values.items() if name not in LIVE}
-    kept = {name: keyed for name, keyed in keys.items() if name not in LIVE}
+    """The same as a face pass: what the host does live is left to it.
+
+    Args:
+        live: The knobs that the host applies itself, with the values that the face pass is baked at.
+    """
+    baked = {name: value for name, value in values.items() if name not in live}
+    kept = {name: keyed for name, keyed in keys.items() if name not in live}
     job = swap_document(baked, kept, plate=plate, output=output, frames=frames, colour_space=colour_space)
     table = {knob.name: knob for knob in knobs("swap")}
-    job.update({name: value for name, value in LIVE.items() if _differs(value, table[name])})
+    job.update({name: value for name, value in live.items() if _differs(value, table[name])})
     job["write"] = "face_pass"
     return job
 

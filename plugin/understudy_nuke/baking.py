@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from understudy_host.errors import HostError
+from understudy_nuke import inputs, runs
 from understudy_nuke import node as nodes
-from understudy_nuke import plate_file, runs
 
 
 class Bake(runs.Run):
@@ -27,14 +27,14 @@ class Bake(runs.Run):
             HostError: something is missing.
         """
         pattern = nodes.result_pattern(node, script_of(nuke))
-        plate = plate_file.plate_of(nuke, node, nodes.inputs_folder(pattern))
+        plate = inputs.input_files(nuke, node, nodes.inputs_folder(pattern))
         asked, self.first, self.last = frames_of(node, plate, frames)
         self.job = nodes.face_pass_job(
             node, plate=plate.pattern, output=pattern, frames=asked, colour_space=plate.colour_space
         )
         self._digest = nodes.digest(node, self.job)
         if plate.rendered:
-            plate_file.write_plate(nuke, node, plate, self.first, self.last)
+            inputs.write_input(nuke, node, plate, self.first, self.last)
         super().__init__(node, [self.job])
 
     def show(self, job: Mapping[str, Any], result: Mapping[str, Any]) -> None:
@@ -60,7 +60,7 @@ def state(nuke: Any, node: Any, mark: str) -> str:
         HostError: a bake would lack something.
     """
     pattern = str(node.knob("face_pass_file").value())
-    plate = plate_file.plate_of(nuke, node, nodes.inputs_folder(pattern))
+    plate = inputs.input_files(nuke, node, nodes.inputs_folder(pattern))
     job = nodes.face_pass_job(
         node, plate=plate.pattern, output=pattern, frames="1", colour_space=plate.colour_space
     )
@@ -73,7 +73,7 @@ def script_of(nuke: Any) -> str:
     return "" if name == "Root" else name
 
 
-def frames_of(node: Any, plate: plate_file.Plate, frames: str = "") -> tuple[str, int, int]:
+def frames_of(node: Any, plate: inputs.InputFiles, frames: str = "") -> tuple[str, int, int]:
     """The frames to make, and the first and the last of them: those asked for, the node's, or the plate's.
 
     Raises:

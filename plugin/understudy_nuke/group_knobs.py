@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from understudy_host import live
 from understudy_host.knobs import TABS, Knob, knobs
+from understudy_host.live_numbers import SOURCE, SOURCES
 from understudy_nuke import knobs_text as line
+from understudy_nuke.live_nodes import GRAPH
 
 _MISSING = "The Understudy plugin is not installed here: put its folder on NUKE_PATH. What is baked renders."
 BAKED_AS = ("face_pass", "finished_frame")
-_NOT_SHOWN = frozenset({"device", "matte_roto"})
 
 
 def knob_lines() -> list[str]:
@@ -15,10 +17,16 @@ def knob_lines() -> list[str]:
     table: dict[str, list[str]] = {name: [line.tab(name)] for name in TABS}
     table["Face"] += _bake()
     table["Mask"] += _matte_source()
-    for knob in knobs("swap"):
-        if knob.name not in _NOT_SHOWN:
-            table[knob.tab] += line.of_table(knob, _remark(knob))
+    for knob in shown_knobs():
+        table[knob.tab] += line.of_table(knob, live.remark(knob, GRAPH))
     return [one for lines in table.values() for one in lines] + _propagate() + _farm() + _about()
+
+
+def shown_knobs() -> list[Knob]:
+    """The swap's knobs that the node has: files that it need not have come in by its inputs."""
+    return [
+        knob for knob in knobs("swap") if knob.affects != "run" and (knob.affects != "input" or knob.needed)
+    ]
 
 
 def action(name: str) -> str:
@@ -98,19 +106,12 @@ def _nodes_of_the_track() -> list[str]:
 def _matte_source() -> list[str]:
     return [
         line.choice(
-            "matte_source",
+            SOURCE,
             "matte",
-            "The matte as baked, or live: of the two mattes it is made of, by this host's own filters.",
-            ("baked", "live"),
+            ". ".join(f"{word}: {meaning}" for word, meaning in SOURCES.items()) + ".",
+            tuple(SOURCES),
         )
     ]
-
-
-def _remark(knob: Knob) -> str:
-    """What a knob's tooltip says of the bake."""
-    if not knob.in_face_pass:
-        return "Only in a finished frame, see 'bake as'."
-    return "" if knob.live else "Changing it needs a bake."
 
 
 def _propagate() -> list[str]:

@@ -9,13 +9,14 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from understudy_host import jobs
+from understudy_host import jobs, live
 from understudy_host.errors import HostError
-from understudy_host.knobs import LIVE, Knob, knobs
+from understudy_host.knobs import Knob, knobs
+from understudy_host.live_numbers import SOURCE
+from understudy_nuke.live_nodes import GRAPH
 
 MARK = "baked_digest"
-# What a live matte does without a bake.
-_OF_THE_MATTE = ("matte_learned", "matte_hull", "matte_combine", "matte_unit", "erode", "feather")
+_LIVE, _LIVE_MATTE = live.live_knobs(GRAPH), live.matte_knobs(GRAPH)
 _FRAME_PATTERN = re.compile(r"%0?\d*d|#+")
 _ORANGE = 0xCC6600FF
 
@@ -135,8 +136,11 @@ def face_pass_job(node: Any, *, plate: str, output: str, frames: str, colour_spa
                 f"The node has no {knob.name}.", node.fullName(), f"choose a file in the knob {knob.label!r}"
             )
     told["colour_space"] = ""
-    document = jobs.swap_document if is_finished(node) else jobs.face_pass_document
-    job = document(told, keys(node), plate=plate, output=output, frames=frames, colour_space=colour_space)
+    place = {"plate": plate, "output": output, "frames": frames, "colour_space": colour_space}
+    if is_finished(node):
+        job = jobs.swap_document(told, keys(node), **place)
+    else:
+        job = jobs.face_pass_document(told, keys(node), **place, live=_LIVE)
     return {**job, "exr_compression": "none"}  # it is read again and again while knobs are turned
 
 
@@ -147,18 +151,18 @@ def is_finished(node: Any) -> bool:
 
 def digest(node: Any, job: Mapping[str, Any]) -> str:
     """What a bake of this node would show; where the matte is live, its knobs need no bake."""
-    live = node.knob("matte_source").value() == "live" and not is_finished(node)
-    counted = {name: value for name, value in job.items() if not (live and name in _OF_THE_MATTE)}
-    if live and "keyframes" in counted:
-        moved = {name: value for name, value in counted["keyframes"].items() if name not in _OF_THE_MATTE}
+    is_live = node.knob(SOURCE).value() == "live" and not is_finished(node)
+    counted = {name: value for name, value in job.items() if not (is_live and name in _LIVE_MATTE)}
+    if is_live and "keyframes" in counted:
+        moved = {name: value for name, value in counted["keyframes"].items() if name not in _LIVE_MATTE}
         counted["keyframes"] = moved
     return jobs.digest(counted)
 
 
 def needs_bake(knob_name: str, node: Any) -> bool:
     """Whether changing a knob can make the bake stale."""
-    table = {knob.name for knob in knobs("swap")} - (set() if is_finished(node) else set(LIVE))
-    return knob_name in table or knob_name in ("matte_source", "bake_as", "face_pass_file", "inputChange")
+    table = {knob.name for knob in knobs("swap")} - (set() if is_finished(node) else set(_LIVE))
+    return knob_name in table or knob_name in (SOURCE, "bake_as", "face_pass_file", "inputChange")
 
 
 def show_state(node: Any, state: str) -> None:

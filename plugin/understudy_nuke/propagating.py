@@ -9,9 +9,19 @@ from typing import Any, NamedTuple
 from understudy_host import jobs, sequence
 from understudy_host.errors import HostError
 from understudy_host.knobs import knobs
-from understudy_nuke import baking, plate_file, runs
+from understudy_nuke import baking, runs
 from understudy_nuke import node as nodes
-from understudy_nuke.plate_file import Plate
+from understudy_nuke.inputs import (
+    InputFiles,
+    as_stored,
+    input_files,
+    keep_only,
+    knob_text,
+    unlabelled,
+    unmodified_read,
+    write_input,
+    written_pattern,
+)
 
 PLATE, KEYFRAMES, MATTE, SWAPPED = range(4)
 # Fields that are no knobs: they come from the inputs, are a button's, or are the host's business. The colour
@@ -33,7 +43,7 @@ class Inputs(NamedTuple):
         painted_pattern: Their name, as the artist's Read has it.
     """
 
-    plates: dict[str, Plate]
+    plates: dict[str, InputFiles]
     painted: dict[int, str]
     painted_pattern: str
 
@@ -131,16 +141,16 @@ def inputs_of(nuke: Any, node: Any, folder: str) -> Inputs:
     Raises:
         HostError: plate or keyframes are not connected, or the keyframes come from no Read.
     """
-    plates = {"plate": plate_file.plate_of(nuke, node, folder)}
+    plates = {"plate": input_files(nuke, node, folder)}
     read, pattern, painted = _painted(nuke, node)
-    rendered = not plate_file.as_stored(read)
-    name = plate_file.written_pattern(folder, "keyframes") if rendered else pattern
+    rendered = not as_stored(read)
+    name = written_pattern(folder, "keyframes") if rendered else pattern
     space = plates["plate"].colour_space
-    plates["fix"] = Plate(name, min(painted), max(painted), space, rendered, KEYFRAMES, "keyframes")
+    plates["fix"] = InputFiles(name, min(painted), max(painted), space, rendered, KEYFRAMES, "keyframes")
     for number, field in ((MATTE, "matte"), (SWAPPED, "swapped")):
         if node.input(number) is not None:
-            plates[field] = plate_file.plate_of(nuke, node, folder, number, field)
-    alike = {field: plate_file.unlabelled(plate, node, folder) for field, plate in plates.items()}
+            plates[field] = input_files(nuke, node, folder, number, field)
+    alike = {field: unlabelled(plate, node, folder) for field, plate in plates.items()}
     return Inputs(alike, painted, pattern)
 
 
@@ -150,8 +160,8 @@ def _painted(nuke: Any, node: Any) -> tuple[Any, str, dict[int, str]]:
     if above is None:
         trouble = f"read the frames that you painted, and connect that Read to input {KEYFRAMES}"
         raise HostError("The keyframes input is not connected.", node.fullName(), trouble)
-    read = plate_file.unmodified_read(above)
-    if read is None or plate_file.said(read, "frame"):
+    read = unmodified_read(above)
+    if read is None or knob_text(read, "frame"):
         raise HostError(
             "The keyframes must come straight from a Read: what is not painted cannot be rendered.",
             f"{node.fullName()}, input {KEYFRAMES}: {above.name()}",
@@ -185,9 +195,9 @@ def _write(nuke: Any, node: Any, inputs: Inputs, first: int, last: int) -> None:
     lowest, highest = min([first, *keys]), max([last, *keys])
     for field, one in inputs.plates.items():
         if one.rendered and field != "fix":
-            plate_file.write_plate(nuke, node, one, lowest, highest)
+            write_input(nuke, node, one, lowest, highest)
     fix = inputs.plates["fix"]
     if fix.rendered:
         for number in keys:
-            plate_file.write_plate(nuke, node, fix, number, number)
-        plate_file.keep_only(fix.pattern, keys)  # the artist may have taken one away
+            write_input(nuke, node, fix, number, number)
+        keep_only(fix.pattern, keys)  # the artist may have taken one away

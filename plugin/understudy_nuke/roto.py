@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from understudy_host.errors import HostError
-from understudy_nuke.plate import Point, Raster
+from understudy_nuke.coordinates import Point, Raster
 from understudy_nuke.tracks import Document, faces_of
 
 POINTS = 24

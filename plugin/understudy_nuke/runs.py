@@ -13,8 +13,8 @@ from typing import Any
 
 from understudy_host.client import Cancelled, Engines, failed_frames
 from understudy_host.errors import HostError
+from understudy_nuke import inputs
 from understudy_nuke import node as nodes
-from understudy_nuke import plate_file
 
 engines = Engines()
 SECONDS_BETWEEN_LOOKS = 2.0
@@ -118,7 +118,7 @@ class _Work:
         try:
             lost: list[int] = []
             for job in self._run.jobs:
-                plate_file.made_folder(os.path.dirname(job["output"]))
+                inputs.made_folder(os.path.dirname(job["output"]))
                 result = engines.get().run(self._kind.verb, job, self._told, self._is_cancelled)
                 self._in_main_thread(self._run.show, job, result)
                 lost = failed_frames(result)

@@ -10,7 +10,7 @@ from typing import Any
 
 from understudy_host.errors import HostError
 from understudy_nuke import roto, runs, tracks
-from understudy_nuke.plate import Raster
+from understudy_nuke.coordinates import Raster
 
 KINDS = ("tracker", "corner_pin", "transform", "roto")
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from understudy_host.errors import HostError
 from understudy_nuke import curves
-from understudy_nuke.plate import Point, Raster
+from understudy_nuke.coordinates import Point, Raster
 
 Document = Mapping[str, Any]
 Moved = Mapping[str, Mapping[int, Point]]

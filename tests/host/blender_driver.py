@@ -231,7 +231,11 @@ def sockets() -> dict[str, Any]:
 
     names = {knob.label: knob.name for knob in sockets.live_knobs()}
     return {
-        names[item.name]: [item.description, item.default_value, item.min_value, item.max_value]
+        names[item.name]: [
+            item.description,
+            item.default_value,
+            *(getattr(item, side, None) for side in ("min_value", "max_value")),
+        ]
         for item in nodes.group().interface.items_tree
         if item.name in names
     }

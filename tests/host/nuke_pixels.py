@@ -134,6 +134,8 @@ class Graph:
         places = {"x": x, "y": self._shape[0] - 1 - y, "frame": self._frame}
 
         def named(name: str) -> Any:
+            if name in node.user:
+                return self.number(node, name)
             return places[name] if name in places else self._channel(below, _SHORT.get(name, name))
 
         made = {}

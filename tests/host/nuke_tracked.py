@@ -18,7 +18,7 @@ from understudy.face.template import BASE
 from understudy.image.exr import write_image
 from understudy.image.frame import Frame
 from understudy.jobs.shots import PointsJob, TrackJob
-from understudy_nuke.plate import Raster
+from understudy_nuke.coordinates import Raster
 
 SETTINGS = Settings(models=Path("unused"), device="cpu", threads=1)
 WIDTH, HEIGHT = 260, 240

@@ -176,6 +176,78 @@ def test_the_live_matte_is_the_engines_within_a_filters_width(rendered: Rendered
         assert np.nanmax(error) < 0.25 and np.nanmean(error) < 2e-3
 
 
+# Bakes with the matte's edge at 0, where Blender has no filter of its own.
+UNEDGED = {"erode": 0.0, "feather": 0.0}
+MATTES: dict[str, dict[str, Any]] = {
+    "learned less hull": {"matte_hull": True, "matte_combine": "difference"},
+    "hull or box": {
+        "matte_learned": False,
+        "matte_hull": True,
+        "matte_box": True,
+        "matte_occlusion": True,
+        "matte_combine": "maximum",
+    },
+    "all": {f"matte_{name}": True for name in ("hull", "destination", "occlusion", "box")},
+    "least, one side": {
+        "matte_hull": True,
+        "matte_combine": "minimum",
+        "erode_left": 4.0,
+        "feather_top": 20.0,
+    },
+}
+
+
+def test_the_live_matte_is_the_engines_for_its_choices_and_modes(shot: Shot, tmp_path: Path) -> None:
+    steps: list[list[Any]] = [*START, ["frames", 3, 3]]
+    for name, values in MATTES.items():
+        baked = {"matte_learned": True, "matte_combine": "product", **UNEDGED, **values}
+        chosen = {**shot.chosen(tmp_path / name), **{f"swap.{knob}": value for knob, value in baked.items()}}
+        on_node = {knob: baked.get(knob, False) for knob in ("matte_learned", "matte_hull", "matte_combine")}
+        steps += [
+            ["put", chosen],
+            ["call", "bake"],
+            ["live", {**NEUTRAL, **UNEDGED, **on_node, "matte": "live"}],
+        ]
+        steps += [["render", str(tmp_path / name / "%04d.exr"), [3]]]
+        steps += [["put", {"swap.erode_left": 0.0, "swap.feather_top": 0.0}]]
+        steps += [
+            ["put", {f"swap.matte_{one}": False for one in ("hull", "destination", "occlusion", "box")}]
+        ]
+    blender(tmp_path, *steps)
+    for name, values in MATTES.items():
+        wanted = shot.swapped(tmp_path / name / "engine", frames="3", **UNEDGED, **values)[3]
+        seen = read_image(tmp_path / name / "0003.exr")
+        ours = seen.pixels[..., [seen.channels.index(one) for one in "RGB"]]
+        assert differences(ours, shown(wanted, wanted.display_window, ("R", "G", "B"))).max() < 1e-3, name
+
+
+def test_grain_is_as_much_as_the_plate_has_and_another_one_on_each_frame(
+    trained: Shot, tmp_path: Path
+) -> None:
+    from understudy.image import colour  # heavy, and of this test alone
+
+    steps = [*START, ["frames", 2, 3], ["put", trained.chosen(tmp_path)], ["call", "bake"]]
+    for amount in (0.0, 100.0):
+        steps += [["live", {"grain": amount}], ["render", str(tmp_path / f"{amount:g}" / "%04d.exr"), [2, 3]]]
+    blender(tmp_path, *steps)
+    noises = []
+    for number in (2, 3):
+        made = read_image(tmp_path / "pass" / f"pass.{number:04d}.exr")
+        plain, grained = (read_image(tmp_path / name / f"{number:04d}.exr") for name in ("0", "100"))
+        covered = shown(made, plain.display_window, ("matte_final.A",))[..., 0] > 0.4
+        before, after = (
+            colour.encode(one.pixels[..., [one.channels.index(name) for name in "RGB"]], SPACE)[covered]
+            for one in (plain, grained)
+        )
+        weight = shown(made, plain.display_window, ("matte_final.A",))[..., 0][covered]
+        deviation = np.array(str(made.metadata["understudy:grain"]).split(), float)
+        assert (deviation > 0).all()
+        assert (after - before).std(axis=0) == pytest.approx(deviation * weight.mean(), rel=0.25)
+        assert np.abs((after - before).mean(axis=0)).max() < deviation.max() / 5
+        noises.append((after - before)[:500, 0])
+    assert abs(np.corrcoef(*noises)[0, 1]) < 0.2
+
+
 def test_a_bake_tells_its_state_and_sets_up_an_empty_file(rendered: Rendered) -> None:
     told = list(rendered.told.items())
     states = [value for name, value in told if name.startswith("state")]

@@ -12,7 +12,7 @@ from blender_runs import ROOT, blender, differences, needs_blender, shown
 from blender_shots import FRAMES, START, Shot
 
 from understudy.image.exr import read_image
-from understudy_host import knobs
+from understudy_host import knobs, live
 
 pytestmark = needs_blender
 
@@ -45,7 +45,7 @@ def test_knobs_are_the_job_tables_in_name_default_range_and_tooltip(tmp_path: Pa
     for verb, form in forms.items():
         for knob in knobs.knobs(verb):
             if knob.name not in form:
-                is_done_by_nodes = verb == "swap" and (knob.live or knob.name in ("merge", "grain"))
+                is_done_by_nodes = verb == "swap" and (knob.live or not knob.in_face_pass)
                 assert is_done_by_nodes or knob.name == "preview", "a button's"
                 continue
             fact = form[knob.name]
@@ -58,12 +58,17 @@ def test_knobs_are_the_job_tables_in_name_default_range_and_tooltip(tmp_path: Pa
             for side in ("low", "high"):
                 if getattr(knob, side) is not None:
                     assert fact[side] == pytest.approx(getattr(knob, side))
+    graph = live.finish()
+    on_the_node = live.live_knobs(graph).keys() | live.matte_knobs(graph) | {"sharpness_radius_percent"}
+    assert set(sockets) == on_the_node
     for knob in knobs.knobs("swap"):
-        if knob.live:
-            assert sockets[knob.name] == [
-                knob.tooltip,
-                *map(pytest.approx, (knob.default, knob.low, knob.high)),
-            ]
+        if knob.name in sockets:
+            tooltip, default, low, high = sockets[knob.name]
+            near = " By Blender's own filter" if knob.name in live.filter_knobs(graph) else ""
+            assert tooltip.startswith(f"{knob.tooltip}{near}") and default == knob.default
+            assert [low, high] == (
+                [*map(pytest.approx, (knob.low, knob.high))] if knob.kind == "double" else [None] * 2
+            )
 
 
 def test_an_occlusion_matte_joins_the_live_one_and_leaves_it_again(trained: Shot, tmp_path: Path) -> None:

@@ -6,22 +6,20 @@ import re
 import sys
 import types
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-from nuke_pixels import Graph, Picture
+from nuke_passes import graph_of, host_channels, numbers, placed
+from nuke_pixels import Graph
 from nuke_reference import CLASSES, COMMON
 from nuke_script import Node, Reader, expressions, references, without_brackets
 
 from understudy.comp.merge import paste
 from understudy.face import align
 from understudy.image.exr import read_image
-from understudy.image.frame import Frame
-from understudy.swap.job import SwapJob
-from understudy_host.knobs import LIVE, TABS, knobs
-from understudy_nuke import gizmo, paint_gizmo
+from understudy_host.knobs import TABS, knobs
+from understudy_nuke import gizmo, group_knobs, paint_gizmo
 
 GIZMO = Path(__file__).parents[2] / "gizmos" / "Understudy.gizmo"
 USER_TYPES = {1, 2, 3, 4, 6, 7, 13, 20, 22, 26}
@@ -127,7 +125,7 @@ def test_every_user_knob_has_a_type_that_nuke_knows_a_label_and_words(any_group)
 def test_every_knob_of_the_job_table_is_there_with_its_range_and_default(reader, group):
     shown = {words[1]: words for words in group.declarations}
     for knob in knobs("swap"):
-        if knob.name in ("device", "matte_roto"):
+        if knob not in group_knobs.shown_knobs():
             continue
         words = shown[knob.name]
         assert words[words.index("t") + 1].startswith(knob.tooltip)
@@ -186,70 +184,6 @@ def test_buttons_are_python_that_survives_a_missing_plugin(any_group, monkeypatc
     assert len(told) == len(buttons) and all("NUKE_PATH" in words for words in told)
 
 
-def host_channels(frame: Frame) -> Picture:
-    """A frame's channels under Nuke's names."""
-    names = {"R": "red", "G": "green", "B": "blue", "A": "alpha"}
-    out = {}
-    for index, channel in enumerate(frame.channels):
-        layer, _, short = channel.rpartition(".")
-        name = names.get(short, short)
-        out[f"{layer}.{name}" if layer else name] = frame.pixels[..., index].astype(np.float64)
-    return out
-
-
-def placed(frame: Frame, plate: Frame) -> Picture:
-    """A face pass in the plate's raster, black where it has no pixels."""
-    rows, columns = frame.data_window.slices(plate.data_window)
-    out = {}
-    for name, plane in host_channels(frame).items():
-        out[name] = np.zeros(plate.pixels.shape[:2])
-        out[name][rows, columns] = plane
-    return out
-
-
-def numbers(group: Node, changes: dict[str, Any]) -> dict[str, float]:
-    """The values of the group's knobs as expressions see them."""
-    values = {}
-    choices = {words[1]: words for words in group.declarations if words[0] == "4"}
-    for name, kind in group.user.items():
-        value = changes.get(name, group.knobs.get(name))
-        if kind == 4:
-            words = choices[name][choices[name].index("M") + 1].split()
-            values[name] = float(words.index(value)) if value in words else 0.0
-        elif kind == 6:
-            values[name] = float(value in (True, "true"))
-        elif kind in (3, 7):
-            values[name] = float(value or 0)
-    return values
-
-
-def graph_of(reader, group, face_pass: Path, plate: Path, changes, roto=None, connected=(0,)) -> Graph:
-    made, below = read_image(face_pass), read_image(plate)
-    metadata = {f"exr/{name}": value for name, value in made.metadata.items()}
-    pictures = {"plate": host_channels(below), "FacePass": placed(made, below)}
-    if roto is not None:
-        pictures["matte"] = roto
-    return Graph(reader, group, numbers(group, changes), pictures, metadata, connected)
-
-
-LOOKS = [
-    {},
-    {"colour_strength": 40.0, "light_strength": 70.0},
-    {"light_strength": 0.0},
-    {"opacity": 35.0, "grade_gain_stops": 0.7, "grade_gamma": 1.3, "grade_lift_percent": 5.0},
-    {"grade_saturation_percent": 60.0, "grade_hue_degrees": 25.0, "colour_strength": 0.0},
-]
-
-
-@pytest.mark.parametrize("look", LOOKS, ids=lambda look: "-".join(look) or "defaults")
-def test_the_nodes_finish_a_face_pass_as_the_engine_does(reader, group, shot, bake, look):
-    face_pass, finished, plate = bake(look)
-    out = graph_of(reader, group, face_pass, plate, look).output()
-    wanted = host_channels(read_image(finished))
-    for name in ("red", "green", "blue"):
-        np.testing.assert_allclose(out[name], wanted[name], atol=1e-4, rtol=1e-4, err_msg=name)
-
-
 def test_opacity_0_is_the_plate_bit_for_bit(reader, group, shot, bake):
     face_pass, _, plate = bake({})
     out, below = (
@@ -273,23 +207,6 @@ def test_a_roto_holds_the_matte_in_and_the_views_show_face_and_matte(reader, gro
     assert (np.abs(face["red"] - below["red"]) > 1e-3).any()
 
 
-def test_a_live_matte_agrees_with_the_baked_one_away_from_its_edge_and_never_leaves_its_mattes(
-    reader, group, shot, bake
-):
-    shaped = {"matte_hull": True, "erode": 4.0, "feather": 6.0}
-    face_pass, _, plate = bake(shaped)
-    change = {**shaped, "matte_source": "live", "show": "matte"}
-    live = graph_of(reader, group, face_pass, plate, change).output()["red"]
-    made = placed(read_image(face_pass), read_image(plate))
-    both = made["matte_learned.alpha"] * made["matte_hull.alpha"]
-    # A barely trained matte is strong at the ends of the brows alone, which the feather takes.
-    assert (live <= both + 1e-6).all() and live.max() > 0.9 * np.quantile(both[both > 0], 0.9)
-    assert np.abs(live - made["matte_final.alpha"]).mean() < 0.02
-    off = {"matte_source": "live", "matte_learned": False, "matte_hull": False, "show": "matte", "erode": 0.0}
-    everywhere = graph_of(reader, group, face_pass, plate, {**off, "feather": 0.0}).output()["red"]
-    assert (everywhere == 1).all()
-
-
 def test_a_finished_frame_is_shown_as_it_is_under_the_artists_matte(reader, group, shot, bake):
     _, finished, plate = bake({})
     wanted, below = host_channels(read_image(finished)), host_channels(read_image(plate))
@@ -309,24 +226,6 @@ def test_a_missing_header_changes_nothing(reader, group, shot, bake):
     pictures = {"plate": below, "FacePass": {name: np.zeros_like(below["red"]) for name in ("red", "alpha")}}
     out = Graph(reader, group, numbers(group, {}), pictures, {}).output()
     assert all(np.array_equal(out[name], below[name]) for name in ("red", "green", "blue"))
-
-
-def test_sharpness_leaves_flat_colours_and_sharpens_detail(reader, group, shot, bake):
-    face_pass, _, plate = bake({})
-    plain, sharp, soft = (
-        graph_of(
-            reader,
-            group,
-            face_pass,
-            plate,
-            {"show": "face", "sharpness": value, "sharpness_radius_percent": 10.0},
-        ).output()["green"]
-        for value in (0.0, 80.0, -80.0)
-    )
-    matte = placed(read_image(face_pass), read_image(plate))["matte_final.alpha"]
-    inside = matte > 0.9 * matte.max()
-    detail = [np.abs(np.diff(one, axis=1))[inside[:, 1:]].mean() for one in (soft, plain, sharp)]
-    assert detail == sorted(detail) and detail[0] < detail[2]
 
 
 def test_paint_on_the_aligned_face_lands_on_the_plate_where_the_engine_puts_the_face(shot, bake):
@@ -355,32 +254,3 @@ def test_paint_on_the_aligned_face_lands_on_the_plate_where_the_engine_puts_the_
         assert np.array_equal(out[name][outside], pictures["plate"][name][outside])
     none = Graph(reader, paint_group, {"opacity": 0.0}, pictures, {}).output()
     assert np.array_equal(none["red"], pictures["plate"]["red"])
-
-
-def test_grain_is_as_much_as_the_plate_has_and_lives_in_the_encoded_space(reader, group, shot, bake):
-    face_pass, _, plate = bake({})
-    made, below = read_image(face_pass), read_image(plate)
-    metadata = {f"exr/{name}": value for name, value in made.metadata.items()}
-    metadata["exr/understudy:grain"] = "0.01 0.02 0.04"
-    pictures = {"plate": host_channels(below), "FacePass": placed(made, below)}
-    grained, plain = (
-        Graph(reader, group, numbers(group, {"grain": value}), pictures, metadata).picture("Grained")
-        for value in (50.0, 0.0)
-    )
-    for name, deviation in (("red", 0.005), ("green", 0.01), ("blue", 0.02)):
-        noise = grained[name] - plain[name]
-        assert noise.std() == pytest.approx(deviation, rel=0.05) and abs(noise.mean()) < deviation / 20
-        assert abs(np.corrcoef(noise[:, 1:].ravel(), noise[:, :-1].ravel())[0, 1]) < 0.05
-    assert len(str(made.metadata["understudy:grain"]).split()) == 3
-
-
-def test_live_knobs_are_those_the_group_reads(reader, group):
-    read = set()
-    for node in nodes(group):
-        for words in node.knobs.values():
-            for expression in expressions(reader.tcl, words):
-                read |= {name.split(".")[1] for name in references(expression) if name.startswith("parent.")}
-    assert set(LIVE) <= read
-    assert read - set(LIVE) <= set(group.user)
-    of_the_matte = {"matte_learned", "matte_hull", "matte_combine", "matte_unit", "erode", "feather"}
-    assert read & set(SwapJob.model_fields) - set(LIVE) == of_the_matte | {"sharpness_radius_percent"}

@@ -34,7 +34,7 @@ from understudy.face.track.store import Track
 from understudy.jobs.shots import TrackJob
 from understudy_host.errors import HostError
 from understudy_nuke import roto, tracks
-from understudy_nuke.plate import Raster, from_host
+from understudy_nuke.coordinates import Raster, from_host
 
 PLUGIN = Path(__file__).resolve().parents[2] / "plugin"
 
@@ -281,7 +281,7 @@ def test_the_nodes_are_the_same_in_the_oldest_hosts_python(job: TrackJob, docume
         f"import sys; sys.path.insert(0, {str(PLUGIN)!r}); before = set(sys.modules)\n"
         "import json\n"
         "from understudy_nuke import roto, tracks\n"
-        "from understudy_nuke.plate import Raster\n"
+        "from understudy_nuke.coordinates import Raster\n"
         f"document, raster = json.load(open({str(job.track.with_suffix('.json'))!r})), Raster({HEIGHT})\n"
         "made = [make(document, raster) for make in (tracks.tracker, tracks.corner_pin, tracks.transform)]\n"
         "moved = tracks.tracker_positions(made[0])\n"

@@ -14,7 +14,7 @@ from tcl import tkinter
 
 from understudy_host.errors import HostError
 from understudy_nuke import curves
-from understudy_nuke.plate import from_host, to_host
+from understudy_nuke.coordinates import from_host, to_host
 
 
 def test_a_pixels_centre_lies_at_one_half_from_the_lower_left_corner() -> None:

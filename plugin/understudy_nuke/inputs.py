@@ -26,7 +26,7 @@ ACES_LINEAR = "ACEScg"
 _SPACE = "understudy:colour_space"
 
 
-class Plate(NamedTuple):
+class InputFiles(NamedTuple):
     """What the engine reads for one input of a node.
 
     Attributes:
@@ -46,7 +46,7 @@ class Plate(NamedTuple):
     name: str = "plate"
 
 
-def plate_of(nuke: Any, node: Any, folder: str, number: int = 0, name: str = "plate") -> Plate:
+def input_files(nuke: Any, node: Any, folder: str, number: int = 0, name: str = "plate") -> InputFiles:
     """What comes in on one of a node's inputs.
 
     Args:
@@ -62,15 +62,15 @@ def plate_of(nuke: Any, node: Any, folder: str, number: int = 0, name: str = "pl
         trouble = f"connect the {name} to input {number}"
         raise HostError(f"The {name} input is not connected.", node.fullName(), trouble)
     read = unmodified_read(above)
-    space = said(node, "colour_space") or working_space(nuke)
+    space = knob_text(node, "colour_space") or working_space(nuke)
     if read is not None and as_stored(read):
         first, last = int(read.knob("first").value()), int(read.knob("last").value())
-        return Plate(nuke.filename(read), first, last, space, False, number, name)
+        return InputFiles(nuke.filename(read), first, last, space, False, number, name)
     first, last = int(above.firstFrame()), int(above.lastFrame())
-    return Plate(written_pattern(folder, name), first, last, space, True, number, name)
+    return InputFiles(written_pattern(folder, name), first, last, space, True, number, name)
 
 
-def unlabelled(plate: Plate, node: Any, folder: str) -> Plate:
+def unlabelled(plate: InputFiles, node: Any, folder: str) -> InputFiles:
     """The same, written anew where its files say that they are of another space than the script works in.
 
     A job that reads several inputs takes each to be in the space that its own file says, and files that say
@@ -110,7 +110,7 @@ def written_pattern(folder: str, name: str) -> str:
     return folder.replace("\\", "/").rstrip("/") + f"/{name}.%04d.exr"
 
 
-def write_plate(nuke: Any, node: Any, plate: Plate, first: int, last: int) -> None:
+def write_input(nuke: Any, node: Any, plate: InputFiles, first: int, last: int) -> None:
     """Write the frames of an input that the engine cannot read as it is; in the main thread.
 
     Frames that are there are written again, since what is above may have changed; a file that comes out the
@@ -203,14 +203,14 @@ def as_stored(read: Any) -> bool:
     """Whether Nuke reads the file's numbers as they are, frame by frame."""
     if not str(read.knob("file").value()).lower().endswith(".exr"):
         return False
-    if said(read, "frame"):  # an expression, an offset or another first frame
+    if knob_text(read, "frame"):  # an expression, an offset or another first frame
         return False
-    space = said(read, "colorspace").lower()
+    space = knob_text(read, "colorspace").lower()
     inner = space[space.find("(") + 1 : space.rfind(")")] if "(" in space else space
-    return said(read, "raw") == "True" or inner in _AS_STORED
+    return knob_text(read, "raw") == "True" or inner in _AS_STORED
 
 
-def said(node: Any, knob: str) -> str:
+def knob_text(node: Any, knob: str) -> str:
     """A knob's value as text; empty where a version of the host has none of that name."""
     found = node.knob(knob)
     return "" if found is None else str(found.value()).strip()
