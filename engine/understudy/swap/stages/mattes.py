@@ -20,8 +20,8 @@ from understudy.swap.stages import predict
 
 Mode = Literal["product", "minimum", "maximum", "difference"]
 Unit = Literal["percent", "pixels"]
-Erosion = Annotated[float, moving(-200, 200, MATTE), live_matte()]
-Softness = Annotated[float, moving(0, 200, MATTE), live_matte()]
+Erosion = Annotated[float, moving(-200, 200, MATTE)]
+Softness = Annotated[float, moving(0, 200, MATTE)]
 LiveSwitch = Annotated[Switch, live_matte()]
 
 
@@ -34,7 +34,7 @@ class MatteParameters(Parameters):
     """Covers the plate where the model's matte says the plate's own face is."""
     matte_hull: LiveSwitch = False
     """Covers the plate inside the hull of its own face's landmarks: limits a longer or wider new face."""
-    matte_occlusion: LiveSwitch = False
+    matte_occlusion: Switch = False
     """Leaves out what is in front of the plate's face: where the plate differs from its reconstruction."""
     matte_box: Switch = False
     """Covers the plate inside the rectangle around the landmarks."""
@@ -48,7 +48,7 @@ class MatteParameters(Parameters):
     """How the chosen mattes are combined; difference subtracts the later ones from the first."""
     matte_unit: Annotated[Unit, stepping(), live_matte()] = "percent"
     """Unit of erode and feather: percent of the aligned face's edge, or pixels of the plate."""
-    erode: Erosion = -2.0
+    erode: Annotated[Erosion, live_matte()] = -2.0
     """Shrinks the matte; negative values grow it."""
     erode_top: Erosion = 0.0
     """Shrinks the matte from the forehead; negative values grow it."""
@@ -58,7 +58,7 @@ class MatteParameters(Parameters):
     """Shrinks the matte from the picture's left side of the face; negative values grow it."""
     erode_right: Erosion = 0.0
     """Shrinks the matte from the picture's right side of the face; negative values grow it."""
-    feather: Softness = 5.0
+    feather: Annotated[Softness, live_matte()] = 5.0
     """Width of the matte's soft edge, inwards."""
     feather_top: Softness = 0.0
     """Width of a longer soft edge at the forehead."""
