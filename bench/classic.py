@@ -116,16 +116,14 @@ class Classic(nn.Module):
         return drawn
 
     def forward(self, face: Tensor, landmarks: Tensor) -> tuple[Tensor, ...]:
-        """Encoded faces to every performer's encoded face, matte and landmarks in turn: the exported graph.
+        """The exported graph: the second performer predicted for the first, and the first's reconstruction.
 
-        The matte is 1 everywhere and the landmarks (N, 68, 2) are those given, because it knows of neither.
+        Mattes are 1 everywhere and landmarks (N, 68, 2) are those given, because the network knows neither.
         """
-        matching_description = self.encoder(stretch(face))
-        outputs: list[Tensor] = []
-        for decoder in self.decoders:
-            drawn = unstretch(decoder(matching_description))
-            outputs += [drawn, torch.ones_like(drawn[:, :1]), landmarks + 0.0]
-        return tuple(outputs)
+        described = self.encoder(stretch(face))
+        own, new = (unstretch(decoder(described)) for decoder in self.decoders)
+        whole = torch.ones_like(own[:, :1])
+        return new, whole, landmarks + 0.0, own, whole + 0.0
 
 
 def mean_absolute(drawn: Tensor, truth: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from understudy.core.progress import Progress, Reporter
 from understudy.core.settings import Settings
 from understudy.face.faceset.store import FaceSet
 from understudy.image import colour
-from understudy.inference.model import ModelCard, write_card
+from understudy.inference.card import ModelCard, write_card
 from understudy.train.data.samples import LoadedFaces, load_faces
 from understudy.train.export.onnx import OPSET, write_graph
 from understudy.train.seeds import derive_seed
@@ -72,7 +72,6 @@ def begin(
         sets = [opened.enter_context(FaceSet.open(path)) for path in facesets]
         banks = [load_faces(faceset, size=size).to(device) for faceset in sets]
         facts = {
-            "identities": [faceset.identity for faceset in sets],
             "destination": sets[0].identity,
             "source": sets[1].identity,
             "coverage": sets[0].coverage,
@@ -130,7 +129,7 @@ def export(training: Training, path: Path) -> None:
     network = copy.deepcopy(training.network).cpu().eval()
     size = network.size
     with atomic.replacing(path) as partial:
-        write_graph(network, partial, size=size, identities=len(network.decoders))
+        write_graph(network, partial, size=size)
         digest = hashlib.sha256(partial.read_bytes()).hexdigest()
     card = ModelCard(
         name=path.stem,

@@ -26,7 +26,7 @@ from understudy.core.progress import silent
 from understudy.face.template import BASE
 from understudy.face.track.smooth import TrackedFace
 from understudy.image.frame import FloatImage, Frame
-from understudy.inference.model import Model, Swapped
+from understudy.inference.predictor import PredictedFaces, Predictor
 from understudy.swap import pipeline
 from understudy.swap.frame_data import FrameInputs
 from understudy.swap.job import SwapJob
@@ -56,7 +56,7 @@ RECIPES: dict[str, dict[str, Any]] = {
 }
 
 
-def stub() -> Model:
+def stub() -> Predictor:
     """A model that answers at once."""
     random = np.random.default_rng(0)
     face = cv2.GaussianBlur(
@@ -65,10 +65,10 @@ def stub() -> Model:
     matte = np.ones((1, NETWORK_PX, NETWORK_PX), np.float32)
     card = SimpleNamespace(size=NETWORK_PX, coverage="full", source="a", destination="b")
 
-    def swap(_: Any, landmarks: FloatImage, **__: Any) -> Swapped:
-        return Swapped(face[None], matte, face[None], matte, landmarks)
+    def predict(_: Any, landmarks: FloatImage, **__: Any) -> PredictedFaces:
+        return PredictedFaces(face[None], matte, face[None], matte, landmarks)
 
-    return cast(Model, SimpleNamespace(card=card, swap=swap))
+    return cast(Predictor, SimpleNamespace(card=card, predict=predict))
 
 
 def predicted(width: int, height: int) -> FrameInputs:

@@ -11,7 +11,7 @@ import numpy as np
 from understudy.face.template import BASE
 from understudy.face.track.smooth import TrackedFace
 from understudy.image.frame import FloatImage, Frame
-from understudy.inference.model import Model, Swapped
+from understudy.inference.predictor import PredictedFaces, Predictor
 from understudy.swap import pipeline
 from understudy.swap.frame_data import FrameInputs, SwappedFace
 from understudy.swap.job import SwapJob
@@ -25,7 +25,7 @@ EDGE = 48
 NEEDED = {"plate": "a.%04d.exr", "track": "a.track", "model": "a.onnx", "output": "b.%04d.exr"}
 
 
-def network(seed: int) -> Model:
+def network(seed: int) -> Predictor:
     """A model that answers at once, with smooth pictures."""
     random = np.random.default_rng(seed)
     faces = [
@@ -36,10 +36,10 @@ def network(seed: int) -> Model:
     matte = np.clip((0.45 - np.hypot(x, y)) * 12, 0, 1).astype(np.float32)[None]
     card = SimpleNamespace(size=EDGE, coverage="full", source="a", destination="b")
 
-    def swap(_: Any, landmarks: FloatImage, **__: Any) -> Swapped:
-        return Swapped(faces[0], matte, faces[1], matte, landmarks + np.float32(2))
+    def predict(_: Any, landmarks: FloatImage, **__: Any) -> PredictedFaces:
+        return PredictedFaces(faces[0], matte, faces[1], matte, landmarks + np.float32(2))
 
-    return cast(Model, SimpleNamespace(card=card, swap=swap))
+    return cast(Predictor, SimpleNamespace(card=card, predict=predict))
 
 
 def frame_and_faces(
@@ -66,7 +66,9 @@ def inputs_of(seed: int, job: SwapJob, size: float, middle: tuple[float, float],
     return complete(job, *frame_and_faces(seed, size, middle, value), network(seed))
 
 
-def complete(job: SwapJob, frame: Frame, near: tuple[TrackedFace | None, ...], model: Model) -> FrameInputs:
+def complete(
+    job: SwapJob, frame: Frame, near: tuple[TrackedFace | None, ...], model: Predictor
+) -> FrameInputs:
     """A frame's prediction, mattes and statistics, as a context has them."""
     face = near[1]
     assert face is not None

@@ -12,7 +12,7 @@ import torch
 from small_training import SETTINGS, job, make_faceset, make_sets, resume
 from understudy.core.progress import Event, Warned, silent
 from understudy.face.faceset.store import FaceSet
-from understudy.inference.model import Model
+from understudy.inference.predictor import Predictor
 from understudy.jobs.training import AdaptJob, ExportJob, RefineJob, TrainJob
 from understudy.train import adapt, refine, run
 from understudy.train.checkpoints import model_folder, refiners, store
@@ -95,7 +95,7 @@ def test_it_is_trained_on_and_exported(model: Path, sets: tuple[Path, Path]) -> 
     assert adapt.run(edit, report=listen, settings=SETTINGS)["iteration"] == 46
     assert len(told) == 1
     exported = onnx.run(ExportJob(model=model), report=silent, settings=SETTINGS)
-    card = Model.open(Path(exported["model"])).card
+    card = Predictor.open(Path(exported["model"])).card
     assert card.iterations == 46 and "bert_old" in card.identities
 
 

@@ -20,7 +20,8 @@ from two_performers import NAMES, bank, texture
 from understudy.core.progress import silent
 from understudy.demo.shot import DemoShot
 from understudy.face.faceset.store import FaceSet
-from understudy.inference.model import LANDMARK_COUNT, Model
+from understudy.inference.card import LANDMARK_COUNT
+from understudy.inference.predictor import Predictor
 from understudy.jobs.machine import DemoJob
 from understudy.swap.job import SwapJob
 from understudy.train.data.samples import load_faces
@@ -67,7 +68,8 @@ def test_the_classic_network_has_the_shapes_it_had(size: int) -> None:
         assert network.encoder(face).shape == (2, 512, size // 8, size // 8)
         outputs = network(face, torch.empty(2, LANDMARK_COUNT, 2))
     shapes = [tuple(output.shape[1:]) for output in outputs]
-    assert shapes == [(3, size, size), (1, size, size), (LANDMARK_COUNT, 2)] * 2
+    face_and_matte = [(3, size, size), (1, size, size)]
+    assert shapes == [*face_and_matte, (LANDMARK_COUNT, 2), *face_and_matte]
     assert [layer.weight.shape[-1] for layer in network.encoder.down] == [5, 5, 5, 5]
     assert network.encoder.narrow.weight.shape == (1024, 1024 * (size // 16) ** 2)
 
@@ -102,17 +104,17 @@ def test_the_exported_classic_opens_as_a_model_and_draws_what_the_network_draws(
     training, path = begin(sets), tmp_path / "classic.onnx"
     classic_training.step(training)
     classic_training.export(training, path)
-    model = Model.open(path, device="cpu")
+    model = Predictor.open(path, device="cpu")
     assert (model.card.destination, model.card.source, model.card.iterations) == ("anna", "bert", 1)
     faces = np.random.default_rng(0).uniform(0.1, 0.5, (3, SIZE, SIZE, 3)).astype(np.float32)
     points = np.random.default_rng(1).uniform(0, SIZE, (3, LANDMARK_COUNT, 2)).astype(np.float32)
-    drawn, matte, own, *_ = model.swap(faces, points)
+    drawn, matte, own, *_ = model.predict(faces, points)
     with torch.no_grad():
         expected = training.network(torch.from_numpy(faces).permute(0, 3, 1, 2), torch.from_numpy(points))
-    assert np.abs(own - expected[0].permute(0, 2, 3, 1).numpy()).max() < 1e-4
-    assert np.abs(drawn - expected[3].permute(0, 2, 3, 1).numpy()).max() < 1e-4
+    assert np.abs(own - expected[3].permute(0, 2, 3, 1).numpy()).max() < 1e-4
+    assert np.abs(drawn - expected[0].permute(0, 2, 3, 1).numpy()).max() < 1e-4
     assert (matte == 1).all()
-    assert torch.equal(expected[5], torch.from_numpy(points))
+    assert torch.equal(expected[2], torch.from_numpy(points))
 
 
 def test_what_the_network_sees_lies_between_a_displays_black_and_white(sets: tuple[Path, Path]) -> None:

@@ -20,7 +20,7 @@ from understudy.face import align
 from understudy.face.template import BASE
 from understudy.face.track.smooth import TrackedFace
 from understudy.image.frame import FloatImage, Frame
-from understudy.inference.model import Model, Swapped
+from understudy.inference.predictor import PredictedFaces, Predictor
 from understudy.swap import pipeline
 from understudy.swap.job import SwapJob
 
@@ -113,13 +113,13 @@ def test_what_a_match_does_can_be_undone(method: str) -> None:
     assert np.abs(solved.apply(solved.undo(other)) - other).mean() < 2e-3
 
 
-def network(predicted_at: FloatImage, to_network: Any) -> Model:
+def network(predicted_at: FloatImage, to_network: Any) -> Predictor:
     """Predicts a flat face whose features lie where they are told to."""
     flat, matte = np.full((1, 64, 64, 3), 0.3, np.float32), np.ones((1, 64, 64), np.float32)
     places = predicted_at @ to_network[:, :2].T + to_network[:, 2]
-    swapped = Swapped(flat, matte, flat, matte, places[None].astype(np.float32))
+    swapped = PredictedFaces(flat, matte, flat, matte, places[None].astype(np.float32))
     card = SimpleNamespace(size=64, coverage="full", source="a", destination="b")
-    return cast(Model, SimpleNamespace(card=card, swap=lambda *_, **__: swapped))
+    return cast(Predictor, SimpleNamespace(card=card, predict=lambda *_, **__: swapped))
 
 
 @pytest.mark.parametrize("method", ["none", "mean", "linear", "histogram"])

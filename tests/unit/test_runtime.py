@@ -11,7 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from understudy.core.errors import ModelError
 from understudy.inference import session
-from understudy.inference.model import Model, ModelCard, card_path, read_card, write_card
+from understudy.inference.card import ModelCard, card_path, read_card, write_card
+from understudy.inference.predictor import OUTPUTS, Predictor
 from understudy.inference.session import Session
 
 SIZE = 16
@@ -19,46 +20,65 @@ NAMES = ["ada", "bo", "cy"]
 LANDMARKS = helper.make_tensor_value_info("landmarks", TensorProto.FLOAT, ["N", 68, 2])
 
 
-def graph(count=3, size=SIZE, scale=0.5):
-    """A model whose identity i returns scale·face + its landmarks' mean + i, and the matte of 0.25·i.
+def value_info(name, *shape):
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *shape])
 
-    Its landmarks are the plate's, moved by i / 8 of the edge from those of the last identity.
+
+def identity_nodes(index, names, count):
+    """Nodes and weights of one identity: its face, matte and landmarks, by these names.
+
+    Identity i returns scale·face + its landmarks' mean + i, and the matte of 0.25·i. Its landmarks are the
+    plate's, moved by i / 8 of the edge from those of the last identity.
     """
-    nodes, outputs, weights = [], [], [numpy_helper.from_array(np.float32(scale), "scale")]
-    weights.append(numpy_helper.from_array(np.array([-1, 1, 1, 1], np.int64), "one_a_face"))
-    nodes.append(helper.make_node("ReduceMean", ["face"], ["grey"], axes=[1], keepdims=1))
-    nodes.append(helper.make_node("Sub", ["grey", "grey"], ["nothing"]))
-    for index in range(count):
-        weights.append(numpy_helper.from_array(np.float32(index), f"shift_{index}"))
-        weights.append(numpy_helper.from_array(np.float32(0.25 * index), f"cover_{index}"))
-        carried = np.float32((index - count + 1) / 8)
-        weights.append(numpy_helper.from_array(carried, f"carried_{index}"))
-        nodes += [
-            helper.make_node("Add", ["landmarks", f"carried_{index}"], [f"landmarks_{index}"]),
-            helper.make_node(
-                "ReduceMean", [f"landmarks_{index}"], [f"mean_{index}"], axes=[1, 2], keepdims=0
-            ),
-            helper.make_node("Reshape", [f"mean_{index}", "one_a_face"], [f"middle_{index}"]),
-        ]
-        nodes.append(helper.make_node("Mul", ["face", "scale"], [f"scaled_{index}"]))
-        nodes.append(helper.make_node("Add", [f"scaled_{index}", f"middle_{index}"], [f"moved_{index}"]))
-        nodes.append(helper.make_node("Add", [f"moved_{index}", f"shift_{index}"], [f"face_{index}"]))
-        nodes.append(helper.make_node("Add", ["nothing", f"cover_{index}"], [f"matte_{index}"]))
-        shape = ["N", 3, size, size]
-        outputs.append(helper.make_tensor_value_info(f"face_{index}", TensorProto.FLOAT, shape))
-        outputs.append(
-            helper.make_tensor_value_info(f"matte_{index}", TensorProto.FLOAT, ["N", 1, size, size])
-        )
-        outputs.append(helper.make_tensor_value_info(f"landmarks_{index}", TensorProto.FLOAT, ["N", 68, 2]))
-    face = helper.make_tensor_value_info("face", TensorProto.FLOAT, ["N", 3, size, size])
-    built = helper.make_graph(nodes, "swap", [face, LANDMARKS], outputs, weights)
+    face, matte, points = names
+    carried = np.float32((index - count + 1) / 8)
+    weights = [
+        numpy_helper.from_array(np.float32(index), f"shift_{index}"),
+        numpy_helper.from_array(np.float32(0.25 * index), f"cover_{index}"),
+        numpy_helper.from_array(carried, f"carried_{index}"),
+    ]
+    nodes = [
+        helper.make_node("Add", ["landmarks", f"carried_{index}"], [points]),
+        helper.make_node("ReduceMean", [points], [f"mean_{index}"], axes=[1, 2], keepdims=0),
+        helper.make_node("Reshape", [f"mean_{index}", "one_a_face"], [f"middle_{index}"]),
+        helper.make_node("Mul", ["face", "scale"], [f"scaled_{index}"]),
+        helper.make_node("Add", [f"scaled_{index}", f"middle_{index}"], [f"moved_{index}"]),
+        helper.make_node("Add", [f"moved_{index}", f"shift_{index}"], [face]),
+        helper.make_node("Add", ["nothing", f"cover_{index}"], [matte]),
+    ]
+    return nodes, weights
+
+
+def graph(identities, size=SIZE, scale=0.5):
+    """A model of identities: for each its index and the names of its face, matte and landmarks."""
+    weights = [
+        numpy_helper.from_array(np.float32(scale), "scale"),
+        numpy_helper.from_array(np.array([-1, 1, 1, 1], np.int64), "one_a_face"),
+    ]
+    nodes = [
+        helper.make_node("ReduceMean", ["face"], ["grey"], axes=[1], keepdims=1),
+        helper.make_node("Sub", ["grey", "grey"], ["nothing"]),
+    ]
+    outputs = []
+    for index, names in identities.items():
+        more_nodes, more_weights = identity_nodes(index, names, len(NAMES))
+        nodes, weights = nodes + more_nodes, weights + more_weights
+        shapes = (3, size, size), (1, size, size), (68, 2)
+        outputs += [value_info(name, *shape) for name, shape in zip(names, shapes, strict=True)]
+    built = helper.make_graph(nodes, "swap", [value_info("face", 3, size, size), LANDMARKS], outputs, weights)
     return helper.make_model(built, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+def pair(**changes):
+    """A model of version 2: bo for cy."""
+    own = (OUTPUTS.reconstruction, OUTPUTS.destination_matte, "own_landmarks")
+    return graph({1: OUTPUTS[:3], 2: own}, **changes)
 
 
 def card_for(path, **changes):
     facts = {
-        "name": "test", "size": SIZE, "coverage": "full", "identities": NAMES, "source": "bo",
-        "destination": "cy", "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "opset": 17,
+        "name": "test", "size": SIZE, "coverage": "full", "source": "bo", "destination": "cy",
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "opset": 17,
     }  # fmt: skip
     return ModelCard(**{**facts, **changes})
 
@@ -66,8 +86,18 @@ def card_for(path, **changes):
 @pytest.fixture
 def path(tmp_path):
     file = tmp_path / "swap_fp32.onnx"
-    file.write_bytes(graph().SerializeToString())
+    file.write_bytes(pair().SerializeToString())
     write_card(file, card_for(file))
+    return file
+
+
+@pytest.fixture
+def shared(tmp_path):
+    """A file of version 1, with ada, bo and cy."""
+    file = tmp_path / "shared.onnx"
+    names = {index: (f"face_{index}", f"matte_{index}", f"landmarks_{index}") for index in range(len(NAMES))}
+    file.write_bytes(graph(names).SerializeToString())
+    write_card(file, card_for(file, schema_version=1, identities=NAMES))
     return file
 
 
@@ -80,20 +110,20 @@ def landmarks(count=2, share=0.0):
     return np.full((count, 68, 2), share * SIZE - 0.5, np.float32)
 
 
-def test_landmarks_reach_the_model_as_shares_of_the_edge(path):
-    face = Model.open(path).swap(faces(), landmarks(share=0.75), source="ada").face
+def test_landmarks_reach_the_model_as_shares_of_the_edge(shared):
+    face = Predictor.open(shared).predict(faces(), landmarks(share=0.75), source="ada").face
     np.testing.assert_allclose(face, faces() * 0.5 + 0.75 - 0.25, rtol=1e-5)
 
 
 @pytest.mark.parametrize("bad", [landmarks(1), landmarks()[:, :67], landmarks(share=np.nan)])
 def test_landmarks_that_do_not_fit_are_refused(path, bad):
     with pytest.raises(ModelError, match="68 finite landmarks"):
-        Model.open(path).swap(faces(), bad)
+        Predictor.open(path).predict(faces(), bad)
 
 
-def test_a_swap_gives_the_face_and_both_mattes(path):
-    model = Model.open(path, device="cpu", threads=1)
-    face, cover, _, own, places = model.swap(faces(), landmarks(), source="ada")
+def test_a_swap_gives_the_face_and_both_mattes(shared):
+    model = Predictor.open(shared, device="cpu", threads=1)
+    face, cover, _, own, places = model.predict(faces(), landmarks(), source="ada")
     np.testing.assert_allclose(face, faces() * 0.5 - 0.25, atol=1e-6)
     assert face.dtype == cover.dtype == own.dtype == np.float32
     assert cover.shape == own.shape == (2, SIZE, SIZE)
@@ -102,55 +132,55 @@ def test_a_swap_gives_the_face_and_both_mattes(path):
 
 
 def test_the_card_names_the_source_when_the_caller_does_not(path):
-    face, cover, *_ = Model.open(path).swap(faces(), landmarks())
+    face, cover, *_ = Predictor.open(path).predict(faces(), landmarks())
     np.testing.assert_allclose(face, faces() * 0.5 + 1 - 0.125, rtol=1e-5)
     assert (cover == 0.25).all()
 
 
-def test_the_destination_itself_and_no_faces_at_all_are_fine(path):
-    model = Model.open(path)
-    _, cover, _, own, _ = model.swap(faces(1), landmarks(1), source="cy")
+def test_the_destination_itself_and_no_faces_at_all_are_fine(shared):
+    model = Predictor.open(shared)
+    _, cover, _, own, _ = model.predict(faces(1), landmarks(1), source="cy")
     assert np.array_equal(cover, own)
-    assert [a.shape[0] for a in model.swap(faces(0), landmarks(0))] == [0] * 5
+    assert [a.shape[0] for a in model.predict(faces(0), landmarks(0))] == [0] * 5
 
 
 @pytest.mark.parametrize("mix", [0.0, 0.25, 1.0])
-def test_mixed_identities_are_drawn_with_their_features_in_one_place(path, mix):
-    mixed = Model.open(path).swap(faces(), landmarks(), source="ada", identity_mix=mix)
+def test_mixed_identities_are_drawn_with_their_features_in_one_place(shared, mix):
+    mixed = Predictor.open(shared).predict(faces(), landmarks(), source="ada", identity_mix=mix)
     # Ada is face/2 + landmarks and cy, who plays in the plate, face/2 + landmarks + 2; ada's lie 1/4 lower.
     wanted = faces() * 0.5 + 2 * (1 - mix) - 0.25 * mix
     np.testing.assert_allclose(mixed.face, wanted, atol=1e-5)
     np.testing.assert_allclose(mixed.matte, 0.5 * (1 - mix), atol=1e-6)
-    np.testing.assert_allclose(mixed.own_face, faces() * 0.5 + 2, atol=1e-5)
-    assert (mixed.own_matte == 0.5).all()
+    np.testing.assert_allclose(mixed.reconstruction, faces() * 0.5 + 2, atol=1e-5)
+    assert (mixed.destination_matte == 0.5).all()
     np.testing.assert_allclose(mixed.landmarks, landmarks() - mix * SIZE / 4, atol=1e-4)
 
 
 def test_a_broken_pixel_spoils_no_swap(path):
     broken = faces()
     broken[0, 3, 3] = (np.nan, np.inf, -np.inf)
-    face = Model.open(path).swap(broken, landmarks()).face
+    face = Predictor.open(path).predict(broken, landmarks()).face
     np.testing.assert_allclose(face[0, 3, 3], [1 - 0.125, 1.5 - 0.125, 1 - 0.125])
 
 
-def test_an_unknown_identity_lists_the_known_ones(path):
-    with pytest.raises(ModelError, match="does not know the identity 'dee'") as caught:
-        Model.open(path).swap(faces(), landmarks(), source="dee")
+def test_an_unknown_identity_lists_the_known_ones(shared):
+    with pytest.raises(ModelError, match="not 'dee'") as caught:
+        Predictor.open(shared).predict(faces(), landmarks(), source="dee")
     assert "ada, bo, cy" in caught.value.fix
 
 
 @pytest.mark.parametrize("shape", [(SIZE, SIZE, 3), (1, 8, 8, 3), (1, SIZE, SIZE, 4), (1, 3, SIZE, SIZE)])
 def test_a_face_of_another_shape_is_refused(path, shape):
     with pytest.raises(ModelError, match="takes faces of shape"):
-        Model.open(path).swap(np.zeros(shape, np.float32), landmarks())
+        Predictor.open(path).predict(np.zeros(shape, np.float32), landmarks())
 
 
 def test_an_answer_that_is_not_finite_is_an_error(tmp_path):
     file = tmp_path / "swap.onnx"
-    file.write_bytes(graph(scale=np.inf).SerializeToString())
+    file.write_bytes(pair(scale=np.inf).SerializeToString())
     write_card(file, card_for(file))
-    with pytest.raises(ModelError, match="face_1 is not finite"):
-        Model.open(file).swap(faces(), landmarks())
+    with pytest.raises(ModelError, match="predicted_face is not finite"):
+        Predictor.open(file).predict(faces(), landmarks())
 
 
 def test_any_flipped_byte_is_found(path):
@@ -160,7 +190,7 @@ def test_any_flipped_byte_is_found(path):
         damaged[at] ^= 0x40
         path.write_bytes(damaged)
         with pytest.raises(ModelError, match="not the one its card describes"):
-            Model.open(path)
+            Predictor.open(path)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +227,7 @@ def external(tensor):
 
 @pytest.mark.parametrize("nested", [False, True])
 def test_a_model_that_points_at_other_files_is_refused(tmp_path, nested):
-    model = graph()
+    model = pair()
     if nested:
         hidden = external(numpy_helper.from_array(np.float32(1), "hidden"))
         inner = helper.make_graph([helper.make_node("Constant", [], ["out"], value=hidden)], "inner", [], [])
@@ -217,7 +247,7 @@ def test_a_session_says_what_it_runs_on_and_what_it_takes(path):
     assert opened.provider == opened.providers[0]
     assert opened.provider in onnxruntime.get_available_providers()
     assert opened.inputs == {"face": (None, 3, SIZE, SIZE), "landmarks": (None, 68, 2)}
-    assert list(opened.outputs)[:2] == ["face_0", "matte_0"]
+    assert list(opened.outputs)[:2] == ["predicted_face", "predicted_matte"]
 
 
 def test_auto_passes_over_a_provider_that_does_not_start(path, monkeypatch):
@@ -240,7 +270,7 @@ def test_auto_passes_over_a_provider_that_does_not_start(path, monkeypatch):
 def test_a_device_that_is_not_there_is_an_error_that_lists_those_that_are(path, monkeypatch):
     monkeypatch.setattr(session, "available_devices", lambda: ("cpu",))
     for device in ("cuda", "mps", "abacus"):
-        with pytest.raises(ModelError, match=f"'{device}' is not there") as caught:
+        with pytest.raises(ModelError, match=f"no device '{device}'") as caught:
             Session(path, device)
         assert "cpu" in caught.value.fix
 
@@ -249,8 +279,8 @@ def test_a_run_checks_names_shapes_and_types(path):
     opened = Session(path)
     good = np.zeros((1, 3, SIZE, SIZE), np.float32)
     points = np.zeros((1, 68, 2), np.float32)
-    assert list(opened.run(["matte_2"], face=good, landmarks=points)) == ["matte_2"]
-    assert len(opened.run(face=good, landmarks=points)) == 9
+    assert list(opened.run(["reconstruction"], face=good, landmarks=points)) == ["reconstruction"]
+    assert len(opened.run(face=good, landmarks=points)) == 6
     for only, arrays in [
         (["nose"], {"face": good, "landmarks": points}),
         (None, {"mouth": good, "landmarks": points}),
@@ -264,7 +294,7 @@ def test_a_run_checks_names_shapes_and_types(path):
 
 
 def test_nothing_is_printed(path, capfd):
-    Model.open(path).swap(faces(), landmarks())
+    Predictor.open(path).predict(faces(), landmarks())
     with pytest.raises(ModelError):
         Session(path).run(face=np.zeros((1, 2, 2, 2), np.float32), landmarks=landmarks())
     path.write_bytes(b"\x08\x09garbage" * 10)
@@ -274,7 +304,9 @@ def test_nothing_is_printed(path, capfd):
 
 
 def test_threads_do_not_change_the_answer(path):
-    first, second = (Model.open(path, device="cpu", threads=n).swap(faces(), landmarks())[0] for n in (1, 2))
+    first, second = (
+        Predictor.open(path, device="cpu", threads=n).predict(faces(), landmarks())[0] for n in (1, 2)
+    )
     assert np.array_equal(first, second)
 
 
@@ -288,9 +320,9 @@ def test_a_card_lies_beside_its_model_and_reads_back(path):
 
 def test_a_card_of_a_later_version_says_so(path):
     document = json.loads(card_path(path).read_text())
-    card_path(path).write_text(json.dumps({**document, "schema_version": 2, "aura": True}))
+    card_path(path).write_text(json.dumps({**document, "schema_version": 3, "aura": True}))
     with pytest.raises(ModelError, match="written by a newer version") as caught:
-        Model.open(path)
+        Predictor.open(path)
     assert "update Understudy" in caught.value.fix
 
 
@@ -319,9 +351,11 @@ def test_a_damaged_card_is_an_error(path, text):
     [
         {"size": 0},
         {"coverage": "all"},
-        {"identities": []},
-        {"identities": ["bo", "bo", "cy"]},
-        {"source": "dee"},
+        {"identities": ["bo", "cy"]},
+        {"schema_version": 1},
+        {"schema_version": 1, "identities": []},
+        {"schema_version": 1, "identities": ["bo", "bo", "cy"]},
+        {"schema_version": 1, "identities": ["ada", "cy"]},
         {"sha256": "../x"},
         {"parity": "NaN"},
         {"colour": 1},
@@ -337,28 +371,60 @@ def test_a_card_with_a_wrong_fact_is_an_error(path, change):
 def test_a_model_without_a_card_says_so(path):
     card_path(path).unlink()
     with pytest.raises(ModelError, match="has no card"):
-        Model.open(path)
+        Predictor.open(path)
 
 
-@pytest.mark.parametrize("change", [{"size": 32}, {"identities": [*NAMES, "dee"]}])
+@pytest.mark.parametrize("change", [{"size": 32}, {"schema_version": 1, "identities": NAMES}])
 def test_a_card_that_does_not_fit_the_graph_is_refused(path, change):
     write_card(path, card_for(path, **change))
     with pytest.raises(ModelError):
-        Model.open(path)
+        Predictor.open(path)
 
 
 def test_a_half_precision_model_keeps_its_interface(tmp_path):
+    """A file of version 1 of one identity, which is its own destination."""
     halves = [helper.make_node("Cast", ["face"], ["small"], to=TensorProto.FLOAT16)]
     halves += [helper.make_node("Cast", ["small"], ["face_0"], to=TensorProto.FLOAT)]
     halves += [helper.make_node("ReduceMean", ["face"], ["matte_0"], axes=[1], keepdims=1)]
     halves += [helper.make_node("Identity", ["landmarks"], ["landmarks_0"])]
-    values = [("face", 3), ("face_0", 3), ("matte_0", 1)]
-    infos = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["N", c, SIZE, SIZE]) for n, c in values]
-    infos.append(helper.make_tensor_value_info("landmarks_0", TensorProto.FLOAT, ["N", 68, 2]))
-    built = helper.make_graph(halves, "swap", [infos[0], LANDMARKS], infos[1:])
+    infos = [value_info(name, count, SIZE, SIZE) for name, count in (("face_0", 3), ("matte_0", 1))]
+    infos.append(value_info("landmarks_0", 68, 2))
+    built = helper.make_graph(halves, "swap", [value_info("face", 3, SIZE, SIZE), LANDMARKS], infos)
     file = tmp_path / "swap_fp16.onnx"
     onnx.save(helper.make_model(built, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), file)
-    write_card(file, card_for(file, identities=["ada"], source="ada", destination="ada", precision="fp16"))
-    face = Model.open(file).swap(faces(), landmarks()).face
+    facts = {"source": "ada", "destination": "ada", "precision": "fp16"}
+    write_card(file, card_for(file, schema_version=1, identities=["ada"], **facts))
+    face = Predictor.open(file).predict(faces(), landmarks()).face
     assert face.dtype == np.float32
     np.testing.assert_allclose(face, faces(), atol=1e-3)
+
+
+@pytest.mark.parametrize("mix", [0.25, 1.0])
+def test_both_versions_predict_the_same_bits(path, shared, mix):
+    one, other = (
+        Predictor.open(file).predict(faces(), landmarks(), identity_mix=mix) for file in (path, shared)
+    )
+    for field, value in one._asdict().items():
+        np.testing.assert_array_equal(value, getattr(other, field), err_msg=field)
+
+
+def test_a_card_without_a_version_is_of_version_1(shared):
+    document = json.loads(card_path(shared).read_text())
+    del document["schema_version"]
+    card_path(shared).write_text(json.dumps(document))
+    assert Predictor.open(shared).card.sources == tuple(NAMES)
+
+
+def test_a_source_that_the_file_lacks_names_the_file_that_has_it(path, tmp_path):
+    predictor = Predictor.open(path)
+    predictor.require_source("bo")
+    with pytest.raises(ModelError, match="predicts 'bo' for 'cy', and not 'ada'") as caught:
+        predictor.predict(faces(), landmarks(), source="ada")
+    assert caught.value.fix.startswith("export it: understudy export --model FOLDER.model --source 'ada'")
+    other = tmp_path / "swap_ada.onnx"
+    other.write_bytes(path.read_bytes())
+    write_card(other, card_for(other, source="ada"))
+    (tmp_path / "a_damaged.onnx").touch()
+    with pytest.raises(ModelError) as caught:
+        predictor.require_source("ada")
+    assert caught.value.fix == f"set the model to {other}"

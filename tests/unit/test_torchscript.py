@@ -22,7 +22,8 @@ from understudy.face.track.smooth import TrackedFace
 from understudy.face.track.store import Track
 from understudy.image.exr import read_image, write_image
 from understudy.image.frame import Frame
-from understudy.inference.model import Model, card_path, read_card
+from understudy.inference.card import card_path, read_card
+from understudy.inference.predictor import Predictor
 from understudy.jobs.training import ExportJob
 from understudy.train.checkpoints import model_folder, store
 from understudy.train.export import onnx as export
@@ -91,7 +92,7 @@ def test_a_process_with_torch_alone_draws_what_the_engine_draws(
     exported: tuple[Path, Path], tmp_path: Path
 ) -> None:
     script, onnx = exported
-    opened = Model.open(onnx, device="cpu")
+    opened = Predictor.open(onnx, device="cpu")
     size, random = opened.card.size, np.random.default_rng(0)
     faces = random.uniform(0.1, 0.5, (1, size, size, 3)).astype(np.float32)
     faces[0, 2, 3] = (np.nan, np.inf, -np.inf)
@@ -104,21 +105,21 @@ def test_a_process_with_torch_alone_draws_what_the_engine_draws(
     arguments = [sys.executable, "-I", "-c", HOST, str(script), str(given), str(made), str(size)]
     subprocess.run(arguments, check=True, timeout=120)
     drawn = np.frombuffer(made.read_bytes(), np.float32).reshape(4, size, size)
-    expected = opened.swap(faces, points)
+    expected = opened.predict(faces, points)
     assert np.abs(drawn[:3].transpose(1, 2, 0) - expected.face[0]).max() < 1e-3
     assert np.abs(drawn[3] - expected.matte[0]).max() < 1e-3
 
 
 def test_the_source_performer_is_drawn_and_not_the_plates_own(exported: tuple[Path, Path]) -> None:
     script, onnx = exported
-    opened = Model.open(onnx, device="cpu")
+    opened = Predictor.open(onnx, device="cpu")
     size = opened.card.size
     faces, points = np.full((1, size, size, 3), 0.4, np.float32), np.full((1, 68, 2), size / 2, np.float32)
-    expected = opened.swap(faces, points)
+    expected = opened.predict(faces, points)
     shares = torch.from_numpy((points + 0.5) / size)
     drawn = torchscript.draw(script, torch.from_numpy(faces).permute(0, 3, 1, 2), shares)
     assert np.abs(drawn[0, 3].numpy() - expected.matte[0]).max() < 1e-3
-    assert np.abs(drawn[0, 3].numpy() - expected.own_matte[0]).max() > 1e-2
+    assert np.abs(drawn[0, 3].numpy() - expected.destination_matte[0]).max() > 1e-2
 
 
 def test_the_graph_has_no_control_flow_and_no_device_or_cast_written_into_it(
@@ -166,7 +167,7 @@ def test_the_releases_travel_in_the_module_and_in_its_card(exported: tuple[Path,
     assert (card.format, card.torch, len(card.channels_in)) == ("torchscript", torch.__version__, 5)
     assert card.parity < 1e-3
     with pytest.raises(ModelError, match="not valid"):
-        Model.open(script)
+        Predictor.open(script)
 
 
 def test_the_file_is_the_one_its_card_names(exported: tuple[Path, Path]) -> None:

@@ -18,7 +18,8 @@ from understudy.core.progress import Cancelled, Event, Progress, Warned, silent
 from understudy.core.settings import Settings
 from understudy.face.faceset.store import FaceSet
 from understudy.face.landmarks import MIRROR
-from understudy.inference.model import Model, read_card
+from understudy.inference.card import read_card
+from understudy.inference.predictor import Predictor
 from understudy.jobs.training import ExportJob
 from understudy.train import run
 from understudy.train.checkpoints import model_folder, store
@@ -146,10 +147,10 @@ def test_an_export_agrees_with_the_network_for_any_batch(
     result = onnx.run(
         ExportJob.model_validate({"model": model, "precision": precision}), report=silent, settings=settings
     )
-    opened = Model.open(Path(result["model"]), device="cpu")
+    opened = Predictor.open(Path(result["model"]), device="cpu")
     faces = np.random.default_rng(0).uniform(0.1, 0.5, (5, SIZE, SIZE, 3)).astype(np.float32)
     points = np.random.default_rng(1).uniform(0, SIZE, (5, 68, 2)).astype(np.float32)
-    drawn, matte, own, *_ = opened.swap(faces, points, source="bert")
+    drawn, matte, own, *_ = opened.predict(faces, points, source="bert")
     network = onnx.load(model)[1]
     with torch.no_grad():
         expected = network(

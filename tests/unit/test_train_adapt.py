@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from small_training import SETTINGS, job, make_faceset, make_sets, resume
-from understudy.core.errors import JobError
+from understudy.core.errors import JobError, ModelError
 from understudy.core.progress import silent
 from understudy.face.faceset.store import FaceSet
-from understudy.inference.model import Model
+from understudy.inference.predictor import Predictor
 from understudy.jobs.training import AdaptJob, ExportJob, TrainJob
 from understudy.train import adapt
 from understudy.train import run as loop
@@ -98,8 +98,13 @@ def test_an_adaptation_in_parts_is_that_in_one(tmp_path: Path, model: Path, sets
 def test_an_edit_is_exported_beside_the_performer_it_is_of(model: Path, sets: tuple[Path, Path]) -> None:
     run(adaptation(model, sets))
     exported = onnx.run(ExportJob(model=model), report=silent, settings=SETTINGS)
-    card = Model.open(Path(str(exported["model"]))).card
-    assert (card.destination, card.source) == ("anna", EDITED) and "bert" in card.identities
+    card = Predictor.open(Path(str(exported["model"]))).card
+    assert (card.destination, card.source) == ("anna", EDITED)
+    beside = onnx.run(ExportJob(model=model, source="bert"), report=silent, settings=SETTINGS)
+    assert Path(beside["model"]).name == "swap_bert_fp32.onnx" and Path(exported["model"]).exists()
+    with pytest.raises(ModelError, match="not 'bert'") as caught:
+        Predictor.open(Path(exported["model"])).require_source("bert")
+    assert caught.value.fix == f"set the model to {beside['model']}"
 
 
 def test_what_does_not_fit_is_refused(tmp_path: Path, model: Path, sets: tuple[Path, Path]) -> None:

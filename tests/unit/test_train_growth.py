@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from small_training import SETTINGS, job, make_sets, resume
 from understudy.core.errors import JobError
 from understudy.core.progress import silent
-from understudy.inference.model import Model
+from understudy.inference.predictor import Predictor
 from understudy.jobs.training import ExportJob
 from understudy.train import run
 from understudy.train.export import onnx
@@ -108,11 +108,11 @@ def test_a_model_that_has_not_grown_yet_is_exported_at_the_size_that_it_draws(tm
     options = {"size": 64, "grow_iterations": 4}
     run.run(job(model, sets, iterations=3, **options), report=silent, settings=SETTINGS)
     early = onnx.run(ExportJob(model=model), report=silent, settings=SETTINGS)
-    assert Model.open(Path(early["model"])).card.size == 32
+    assert Predictor.open(Path(early["model"])).card.size == 32
     run.run(job(model, sets, iterations=5, **options), report=silent, settings=SETTINGS)
     exported = onnx.run(ExportJob(model=model), report=silent, settings=SETTINGS)
-    opened = Model.open(Path(exported["model"]))
-    swapped = opened.swap(np.full((1, 64, 64, 3), 0.4, np.float32), np.full((1, 68, 2), 30.0, np.float32))
+    opened = Predictor.open(Path(exported["model"]))
+    swapped = opened.predict(np.full((1, 64, 64, 3), 0.4, np.float32), np.full((1, 68, 2), 30.0, np.float32))
     assert swapped.face.shape == (1, 64, 64, 3)
     script = onnx.run(
         ExportJob(model=model, format="torchscript", output=tmp_path / "a.pt"),

@@ -11,7 +11,7 @@ import torch
 from small_training import SETTINGS, job, make_faceset, make_sets, resume
 from understudy.core.errors import JobError, TrainingError
 from understudy.core.progress import Event, Warned, silent
-from understudy.inference.model import Model
+from understudy.inference.predictor import Predictor
 from understudy.jobs.training import ExportJob, TrainJob
 from understudy.train import run as loop
 from understudy.train.checkpoints import model_folder, store
@@ -149,14 +149,14 @@ def test_any_two_who_are_known_can_be_exported_and_swapped(tmp_path: Path, sets:
     trained(model, sets)
     loop.run(with_carl(model, sets, iterations=8), report=silent, settings=SETTINGS)
     newest = onnx.run(ExportJob(model=model), report=silent, settings=SETTINGS)
-    card = Model.open(Path(newest["model"])).card
-    assert (card.destination, card.source, card.identities) == ("carl", "bert", ["anna", "bert", "carl"])
+    card = Predictor.open(Path(newest["model"])).card
+    assert (card.destination, card.source, card.sources) == ("carl", "bert", ("bert",))
     chosen = ExportJob(model=model, destination="bert", source="carl", output=tmp_path / "b.onnx")
     onnx.run(chosen, report=silent, settings=SETTINGS)
-    opened = Model.open(tmp_path / "b.onnx")
+    opened = Predictor.open(tmp_path / "b.onnx")
     faces = np.full((1, 32, 32, 3), 0.4, np.float32)
     marks = np.full((1, 68, 2), 15.0, np.float32)
-    swapped = opened.swap(faces, marks)
+    swapped = opened.predict(faces, marks)
     network = resume(with_carl(model, sets), silent).ema
     network.destination = 1
     drawn = network(torch.from_numpy(faces).permute(0, 3, 1, 2), torch.from_numpy(marks + 0.5) / 32)
@@ -167,6 +167,37 @@ def test_any_two_who_are_known_can_be_exported_and_swapped(tmp_path: Path, sets:
     assert onnx.run(script, report=silent, settings=SETTINGS)["parity"] < 1e-3
     with pytest.raises(JobError, match="does not know 'dora'"):
         onnx.run(ExportJob(model=model, source="dora"), report=silent, settings=SETTINGS)
+
+
+@pytest.mark.parametrize("variant", ["df", "liae"])
+@pytest.mark.parametrize("source", ["carl", "bert"])
+def test_an_export_holds_its_pair_and_nobody_else(
+    tmp_path: Path, sets: tuple[Path, Path], variant: str, source: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Inference must not compute every performer of a show, nor hand their faces round."""
+    model, sizes = tmp_path / "show.model", []
+    trained(model, sets, variant=variant)
+    pair = ExportJob(model=model, source=source if source == "bert" else None, output=tmp_path / "two.onnx")
+    sizes.append(Path(onnx.run(pair, report=silent, settings=SETTINGS)["model"]).stat().st_size)
+    loop.run(with_carl(model, sets, variant=variant, iterations=8), report=silent, settings=SETTINGS)
+    capfd.readouterr()
+    of_three = ExportJob(model=model, source=source, destination="anna")
+    path = Path(onnx.run(of_three, report=silent, settings=SETTINGS)["model"])
+    assert capfd.readouterr() == ("", "")  # nor are the exporter's warnings anybody's business
+    assert path.name == f"swap_{source}_for_anna_fp32.onnx"
+    assert path.stat().st_size == pytest.approx(sizes[0], rel=0.01)
+    card = Predictor.open(path).card
+    assert (card.schema_version, card.sources, card.destination) == (2, (source,), "anna")
+
+
+def test_a_performer_may_be_predicted_for_themselves(tmp_path: Path, sets: tuple[Path, Path]) -> None:
+    model = tmp_path / "show.model"
+    trained(model, sets)
+    job = ExportJob(model=model, source="anna", destination="anna", precision="fp16")
+    opened = Predictor.open(Path(onnx.run(job, report=silent, settings=SETTINGS)["model"]))
+    faces = opened.predict(np.full((1, 32, 32, 3), 0.4, np.float32), np.full((1, 68, 2), 15.0, np.float32))
+    np.testing.assert_array_equal(faces.face, faces.reconstruction)
+    np.testing.assert_array_equal(faces.matte, faces.destination_matte)
 
 
 def test_who_joined_but_is_in_no_checkpoint_yet_cannot_be_exported(

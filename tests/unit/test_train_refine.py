@@ -18,7 +18,7 @@ from small_training import SETTINGS, SIZE, job, make_faceset, make_sets
 from understudy.core.errors import JobError, TrainingError
 from understudy.core.progress import Cancelled, Event, Progress, Warned, silent
 from understudy.face.faceset.store import FaceSet
-from understudy.inference.model import Model
+from understudy.inference.predictor import Predictor
 from understudy.jobs.training import ExportJob, RefineJob
 from understudy.train import refine, step
 from understudy.train import run as loop
@@ -201,12 +201,12 @@ def refined_model(model: Path, sets: tuple[Path, Path]) -> Path:
 def test_the_exported_file_draws_what_network_and_refiner_draw(refined_model: Path) -> None:
     exported = onnx.run(ExportJob(model=refined_model, refine=True), report=silent, settings=SETTINGS)
     assert Path(exported["model"]).name == "swap_refined_fp32.onnx"
-    opened = Model.open(Path(exported["model"]))
+    opened = Predictor.open(Path(exported["model"]))
     assert opened.card.size == 2 * SIZE and opened.card.training["refiners"] == {"bert": 30}
     random = np.random.default_rng(4)
     faces = random.uniform(0.2, 0.6, (2, 2 * SIZE, 2 * SIZE, 3)).astype(np.float32)
     marks = random.uniform(5, 50, (2, 68, 2)).astype(np.float32)
-    swapped = opened.swap(faces, marks)
+    swapped = opened.predict(faces, marks)
     _, network, _ = onnx.load(refined_model)
     refiner, _, _ = refiners.load(refined_model, "bert")
     seen = functional.avg_pool2d(torch.from_numpy(faces).permute(0, 3, 1, 2), 2)
@@ -216,7 +216,7 @@ def test_the_exported_file_draws_what_network_and_refiner_draw(refined_model: Pa
         code = network.describe(autoencoder.normalise(seen), 0)
         (own,), (new,) = network.draw(code, points, [0]), network.draw(code, asked, [1])
         expected = autoencoder.denormalise(refiner(*new, asked)[0]), autoencoder.denormalise(double(*own)[0])
-    for got, face in zip((swapped.face, swapped.own_face), expected, strict=True):
+    for got, face in zip((swapped.face, swapped.reconstruction), expected, strict=True):
         np.testing.assert_allclose(got, face.permute(0, 2, 3, 1).numpy(), atol=1e-4)
 
 

@@ -1,7 +1,7 @@
-"""An ONNX file made ready to run on the best device there is; the only user of onnxruntime.
+"""An ONNX model on a device. The only user of onnxruntime.
 
-A model file is taken as hostile: its size is bounded, its digest can be demanded before anything is parsed,
-and one that keeps tensors in other files is refused, because the path could name any file of the machine.
+Model files are untrusted: the size is bounded, the digest can be checked before anything is parsed, and a
+file that keeps tensors in other files is refused, because its paths could name any file of the machine.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from understudy.core.errors import ModelError
 # Protocol buffers end at 2 GiB; a longer file cannot be a model in one piece.
 _LARGEST_FILE = 2**31 - 1
 
-# Fastest first: `auto` takes the first that is there and starts.
+# Fastest first: `auto` takes the first that is installed and starts.
 _PROVIDERS = {
     "tensorrt": "TensorrtExecutionProvider",
     "cuda": "CUDAExecutionProvider",
@@ -36,7 +36,7 @@ _ALIASES = {"mps": "coreml"}
 
 
 def available_devices() -> tuple[str, ...]:
-    """Names of the devices that this onnxruntime was built for, fastest first."""
+    """The devices that this onnxruntime was built for, fastest first."""
     built = onnxruntime.get_available_providers()
     return tuple(name for name, provider in _PROVIDERS.items() if provider in built)
 
@@ -48,23 +48,23 @@ class Session:
         path: The file.
         providers: Execution providers in use, first choice first.
         provider: The first of them.
-        inputs: Shape of every input by name; a free axis is None.
-        outputs: The same for the outputs.
+        inputs: Shape of every input by name; None for an axis of any length.
+        outputs: Likewise of the outputs.
         sha256: Digest of the file's bytes.
     """
 
     def __init__(self, path: Path, device: str = "auto", threads: int = 0, *, sha256: str = "") -> None:
-        """Read, check and prepare the model.
+        """Read, check and load the model.
 
         Args:
             path: ONNX file, all tensors inside it.
             device: auto, cpu, cuda, tensorrt, coreml (or mps), directml. Anything but auto must start.
-            threads: Threads one run may use, 0 for all cores.
-            sha256: Digest the file must have, checked before it is parsed; empty to accept any.
+            threads: Threads of one run, 0 for all cores.
+            sha256: Digest that the file must have, checked before it is parsed; empty accepts any.
 
         Raises:
             ModelError: the file is missing, too large, damaged, not ONNX, refers to other files or has
-                another digest, or the device is not there.
+                another digest, or there is no such device.
         """
         self.path = Path(path)
         data = _read(self.path)
@@ -90,8 +90,8 @@ class Session:
         """Run the model once.
 
         Args:
-            only: Outputs to give back; all when left out.
-            arrays: Every input by its name, in the dtype and shape the model asks for.
+            only: Outputs to return; all when left out.
+            arrays: Every input by its name, in the model's dtype and shape.
 
         Returns:
             The outputs by name.
@@ -147,7 +147,7 @@ def _refuse_external(data: bytes, path: Path) -> None:
 
 
 def _messages(message: Any, kind: str) -> Iterator[Any]:
-    """Every message of one kind inside a message, at any depth: graphs nest in attributes and functions."""
+    """Every message of a kind inside a message, at any depth: graphs nest in attributes and functions."""
     pending = [message]
     while pending:
         one = pending.pop()
@@ -160,12 +160,12 @@ def _messages(message: Any, kind: str) -> Iterator[Any]:
 
 
 def _start(data: bytes, path: Path, device: str, threads: int) -> Any:
-    """Start on the wanted device, or on the fastest that starts."""
+    """A session on the given device; for auto, on the fastest device that starts."""
     wanted = _ALIASES.get(device, device)
     available = available_devices()
     if wanted != "auto" and wanted not in available:
         raise ModelError(
-            f"The device {device!r} is not there.",
+            f"There is no device {device!r}.",
             where=path,
             fix=f"use auto or one of {', '.join(available)}",
         )
@@ -192,7 +192,7 @@ def _start(data: bytes, path: Path, device: str, threads: int) -> Any:
 
 def _open(data: bytes, path: Path, providers: list[str], threads: int) -> Any:
     if _PROVIDERS["cuda"] in providers and hasattr(onnxruntime, "preload_dlls"):
-        # It prints what it misses; a worker's stdout carries messages.
+        # It prints the libraries that it misses; a worker's stdout carries messages.
         with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(Exception):
             onnxruntime.preload_dlls()
     options = onnxruntime.SessionOptions()
@@ -210,7 +210,7 @@ def _shapes(arguments: Sequence[Any]) -> dict[str, tuple[int | None, ...]]:
 
 @contextlib.contextmanager
 def _wrapped(what: str, where: Path, fix: str) -> Iterator[None]:
-    """Turn whatever the libraries raise, which have no common base, into a ModelError of one line."""
+    """Turn what the libraries raise, which has no common base class, into a ModelError of one line."""
     try:
         yield
     except ModelError:

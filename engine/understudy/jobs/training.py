@@ -138,10 +138,10 @@ class ExportJob(Job):
     precision: Precision = "fp32"
     """Number format of the exported weights."""
     destination: str | None = None
-    """Identity of the plates, of those the model knows; the one trained last when left out."""
+    """Identity of the performer in the plates; the one trained last when left out."""
     source: str | None = None
-    """Identity that goes in when a swap names none; the one trained last when left out."""
+    """Identity whose face the file predicts; the one trained last when left out."""
     refine: bool = False
     """Put what refiners were trained into the file, which then takes and draws faces of twice the size."""
     output: Annotated[Path | None, affects("place", knob=False)] = None
-    """File to write; in the model folder as export/swap_fp32.onnx or export/swap_refined.pt when left out."""
+    """File to write; in the model folder as export/swap_fp32.onnx, or named by source, when left out."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from understudy.core.cache import LruCache, Stamp, stamp_of
 from understudy.image.frame import Frame
 from understudy.image.plate import Plate
-from understudy.inference.model import Model
+from understudy.inference.predictor import Predictor
 from understudy.swap.colour_statistics import ColourStatistics
 from understudy.swap.frame_data import MatteSet, Prediction
 from understudy.swap.job import SwapJob
@@ -35,7 +35,7 @@ class RenderCache:
     """
 
     def __init__(self, frame_bytes: int = FRAME_BYTES, face_bytes: int = FACE_BYTES) -> None:
-        self._models: dict[tuple[Stamp, str], Model] = {}
+        self._models: dict[tuple[Stamp, str], Predictor] = {}
         self.frames: LruCache[Frame] = LruCache(frame_bytes)
         self.predictions: LruCache[Prediction | None] = LruCache(face_bytes)
         self.mattes: LruCache[MatteSet] = LruCache(face_bytes)
@@ -48,7 +48,7 @@ class RenderCache:
             return cls(frame_bytes=0, face_bytes=0)
         return cls(frame_bytes=FRAME_BYTES // 2, face_bytes=FACE_BYTES // 2)
 
-    def models(self, paths: Sequence[Path], device: str, threads: int) -> list[Model]:
+    def models(self, paths: Sequence[Path], device: str, threads: int) -> list[Predictor]:
         """The models of .onnx files, each opened once and where it is not open yet; others are let go.
 
         Raises:
@@ -59,7 +59,7 @@ class RenderCache:
         self._models = {key: model for key, model in self._models.items() if key in keys}
         for key, path in zip(keys, paths, strict=True):
             if key not in self._models:
-                self._models[key] = Model.open(path, device=device, threads=threads)
+                self._models[key] = Predictor.open(path, device=device, threads=threads)
         return [self._models[key] for key in keys]
 
     def frame(self, plate: Plate, number: int, colour_space: str | None) -> Frame:

@@ -20,7 +20,7 @@ from understudy.face.track.smooth import is_cut
 from understudy.face.track.store import FaceTrack
 from understudy.image.frame import Frame
 from understudy.image.plate import Plate
-from understudy.inference.model import Model
+from understudy.inference.predictor import Predictor
 from understudy.swap.cache import RenderCache
 from understudy.swap.colour_statistics import ColourStatistics
 from understudy.swap.declare import Reads, Stage
@@ -50,7 +50,7 @@ class SwapContext:
     job: SwapJob
     plate: Plate
     track: FaceTrack
-    model: Model
+    model: Predictor
     roto: Plate | None
     cache: RenderCache
     contents: ContentHashes

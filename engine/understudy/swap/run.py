@@ -33,13 +33,15 @@ def run(
     Raises:
         PlateError: the plate cannot be opened.
         FaceError: the track cannot be read, or has no such face.
-        ModelError: a model cannot be opened.
+        ModelError: a model cannot be opened, or does not predict a face's source.
         JobError: the output would overwrite the plate.
     """
     cache = RenderCache.for_one_run(job) if kept is None else kept
     jobs, output = job.each_face(), Pattern.parse(job.output)
     device = settings.device if job.device == "auto" else job.device
     models = cache.models([one.model for one in jobs], device, settings.threads)
+    for one, model in zip(jobs, models, strict=True):
+        model.require_source(one.source)
     track = Track.open(job.track)
     tracks = [track.face(one.face) for one in jobs]
     for card in {id(model): model.card for model in models}.values():

@@ -9,7 +9,7 @@ from understudy.comp.merge import edge_extend
 from understudy.face import align
 from understudy.face.crop import cut, face_box
 from understudy.image.frame import FloatImage, Frame
-from understudy.inference.model import Model
+from understudy.inference.predictor import Predictor
 from understudy.swap.declare import Parameters, Reads, Share, Stage
 from understudy.swap.frame_data import Prediction
 
@@ -18,7 +18,7 @@ class PredictParameters(Parameters):
     """Which face is predicted."""
 
     source: str | None = None
-    """Identity to put in; the model's first source when left out."""
+    """Identity to put in, which the model file must predict; the file's own source when left out."""
     identity_mix: Share = 100.0
     """Share of the source performer in the new face; the rest is the plate's own performer, reconstructed."""
 
@@ -38,7 +38,7 @@ _CHIN = 0.015
 
 
 def predict(
-    parameters: PredictParameters, frame: Frame, landmarks: FloatImage, model: Model
+    parameters: PredictParameters, frame: Frame, landmarks: FloatImage, model: Predictor
 ) -> Prediction | None:
     """Cut the plate's face out and have the network predict the new one.
 
@@ -61,15 +61,15 @@ def predict(
     plate_face = cut(frame, to_network, card.size)
     aligned = align.transform(landmarks, to_network).astype(np.float32)
     mix = parameters.identity_mix / 100
-    swapped = model.swap(plate_face[None], aligned[None], source=parameters.source, identity_mix=mix)
+    swapped = model.predict(plate_face[None], aligned[None], source=parameters.source, identity_mix=mix)
     below = matte.trim(swapped.matte[0], top=0, bottom=-_CHIN * card.size, left=0, right=0)
     covered = np.maximum(below, np.float32(mix) * brows.ends(aligned, card.size))
     return Prediction(
         edge_extend.extended(swapped.face[0], covered),
         covered,
-        swapped.own_matte[0],
+        swapped.destination_matte[0],
         plate_face,
-        swapped.own_face[0],
+        swapped.reconstruction[0],
         landmarks,
         swapped.landmarks[0],
         to_network,

@@ -1,14 +1,21 @@
-"""From a checkpoint to an ONNX or TorchScript file with its model card, refused when the two disagree."""
+"""Export: a checkpoint as an ONNX or TorchScript file with its model card.
+
+An exported file predicts one source for one destination: inference computes no other identity of the model,
+and nothing of another identity is in the file. It is refused where it differs from the network.
+"""
 
 from __future__ import annotations
 
-import copy
 import hashlib
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import torch
@@ -19,8 +26,10 @@ from understudy.core.errors import JobError, ModelError, TrainingError
 from understudy.core.progress import Finished, Progress, Reporter, Warned
 from understudy.core.settings import Settings
 from understudy.image import colour
-from understudy.inference.model import LANDMARK_COUNT, OUTPUTS, ModelCard, write_card
+from understudy.inference.card import LANDMARK_COUNT, ModelCard, write_card
+from understudy.inference.predictor import OUTPUTS
 from understudy.inference.session import Session
+from understudy.jobs.fields import Precision
 from understudy.jobs.training import ExportJob
 from understudy.train.checkpoints import model_folder, refiners, selection, store
 from understudy.train.export import torchscript
@@ -29,19 +38,46 @@ from understudy.train.networks import autoencoder, joining
 OPSET = 18
 PARITY_LIMIT = 1e-3
 PARITY_FACES = 3
+# It logs a line for each torchvision operator where torchvision is not installed.
+_REGISTRY = "torch.onnx._internal.exporter._registration"
 
 
-class _Half(nn.Module):
-    """The network in half precision behind float32 inputs and outputs, so that callers need not know."""
+class Pair(nn.Module):
+    """The graph of an exported file: one source for one destination.
 
-    def __init__(self, network: autoencoder.Comb) -> None:
+    The destination is the network's. Inputs and outputs are float32 in any precision.
+    """
+
+    def __init__(self, network: autoencoder.Comb, source: int, *, precision: Precision = "fp32") -> None:
+        """Copy the parts of a network that the pair needs."""
         super().__init__()
-        self.network = network.half()
+        identities = dict.fromkeys((network.destination, source))  # one where they are the same
+        self.network = network.only(*identities)
+        self.source = len(identities) - 1
+        self.half_precision = precision == "fp16"
+        if self.half_precision:
+            self.network.half()
 
     def forward(self, face: Tensor, landmarks: Tensor) -> tuple[Tensor, ...]:
-        # Normalised values keep half's precision where skin lies; the encoded ones would waste it.
-        code = self.network.describe(autoencoder.normalise(face).half(), self.network.destination)
-        return self.network.draw_all(code, landmarks)
+        """(N, 3, S, S) encoded faces and (N, 68, 2) landmarks, shares of the edge, to `OUTPUTS`."""
+        network = self.network
+        value = autoencoder.normalise(face)
+        # Normalised, because half precision is finest round 0, and there lies skin.
+        latent = network.describe(value.half() if self.half_precision else value, network.destination)
+        moved = network.asked(landmarks, of=network.destination, to=self.source)
+        predicted = self._decoded(latent, moved, self.source)
+        if self.source == network.destination:
+            return (
+                *predicted,
+                moved,
+                *(output + 0.0 for output in predicted),
+            )  # outputs need names of their own
+        return *predicted, moved, *self._decoded(latent, landmarks, network.destination)
+
+    def _decoded(self, latent: Tensor, landmarks: Tensor, identity: int) -> tuple[Tensor, Tensor]:
+        """One identity's encoded face and its matte."""
+        ((face, logits),) = self.network.draw(latent, landmarks, [identity])
+        return autoencoder.denormalise(face.float()), torch.sigmoid(logits.float())
 
 
 def run(job: ExportJob, *, report: Reporter, settings: Settings) -> dict[str, Any]:
@@ -69,8 +105,8 @@ def run(job: ExportJob, *, report: Reporter, settings: Settings) -> dict[str, An
         if job.format == "torchscript":
             torchscript.write(network, description, unfinished, iterations=state["iteration"])
         else:
-            count = len(description.architecture.identities)
-            write_graph(_of(network, job), unfinished, size=network.edge, identities=count)
+            pair = Pair(network, description.source, precision=job.precision)
+            write_graph(pair, unfinished, size=network.edge)
         report(Progress("export", 2, 3, "compare with the network"))
         parity = _parity(unfinished, network, description, job)
         if not parity <= PARITY_LIMIT:
@@ -106,7 +142,7 @@ def _output(job: ExportJob) -> Path:
             where="precision = fp16",
             fix="leave precision out",
         )
-    kind = "swap_refined" if job.refine else "swap"
+    kind = f"swap{_pair_name(job)}_refined" if job.refine else f"swap{_pair_name(job)}"
     name = f"{kind}.pt" if script else f"{kind}_{job.precision}.onnx"
     output = job.output or job.model / "export" / name
     own, other = (".pt", ".onnx") if script else (".onnx", ".pt")
@@ -121,6 +157,16 @@ def _output(job: ExportJob) -> Path:
             fix="give output another name",
         )
     return output
+
+
+def _pair_name(job: ExportJob) -> str:
+    """The identities that the job names, as a part of a file's name: other pairs are other files."""
+
+    def safe(identity: str) -> str:
+        return quote(identity, safe=" ").replace(".", "%2E")
+
+    source = "" if job.source is None else f"_{safe(job.source)}"
+    return source if job.destination is None else f"{source}_for_{safe(job.destination)}"
 
 
 def load(model: Path) -> tuple[model_folder.Description, autoencoder.Comb, dict[str, Any]]:
@@ -190,28 +236,19 @@ def _say_if_older(model: Path, state: dict[str, Any], report: Reporter) -> None:
     )
 
 
-def _of(network: autoencoder.Comb, job: ExportJob) -> nn.Module:
-    """The network in the job's number format."""
-    # Halving works in place, and the network is still needed to compare with.
-    return _Half(copy.deepcopy(network)) if job.precision == "fp16" else network
-
-
-def write_graph(module: nn.Module, path: Path, *, size: int, identities: int) -> None:
-    """Write a module that takes faces of an edge and their landmarks as an ONNX graph.
+def write_graph(module: nn.Module, path: Path, *, size: int) -> None:
+    """Write a module that takes faces and their landmarks, and returns `OUTPUTS`, as an ONNX graph.
 
     Args:
-        module: Gives `OUTPUTS` of each of its identities in turn.
-        path: The .onnx file; what it held is lost, so give a temporary one.
+        module: As `Pair`.
+        path: The .onnx file. It is overwritten, so give a temporary one.
         size: The faces' edge.
-        identities: How many it draws.
 
     Raises:
-        ModelError: there is no graph of it.
+        ModelError: the exporter returned no graph.
     """
-    names = [f"{kind}_{index}" for index in range(identities) for kind in OUTPUTS]
     batch = torch.export.Dim("batch", min=1, max=4096)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own deprecations
+    with _quiet_exporter():
         program = torch.onnx.export(
             module.eval(),
             (torch.zeros(2, 3, size, size), torch.full((2, LANDMARK_COUNT, 2), 0.5)),
@@ -219,7 +256,7 @@ def write_graph(module: nn.Module, path: Path, *, size: int, identities: int) ->
             verbose=False,
             opset_version=OPSET,
             input_names=["face", "landmarks"],
-            output_names=names,
+            output_names=list(OUTPUTS),
             dynamic_shapes={"face": {0: batch}, "landmarks": {0: batch}},
         )
     if program is None:
@@ -227,20 +264,33 @@ def write_graph(module: nn.Module, path: Path, *, size: int, identities: int) ->
     program.save(str(path), external_data=False)
 
 
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Without the exporter's own deprecation warnings, and its log lines about torchvision's absence."""
+    logger = logging.getLogger(_REGISTRY)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
 def _parity(
     path: Path, network: autoencoder.Comb, description: model_folder.Description, job: ExportJob
 ) -> float:
-    """Largest difference between the file and the network on faces of random colour, all outputs."""
+    """Largest difference between the file and the network on faces of random colour, over all outputs."""
     generator = torch.Generator().manual_seed(1)
     size = network.edge
     faces = torch.rand((PARITY_FACES, 3, size, size), generator=generator) * 0.45 + 0.1
     landmarks = torch.rand((PARITY_FACES, LANDMARK_COUNT, 2), generator=generator)
     with torch.no_grad():
-        expected = network(faces, landmarks)
+        expected = Pair(network, description.source)(faces, landmarks)
     if job.format == "torchscript":
-        first = description.source * len(OUTPUTS)
         drawn = torchscript.draw(path, faces, landmarks)
-        return float((drawn - torch.cat(expected[first : first + 2], dim=1)).abs().max())
+        return float((drawn - torch.cat(expected[:2], dim=1)).abs().max())
     session = Session(path, device="cpu")
     outputs = list(session.run(face=faces.numpy(), landmarks=landmarks.numpy()).values())
     return max(float(np.abs(a.numpy() - b).max()) for a, b in zip(expected, outputs, strict=True))
@@ -260,7 +310,6 @@ def _card(
         size=size,
         coverage=description.coverage,
         encoding=colour.ENCODED,
-        identities=list(architecture.identities),
         source=architecture.identities[description.source],
         destination=architecture.identities[description.destination],
         sha256=digest,

@@ -24,7 +24,7 @@ from torch.overrides import TorchFunctionMode
 
 from understudy.core.errors import ModelError
 from understudy.image import colour
-from understudy.inference.model import LANDMARK_COUNT, ModelCard
+from understudy.inference.card import LANDMARK_COUNT, ModelCard
 from understudy.train.checkpoints import model_folder
 from understudy.train.networks import autoencoder
 

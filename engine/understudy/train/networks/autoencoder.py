@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -29,7 +29,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from understudy.inference.model import LANDMARK_COUNT
+from understudy.inference.card import LANDMARK_COUNT
 from understudy.train.networks.blocks import (
     Attention,
     CodeNormaliser,
@@ -296,6 +296,24 @@ class Comb(nn.Module):
             kept.inner = nn.ModuleList([kept.inner[identity]])
         else:
             kept.decoders = nn.ModuleList([kept.decoders[identity]])
+        return kept
+
+    def only(self, *identities: int) -> Comb:
+        """A copy that holds these identities and nothing of any other; they keep this order.
+
+        The destination must be among them.
+        """
+        kept, chosen = copy.deepcopy(self), list(identities)
+        names = tuple(self.architecture.identities[index] for index in chosen)
+        kept.architecture = replace(self.architecture, identities=names)
+        kept.destination = chosen.index(self.destination)
+        kept.shapes = self.shapes[chosen]
+        kept.normaliser.mean = self.normaliser.mean[chosen]
+        kept.normaliser.variance = self.normaliser.variance[chosen]
+        if len(kept.inner):
+            kept.inner = nn.ModuleList(kept.inner[index] for index in chosen)
+        else:
+            kept.decoders = nn.ModuleList(kept.decoders[index] for index in chosen)
         return kept
 
     def _expanded(self, value: Tensor) -> Tensor:

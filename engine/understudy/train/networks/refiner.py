@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from understudy.inference.model import LANDMARK_COUNT
+from understudy.inference.card import LANDMARK_COUNT
 from understudy.train.networks import autoencoder
 from understudy.train.networks.blocks import Residual, activation, dots, doubled
 
@@ -101,4 +101,12 @@ class Refined(autoencoder.Comb):
         assert isinstance(kept, Refined)  # a copy of this one
         own = str(identity)
         kept.refiners = nn.ModuleDict({"0": kept.refiners[own]} if own in kept.refiners else {})
+        return kept
+
+    def only(self, *identities: int) -> Refined:
+        """A copy that holds these identities and nothing of any other; they keep this order."""
+        kept = super().only(*identities)
+        assert isinstance(kept, Refined)  # a copy of this one
+        pairs = [(str(new), str(old)) for new, old in enumerate(identities) if str(old) in self.refiners]
+        kept.refiners = nn.ModuleDict({new: kept.refiners[old] for new, old in pairs})
         return kept
