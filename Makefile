@@ -56,7 +56,7 @@ addon: setup ## Pack Blender's add-on as understudy_blender.zip
 	mkdir -p build
 	$(BIN)/python plugin/understudy_blender/package.py build/understudy_blender.zip
 
-generate: setup ## Write what comes from the job table
+generate: setup ## Write the files that follow from the declared options
 	$(BIN)/python -m understudy.app.generate
 	PYTHONPATH=plugin $(BIN)/python -m understudy_nuke.gizmo
 	$(BIN)/python bench/gizmo_picture.py gizmos/Understudy.gizmo docs/nuke_group.png
@@ -64,7 +64,7 @@ generate: setup ## Write what comes from the job table
 
 docs: generate ## Write the pages that are generated
 
-bench: setup ## Score a swap against the truth: make bench ARGS="--minutes 10,30 --refine-minutes 15"
+bench: setup ## Train on the demo, swap it and score it: make bench ARGS="--minutes 10,30 --refine-minutes 15"
 	$(BIN)/python bench/truth.py $(ARGS)
 
 base: setup ## Render and train the base model that new models begin with: an hour on two quiet cores

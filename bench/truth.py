@@ -65,7 +65,7 @@ def tell(event: Event) -> None:
 
 
 @dataclass(frozen=True)
-class Footage:
+class BenchmarkShot:
     """What is trained on and scored.
 
     Attributes:
@@ -81,14 +81,14 @@ class Footage:
     track: Path
 
 
-def prepare(options: argparse.Namespace, settings: Settings) -> Footage:
+def prepare(options: argparse.Namespace, settings: Settings) -> BenchmarkShot:
     """Make what is missing of face sets and track; the demo's frames too."""
     if options.footage is None:
         job = DemoJob(output=options.demo, detector=options.detector)
         shot = demo.prepare(job, report=tell, settings=settings)
         where = demo.Layout(options.demo)
         sets = where.faceset(shot.destination), where.faceset(shot.source)
-        return Footage(*sets, where.frames("plate"), where.frames("truth"), where.track)
+        return BenchmarkShot(*sets, where.frames("plate"), where.frames("truth"), where.track)
     folder, out, detector = options.footage, options.out, options.detector
     for name in ("trainA", "trainB"):
         faceset, plate = out / f"{name}.faceset", str(folder / f"{name}.mp4")
@@ -99,7 +99,7 @@ def prepare(options: argparse.Namespace, settings: Settings) -> Footage:
     if not placed.exists():
         track.run(TrackJob(plate=plate, track=placed, detector=detector), report=tell, settings=settings)
     sets = out / "trainA.faceset", out / "trainB.faceset"
-    return Footage(*sets, plate, str(folder / "testAB.mp4"), placed)
+    return BenchmarkShot(*sets, plate, str(folder / "testAB.mp4"), placed)
 
 
 def swap_and_score(
@@ -111,7 +111,7 @@ def swap_and_score(
         name: Begins the names of frames and sheet.
         changes: Options of the swap job.
     """
-    footage: Footage = options.prepared
+    footage: BenchmarkShot = options.prepared
     pattern = str(options.out / name / f"{minutes:g}min.%04d.exr")
     plain = {"plate": footage.plate, "track": footage.track, "model": model, "output": pattern}
     swap_run.run(SwapJob.model_validate(plain | changes), report=tell, settings=settings)

@@ -205,7 +205,7 @@ def test_the_last_run_of_a_file_is_drawn(tmp_path: Path, recipes: tuple[str, ...
 def test_a_clip_of_any_length_is_swapped_scored_and_shown(tmp_path: Path, length: int) -> None:
     shot = rendered.render(tmp_path / "shot", shot_frames=length)
     options = truth.parse(["--out", str(tmp_path / "out"), "--name", "short"])
-    options.prepared = truth.Footage(
+    options.prepared = truth.BenchmarkShot(
         destination=shot.root / "double.faceset",
         source=shot.root / "actor.faceset",
         plate=shot.frames("plate"),
