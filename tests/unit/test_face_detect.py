@@ -138,7 +138,7 @@ def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("studio")
 def test_a_studios_own_detector_is_opened_by_its_entry_points_name(tmp_path: Path) -> None:
-    assert detectors.names() == ("fan", "yunet", "known", "broken", "corner", "gone")
+    assert detectors.names()[-3:] == ("broken", "corner", "gone")
     detector = detectors.open_detector("corner", Settings(models=tmp_path, threads=3))
     picture = np.zeros((80, 80, 3), np.uint8)
     found = detector.detect(picture, frame=1)
