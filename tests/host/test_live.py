@@ -71,6 +71,11 @@ def test_live_knobs_finish_a_face_pass_as_the_engine_does(bake, look, alpha):
     np.testing.assert_allclose(made.result, rgb(wanted), atol=1e-4, rtol=1e-4)
 
 
+def test_every_live_knob_that_hosts_do_exactly_is_varied_by_a_look() -> None:
+    varied = {name for look in LOOKS.values() for name in look}
+    assert LIVE.keys() - live.filter_knobs(live.finish()) <= varied
+
+
 @pytest.mark.parametrize(
     "values",
     [{"erode": -20.0, "feather": 0.0}, {"matte_learned": False, "matte_hull": False}],
