@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from rendered import SETTINGS, Shot, render
+from understudy.app import verbs
 from understudy.core.errors import FaceError, JobError
 from understudy.core.progress import Event, Warned
 from understudy.face.track.smooth import moved_box
@@ -145,10 +146,11 @@ def test_a_face_that_is_not_there_is_named_and_the_other_is_put_in(
 
 def test_every_face_may_have_its_own_model_and_source(shot: Shot, pair: Path, tmp_path: Path) -> None:
     card = json.loads(shot.model.with_suffix(".card.json").read_text())
-    other = tmp_path / "other.onnx"
-    shutil.copy(shot.model, other)
-    shutil.copy(shot.model.with_suffix(".card.json"), other.with_suffix(".card.json"))
     sources = [card["source"], card["destination"]]
+    other = tmp_path / "other.onnx"
+    values = {"source": sources[1], "destination": sources[0], "output": str(other)}
+    exporting = parse_job("export", {"model": str(shot.root / "m.model"), **values})
+    verbs.run(exporting, report=lambda event: None, settings=SETTINGS)
     faces = [
         {"face": "villain", "model": str(other), "source": sources[1]},
         {"face": "hero", "source": sources[0]},
