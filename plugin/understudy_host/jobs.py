@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from understudy_host import sequence
-from understudy_host.knobs import LIVE, Knob, knobs
+from understudy_host.knobs import LIVE, Knob, fields, knobs
 
 _FILES = ("track", "model")
 _SEQUENCES = ("fix",)
@@ -91,11 +91,20 @@ def _told(verb: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def digest(job: Mapping[str, Any]) -> str:
-    """Text that changes when a bake of this job would come out otherwise; frames do not count.
+    """Text that changes when a bake of this job would come out otherwise.
 
-    A track, a model or a keyframe that was written anew counts as another one.
+    What changes nothing of a frame does not count, such as the device, nor in a face pass what it does not
+    hold. A track, a model or a keyframe that was written anew counts as another one.
     """
-    counted = {name: value for name, value in job.items() if name not in ("frames", "device")}
+    verb = "swap" if "write" in job else "propagate"
+    aside = {
+        field.name
+        for field in fields(verb)
+        if field.affects == "run" or (job.get("write") == "face_pass" and not field.in_face_pass)
+    }
+    counted = {name: value for name, value in job.items() if name not in aside}
+    if "keyframes" in counted:
+        counted["keyframes"] = {name: keys for name, keys in job["keyframes"].items() if name not in aside}
     counted["written"] = [_written(str(job.get(name, ""))) for name in _FILES]
     for name in _SEQUENCES:
         if name in job:

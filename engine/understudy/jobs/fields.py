@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 from understudy.core.names import DEFAULT_FACE, FACE_NAME
 
@@ -43,6 +44,12 @@ def affects(what: Literal["input", "file", "place", "run"], *, knob: bool = True
         knob: Whether a host shows it; False where the host decides the value itself.
     """
     return Field(json_schema_extra={"affects": what, **({} if knob else {"knob": False})})
+
+
+def facts(field: FieldInfo) -> dict[str, Any]:
+    """What a field tells beyond its type."""
+    extra = field.json_schema_extra
+    return dict(extra) if isinstance(extra, dict) else {}
 
 
 def hidden() -> Any:

@@ -11,9 +11,9 @@ Nothing here needs pydantic or a job's module. Of a field it tells more than JSO
                     where a change needs a bake
     live_matte      a host may apply it live when it makes the matte itself from the mattes of a face pass
     in_face_pass    false where it only changes finished frames
-    affects         absent: the pixels. `input`: a file whose content the pixels depend on. `name`:
-                    what the pixels depend on, by name. `file`: how frames
-                    are stored. `place`: where they are written. `run`: nothing of a frame
+    affects         absent: the pixels. `input`: a file whose content the pixels depend on. `name`: a name of
+                    what they depend on. `file`: how frames are stored. `place`: where they are written.
+                    `run`: nothing of a frame
     also            another flag for the same
     formerly        names of earlier releases
     entry_points    an installed package may add words to the choice, in that group

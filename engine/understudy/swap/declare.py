@@ -37,6 +37,11 @@ def live_matte() -> Any:
     return Field(json_schema_extra={"live_matte": True})
 
 
+def told_in_face_pass() -> Any:
+    """Marks a parameter of a later stage whose value the header of a face pass tells."""
+    return Field(json_schema_extra={"in_face_pass": True})
+
+
 def on_tab(tab: Tab) -> Any:
     """Puts a knob on another tab than its stage's."""
     return Field(json_schema_extra={"tab": tab})

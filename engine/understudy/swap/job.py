@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, cast
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from understudy.jobs import keyframes
-from understudy.jobs.fields import FaceName, Job, Output, Packing, PlateFields, affects, hidden
+from understudy.jobs.fields import FaceName, Job, Output, Packing, PlateFields, affects, facts, hidden
 from understudy.jobs.keyframes import Keys
 from understudy.swap.declare import Parameters
 from understudy.swap.recipe import STAGES
@@ -37,14 +37,14 @@ def _tell_stages(schema: dict[str, Any], job: type[Any]) -> None:
     """
     fields: dict[str, Any] = schema["properties"]
     stages = {name: stage for stage in STAGES for name in stage.parameters.model_fields}
-    in_face_pass = {name for stage in STAGES if stage.in_face_pass for name in stage.parameters.model_fields}
+    left_out = not_in_a_face_pass()
     order = [name for name in fields if name not in stages]
     for stage in STAGES:
         mine = [name for name in stage.parameters.model_fields if stages[name] is stage]
         order += mine
         for name in mine:
             fields[name] = {"stage": stage.name, "tab": stage.tab, **fields[name]}
-            if name not in in_face_pass and "live" not in fields[name]:
+            if name in left_out and "live" not in fields[name]:
                 fields[name]["in_face_pass"] = False
     schema["properties"] = {name: fields[name] for name in order}
     schema["stages"] = [{"name": stage.name, "sentence": stage.sentence} for stage in STAGES]
@@ -59,6 +59,18 @@ class FaceSwap(Job):
     """Exported model; the job's when left out."""
     source: str | None = None
     """Identity to put in; the job's when left out."""
+
+
+def not_in_a_face_pass() -> frozenset[str]:
+    """The parameters that change nothing of a face pass: those of later stages that its header does not tell.
+
+    A host shows those of them that are live: it applies them itself.
+    """
+    fields = {name: one for stage in STAGES for name, one in stage.parameters.model_fields.items()}
+    held = {name for stage in STAGES if stage.in_face_pass for name in stage.parameters.model_fields}
+    return frozenset(
+        name for name, one in fields.items() if name not in held and not facts(one).get("in_face_pass")
+    )
 
 
 class SwapJob(

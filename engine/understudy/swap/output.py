@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from understudy import __version__
 from understudy.image.frame import Frame
+from understudy.jobs.fields import facts
 from understudy.provenance.stamp import DIGEST, Entry, digest_of, with_entries, with_stamp
 from understudy.swap import recipe
 from understudy.swap.context import SwapContext
 from understudy.swap.frame_data import FrameInputs
-from understudy.swap.job import SwapJob
+from understudy.swap.job import SwapJob, not_in_a_face_pass
 
 
 def digest(contexts: Sequence[SwapContext], number: int) -> str:
     """Digest of what a frame depends on: what its stages read, the job's values on it, the recipe's version.
 
-    Paths and times do not count, nor where the frame is written or on which device it is made.
+    Paths and times do not count, nor where the frame is written or on which device it is made, nor in a face
+    pass what comes after it.
 
     Args:
         contexts: One for each face, in the order they are laid over.
@@ -30,16 +32,17 @@ def digest(contexts: Sequence[SwapContext], number: int) -> str:
 
 
 def _of_face(context: SwapContext, number: int) -> dict[str, Any]:
-    counted = {name for name in SwapJob.model_fields if _counts(name)}
-    values = context.job.at(number).model_dump(mode="json", include=counted)
+    job = context.job.at(number)
+    counted = {name for name, field in SwapJob.model_fields.items() if _counts(facts(field))}
+    if job.write == "face_pass":
+        counted -= not_in_a_face_pass()
+    values = job.model_dump(mode="json", include=counted)
     return {**context.inputs(number), "job": values}
 
 
-def _counts(name: str) -> bool:
-    """Whether a field's value counts: files count by what is read of them, and a place does not count."""
-    extra = SwapJob.model_fields[name].json_schema_extra
-    affects = extra.get("affects", "picture") if isinstance(extra, dict) else "picture"
-    return affects in ("picture", "file")
+def _counts(told: Mapping[str, Any]) -> bool:
+    """Whether a field's value counts; a file counts by what is read of it."""
+    return told.get("affects", "picture") in ("picture", "file")
 
 
 def stamped(

@@ -9,7 +9,7 @@ import numpy as np
 from understudy.comp.merge import membrane, multiband, paste
 from understudy.image.frame import FloatImage
 from understudy.jobs.keyframes import stepping
-from understudy.swap.declare import Parameters, Reads, Share, Stage, live, on_tab
+from understudy.swap.declare import Parameters, Reads, Share, Stage, live, on_tab, told_in_face_pass
 from understudy.swap.stages import grade, motion, mouth
 
 Mode = Literal["over", "multiband", "gradient"]
@@ -20,7 +20,7 @@ class MergeParameters(Parameters):
 
     merge: Annotated[Mode, stepping()] = "over"
     """How the face joins the plate: over, multiband (a seam for each band), or gradient (Poisson)."""
-    opacity: Annotated[Share, live(100.0), on_tab("Mask")] = 100.0
+    opacity: Annotated[Share, live(100.0), told_in_face_pass(), on_tab("Mask")] = 100.0
     """Opacity of the new face; at 0 the plate comes out bit for bit."""
 
     @property
