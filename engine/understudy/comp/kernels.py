@@ -277,7 +277,7 @@ def relax(values: FloatImage, data: FloatImage, weight: FloatImage, sweeps: int,
 
     Args:
         values: (H, W, 3) float32, the first guess; the result.
-        data: (H, W, 3) float32, what values are drawn to.
+        data: (H, W, 3) float32, the target of the values.
         weight: (H, W) float32 of at least 0, how strongly.
         sweeps: Times every pixel is visited, rows in turn downwards and upwards.
         beyond: 1 goes to each pixel's own best value, up to 2 goes past it and so gets there sooner.

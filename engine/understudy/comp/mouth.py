@@ -1,7 +1,7 @@
 """The plate's own teeth and tongue between the new lips.
 
-What a mouth hides is what a performer's face set shows least of, and a network draws it as a grey band. The
-plate has it in full, at this moment and in this light; but it is the plate's performer's own.
+The inside of a mouth is what a face set shows least of, and a network predicts it as a grey band. The plate
+shows it in full, at this moment and in this light; but it is the mouth of the plate's performer.
 
 Convention:
     Landmarks are (68, 2) pixels of one square raster, pixel centres at integers.
@@ -63,7 +63,7 @@ def carrying(own: FloatImage, new: FloatImage) -> NDArray[np.float64]:
         FaceError: the landmarks have another shape, or are not finite.
 
     Source:
-        Least squares, drawn towards no stretch (Hoerl & Kennard 1970, Ridge Regression): the points of a shut
+        Least squares with a penalty on stretch (Hoerl & Kennard 1970, Ridge Regression): the points of a shut
         mouth lie on a line, across which they say nothing.
     """
     lips, wanted = _lips(own), _lips(new)

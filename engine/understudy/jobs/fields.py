@@ -119,7 +119,7 @@ class DetectionFields(Job):
     reference: Path | None = None
     """Picture of the performer to track when several faces are in the plate."""
     face_box: tuple[float, float, float, float] | None = None
-    """Box (left, top, right, bottom) round the face to track, in pixels of the first frame."""
+    """Box (left, top, right, bottom) around the face to track, in pixels of the first frame."""
     minimum_face_px: Annotated[float, Field(ge=4, le=4096, json_schema_extra=unit("pixels"))] = 24.0
     """Faces smaller than this are ignored."""
     smoothing_frames: Annotated[float, Field(ge=0, le=25, json_schema_extra=unit("frames"))] = 1.0

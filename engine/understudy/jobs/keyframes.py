@@ -1,4 +1,4 @@
-"""Values of a job's options by frame: which options may move, what a key may hold, and what lies between two.
+"""Values of a job's options by frame: which options may move, what a key may hold, and the values in between.
 
 Numbers move in straight lines from key to key; switches and choices hold each key's value until the next.
 """

@@ -11,7 +11,7 @@ from understudy.jobs.fields import FaceName, Output, Packing, Percent, PlateFiel
 
 
 class PropagateJob(PlateFields):
-    """Carry a fix painted on one frame or a few to the frames round them."""
+    """Carry a fix painted on one frame or a few to the frames around them."""
 
     fix: Annotated[str, affects("input")]
     """Keyframes you painted, such as fix.%04d.exr with gaps, or fix.1017.exr; their alpha may say where."""
@@ -20,9 +20,9 @@ class PropagateJob(PlateFields):
     swapped: Annotated[str | None, affects("input")] = None
     """Frames that the fix was painted on, such as swap.%04d.exr; the plate's own when left out."""
     matte: Annotated[str | None, affects("input")] = None
-    """Matte of what has to go on each frame, such as roto.%04d.exr: nothing that it hides is looked at."""
+    """Matte of what has to be removed in each frame, such as roto.%04d.exr; flow and search leave it out."""
     matte_grow_px: Annotated[int, Field(ge=0, le=200, json_schema_extra=unit("pixels"))] = 3
-    """Border round the matte that is not looked at either, for motion blur and soft edges."""
+    """Border around the matte that is left out too, for motion blur and soft edges."""
     track: Annotated[Path | None, affects("input")] = None
     """Track of the face in the plate: the fix then stays on the skin of a turning head."""
     face: Annotated[FaceName | None, affects("name", knob=False)] = None
@@ -30,7 +30,7 @@ class PropagateJob(PlateFields):
     preview: bool = False
     """Only move the keyframe along by flow, at once: to look at while you paint."""
     method: Literal["hybrid", "synthesis"] = "hybrid"
-    """Synthesise patches only where flow cannot be trusted (hybrid), or all of the fix."""
+    """Synthesise patches only where flow is unreliable (hybrid), or everywhere in the fix."""
     patch: Annotated[int, Field(ge=3, le=9, json_schema_extra=unit("pixels"))] = 5
     """Edge of a patch, an odd number; small ones follow finer detail, large ones keep more texture."""
     plate_weight: Annotated[float, Field(ge=0, le=100)] = 6.0

@@ -1,7 +1,7 @@
 """Light: the plate's broad light and shade on the new face, the new face's own detail.
 
-A network draws the light it was taught. What the plate's light does on the face, a warm side, a shadow that
-crosses it, lies in low frequencies, and so does little of what makes a face somebody's.
+A network predicts the light it was trained on. What the plate's light does to the face, such as a warm side
+or a shadow across it, is in the low frequencies, which carry little of the identity.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class Table:
 
     Attributes:
         values: (E, E, E, 3) float32, encoded units.
-        low, high: (3,) the colours of the table's first and last corner; beyond them its faces go on.
+        low, high: (3,) the colours of the table's first and last corner; its outer faces hold beyond.
         index: (3, 4) matrix that leads from a face's colour to a place in the table.
     """
 

@@ -28,7 +28,7 @@ _EDGE = 12
 _ROTATIONS = 16
 _DIRECTIONS, _STEPS = 16, 12
 # A cell of the table with fewer samples than this leans towards no change.
-_TRUSTED_SAMPLES = 2.0
+_ENOUGH_SAMPLES = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +131,7 @@ def _table(points: Points, moves: Points) -> tuple[FloatImage, Points, Points]:
         index = tuple((cell + corner).T)
         np.add.at(total, index, weight[:, None] * np.column_stack([moves, np.ones(len(moves))]))
     total = _smoothed(total)
-    values = total[..., :3] / (total[..., 3:] + _TRUSTED_SAMPLES)
+    values = total[..., :3] / (total[..., 3:] + _ENOUGH_SAMPLES)
     return np.ascontiguousarray(values, np.float32), low, high
 
 

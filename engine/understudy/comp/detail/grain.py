@@ -1,4 +1,4 @@
-"""Grain: measured in the plate by channel and level, and given to the face, which a network draws without."""
+"""Grain: measured in the plate by channel and level, and added to the face that a network predicts."""
 
 from __future__ import annotations
 

@@ -79,11 +79,11 @@ def outline(landmarks: FloatImage, *, grow: float = FOREHEAD) -> Points:
 def rectangle(
     landmarks: FloatImage, size: int | tuple[int, int], *, padding_px: float = 0.0, grow: float = FOREHEAD
 ) -> FloatImage:
-    """Cover the upright rectangle round the landmarks and the forehead above them, antialiased.
+    """Cover the upright rectangle around the landmarks and the forehead above them, antialiased.
 
     Args:
         landmarks, size, grow: As for `hull`.
-        padding_px: Room on every side; negative values draw the sides in, to nothing in the end.
+        padding_px: Room on every side; negative values move the sides inwards, down to nothing.
 
     Returns:
         (H, W) float32 in 0..1.
@@ -125,7 +125,7 @@ def _blank(size: int | tuple[int, int]) -> FloatImage:
 
 
 def _without_temples(points: Points) -> Points:
-    """The jaw's upper ends drawn in towards the nose: there begin ears and sideburns, which are hair."""
+    """The jaw's upper ends, moved towards the nose: ears and sideburns begin there."""
     inner = points.copy()
     for ends in (_JAW_ENDS, tuple(16 - end for end in _JAW_ENDS)):
         for index, share in zip(ends, _TEMPLE_SHARES, strict=True):

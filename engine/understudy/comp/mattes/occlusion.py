@@ -1,4 +1,4 @@
-"""Occlusion: what lies in front of the plate's face, told by what the model knows of that face."""
+"""Occlusion: what is in front of the plate's face, by comparison with the model's reconstruction of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from understudy.image.frame import FloatImage
 # something else; a stop is 0.057. Chosen on a rendered performer with a hand, a microphone and a bar drawn
 # in front, so that a clean face keeps 99 percent of its matte.
 _SKIN, _OTHER = 0.035, 0.07
-# Shares of the picture's edge: a network draws softly, and must not be blamed for it; how far the plate's
+# Shares of the picture's edge: a reconstruction is soft, and that is no occluder; how far the plate's
 # own edges may carry what was found; and what counts as broad light.
 _BLUR, _REACH, _LIGHT = 0.02, 0.08, 0.15
 # Below this deviation, encoded units squared, the plate counts as one surface.

@@ -1,6 +1,6 @@
-"""The edge of a drawn face: beyond its matte its own colours go on.
+"""Edge extension: beyond its matte, a predicted face continues in its own colours.
 
-What a network draws round a face is what was round it in the performer's frames: another set, a blue screen.
+Around a face, a network predicts what surrounded it in the performer's frames: another set, a blue screen.
 A soft matte, or one that is grown, would let a rim of it show.
 """
 
@@ -19,7 +19,7 @@ _SMALL_PX = 96
 
 
 def extended(face: FloatImage, matte: FloatImage) -> FloatImage:
-    """A face whose colours go on beyond its matte.
+    """The face with its colours continued beyond its matte.
 
     Args:
         face: (H, W, 3) float32, encoded space, finite.

@@ -38,7 +38,7 @@ def multiband(plate: FloatImage, face: FloatImage, matte: FloatImage) -> tuple[F
     below, above = _finite_pair(plate, face)
     cover = np.ascontiguousarray(np.clip(np.nan_to_num(matte), 0, 1), np.float32)
     # Only the difference crosses the edge: blending is linear, and the plate's own pyramid cancels out. What
-    # the network drew beyond the matte, hair and walls, must not come in through the coarse bands.
+    # the network predicts beyond the matte, hair and walls, must not come in through the coarse bands.
     apart = above - below
     beyond = membrane(apart, cover)
     apart = beyond + support[..., None] * (apart - beyond)
@@ -68,8 +68,8 @@ def _smooth_step(value: FloatImage) -> FloatImage:
 
 def _finite_pair(plate: FloatImage, face: FloatImage) -> tuple[FloatImage, FloatImage]:
     """Both pictures with what is not finite taken from the other, or 0: nothing may spread through bands."""
-    seen, drawn = np.isfinite(plate), np.isfinite(face)
-    if seen.all() and drawn.all():
+    seen, given = np.isfinite(plate), np.isfinite(face)
+    if seen.all() and given.all():
         return np.asarray(plate, np.float32), np.asarray(face, np.float32)
-    filled = np.where(seen, plate, np.where(drawn, face, 0)).astype(np.float32)
-    return filled, np.where(drawn, face, filled).astype(np.float32)
+    filled = np.where(seen, plate, np.where(given, face, 0)).astype(np.float32)
+    return filled, np.where(given, face, filled).astype(np.float32)
