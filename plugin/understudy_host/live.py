@@ -50,29 +50,31 @@ class Operation(NamedTuple):
 _ZEROS = ("0", "0", "0")
 
 
-def finish(prefix: str = "", *, without: Collection[str] = ()) -> tuple[Operation, ...]:
+def finish(face: str = "", *, without: Collection[str] = ()) -> tuple[Operation, ...]:
     """The operations in an order in which each one's inputs come before it; the last is the result.
 
     Args:
-        prefix: Begins the names of the face pass's layers, and of the operations.
+        face: Of a face pass with several faces: the face's name, under which its layers are (`hero.light`).
+            It begins the names of the operations too.
         without: Kinds that a host has no nodes for: such an operation is left out, its first input goes on.
 
     Raises:
         ValueError: an operation cannot be left out, because it has no input.
     """
+    beginning = f"{face}_" if face else ""
     kept: list[Operation] = []
     stands_for: dict[str, str] = {}
     for one in (*_face(), *_matte(), *_merge()):
-        inputs = tuple(stands_for.get(name, f"{prefix}{name}") for name in one.inputs)
+        inputs = tuple(stands_for.get(name, f"{beginning}{name}") for name in one.inputs)
         if one.kind in without:
             if not inputs:
                 raise ValueError(f"no host can do without {one.kind}")
             stands_for[one.name] = inputs[0]
             continue
         values = dict(one.values)
-        if prefix and "layer" in values:
-            values["layer"] = f"{prefix}{values['layer']}"
-        kept.append(one._replace(name=f"{prefix}{one.name}", inputs=inputs, values=values))
+        if face and "layer" in values:
+            values["layer"] = ".".join(filter(None, (face, values["layer"])))
+        kept.append(one._replace(name=f"{beginning}{one.name}", inputs=inputs, values=values))
     return tuple(kept)
 
 

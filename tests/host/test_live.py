@@ -133,12 +133,13 @@ def test_the_graph_reads_the_schemas_live_knobs_and_no_name_that_nobody_knows() 
     assert live.matte_knobs(graph) == declared
 
 
-def test_a_prefix_names_another_faces_layers_and_operations() -> None:
-    plain, other = live.finish(), live.finish("b_")
-    assert [f"b_{one.name}" for one in plain] == [one.name for one in other]
+def test_another_face_has_layers_and_operations_of_its_own() -> None:
+    plain, other = live.finish(), live.finish("hero")
+    assert [f"hero_{one.name}" for one in plain] == [one.name for one in other]
     layers = {one.values["layer"] for one in other if "layer" in one.values}
-    assert "b_matte_learned" in layers and all(layer.startswith("b_") for layer in layers)
-    assert all(name.startswith("b_") for one in other for name in one.inputs)
+    assert {"hero", "hero.light", "hero.matte_learned"} <= layers
+    assert all(layer.partition(".")[0] == "hero" for layer in layers)
+    assert {name for one in other for name in one.inputs} <= {one.name for one in other}
 
 
 def test_what_a_host_has_no_nodes_for_is_baked_there_and_says_so() -> None:
