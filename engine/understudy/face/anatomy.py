@@ -1,8 +1,8 @@
-"""What is known of two faces before either is seen: how much people differ, and what acting moves.
+"""Prior covariances of landmarks: how people's faces differ, what acting moves, how a face is misplaced.
 
-Each mode is a direction in which landmarks move together, as long as its deviation among people. A person's
-mouth does not stand open and a nose does not act: by such knowledge a difference between two performances is
-told from a difference between two performers (shape.py).
+Each mode is a direction in which landmarks move together; its length is the standard deviation among people.
+A mouth at rest is shut and a nose does not act: such priors separate a difference between two performances
+from a difference between two performers (identity_shape.py).
 
 Convention:
     Millimetres on a face whose eyes' outer corners lie `EYES_APART` apart; x right, y down, as in a picture.
@@ -30,9 +30,9 @@ Numbers = NDArray[np.float64]
 EYES_APART = 91.0
 """Between the outer corners of the eyes, in millimetres."""
 
-# What no mode says, in every direction but the openings of lids and lips.
+# Deviation in every direction that no mode covers, except the openings of lids and lips.
 _ELSE = 1.5
-# How far a face may be out of place, of size, rolled and nodded before any of that is known: wide.
+# Deviations of a face's placement: shift, scale, roll and pitch; wide priors.
 _SHIFT, _SCALE, _ROLL, _NOD = 5.0, 0.1, 0.05, 0.14
 
 _NOSE_BASE = slice(31, 36)
@@ -101,7 +101,7 @@ def _people() -> Iterable[Numbers]:
 
 
 def _acting() -> Iterable[Numbers]:
-    """What a whole performance may do to its mean face."""
+    """How the mean expression of a performance may differ from a face at rest."""
     jaw = slice(3, 14)
     corner = np.abs(_outward(MOUTH, 54))
     yield _mode(1.5, (_LIDS_UP, 0, -0.7), (_LIDS_DOWN, 0, 0.3))  # wide eyes, or narrow ones
@@ -119,13 +119,13 @@ def _acting() -> Iterable[Numbers]:
 
 
 def _placing() -> Iterable[Numbers]:
-    """What of a difference is where the faces lie and how they look up, and neither shape nor acting."""
+    """Differences that come from alignment and pitch, not from shape or acting."""
     off = (TEMPLATE - TEMPLATE[27:48].mean(axis=0)) * EYES_APART / np.ptp(_X[[36, 45]])
     yield _mode(_SHIFT, (slice(None), 1, 0))
     yield _mode(_SHIFT, (slice(None), 0, 1))
     yield _mode(_SCALE, (slice(None), off[:, 0], off[:, 1]))
     yield _mode(_ROLL, (slice(None), -off[:, 1], off[:, 0]))
-    # A head that nods moves a point by its depth.
+    # Pitch moves a point in proportion to its depth.
     yield _mode(_NOD, (slice(None), 0, MEAN[:, 2] * EYES_APART))
 
 
@@ -147,4 +147,4 @@ ACTING: Numbers = _covariance(_acting())
 """(136, 136) square millimetres: how one performance's mean differs from another's of the same person."""
 
 PLACING: Numbers = _covariance(_placing())
-"""(136, 136) square millimetres: how far one face may be placed, sized and nodded unlike another."""
+"""(136, 136) square millimetres: how placement, size and pitch of two faces may differ."""

@@ -1,9 +1,9 @@
-"""What of a performer's landmarks is the performer, and what is the acting.
+"""Separates face shape from acting in a performer's landmarks.
 
-Two performers' mean landmarks differ because their faces do, because one of them happened to talk or to
-squint while the other did not, and because each face was aligned by its own features. Carrying an expression
-over as "distance from one's own mean" would then shut every mouth by the difference. Here a difference that
-acting or alignment can explain better than anatomy counts as neither's shape.
+Two performers' mean landmarks differ for three reasons: their faces differ, one of them talked or squinted
+more, and each face was aligned by its own features. If an expression were transferred as the distance from
+the performer's mean, every mouth would be shut by the difference in talking. So a difference that acting or
+alignment explains better than anatomy is not counted as face shape.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from understudy.face import anatomy
 
-# Another head's own pitch passes for pitch (pose.py), by so many radians.
+# Error of the pitch that pose.py reads off another head's proportions, in radians.
 _MISREAD = 0.1
 
 
 def identity_shapes(performances: Sequence[ArrayLike], poses: Sequence[ArrayLike]) -> NDArray[np.float32]:
-    """Each performer's own shape, free of pose and expression; only their differences mean anything.
+    """Each performer's face shape without pose and expression; only differences between them have a meaning.
 
-    Landmarks are taken to be shape + a polynomial of the pose that all performers share + expression. What is
-    left of a performer's mean after the pose is shape, mean expression and how the face was placed, all
-    Gaussian: the expression by what was seen within the performances and by what acting is known to do, the
-    shape by how people differ. The posterior mean of the shape is taken.
+    The model: landmarks = shape + a polynomial of the pose, shared by all performers + expression. After the
+    pose is removed, a performer's mean is shape + mean expression + placement, all Gaussian. The covariance
+    of the expression comes from the performances and from anatomy.ACTING, that of the shape from
+    anatomy.PEOPLE. The result is the posterior mean of the shape.
 
     Args:
         performances: For each performer (N, 68, 2), shares of the aligned crop's edge.

@@ -1,4 +1,4 @@
-"""The mean face as numbers, and how much each of its points counts when a face is placed.
+"""The mean face in numbers, and the weight of each point when a face is aligned.
 
 The mean: generalised Procrustes over the mesh's landmarks in near-frontal frames of five performances (two
 people, two digital performers), each performance averaged by its median, mirrored onto itself and scaled so

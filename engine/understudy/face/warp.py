@@ -12,7 +12,7 @@ from understudy.face import align
 from understudy.face.detect.protocol import Points
 from understudy.image.frame import Box
 
-# Landmarks are noisy by about a pixel at this face size; the field does not follow that.
+# Landmarks have a noise of about a pixel at this face size, which the field smooths out.
 _SMOOTHING = 2.0
 _GRID_PX = 8
 # Beyond the landmarks' outline the field fades to the head's similarity within this share of the face.
@@ -20,10 +20,10 @@ _FADE_SHARE = 0.25
 
 
 def moved_landmarks(here: Points, there: Points, box: Box) -> NDArray[np.float32]:
-    """Where each pixel of a box lies on another frame if it moves with the face, less its own place.
+    """The displacement of each pixel of a box to another frame, if it moves with the face.
 
-    Inside the landmarks' outline the field takes landmark to landmark, smoothly; away from it, it fades to no
-    motion, for what lies round a head does not turn with it.
+    Inside the landmarks' outline the field interpolates the landmarks' motion smoothly. Outside it fades to
+    no motion, because the background does not turn with the head.
 
     Args:
         here, there: (68, 2) float32, the landmarks of one face on two frames, pixels.

@@ -24,10 +24,10 @@ from understudy.shots.detect_and_track import detect_and_track
 
 
 def run(job: ExtractJob, *, report: Reporter, settings: Settings) -> dict[str, Any]:
-    """Write a face set; the same frames again replace what they wrote before.
+    """Write a face set; frames that are extracted again replace their earlier faces.
 
-    The plate is read twice, to track and to crop: the placement is smoothed over time, so no crop can be
-    cut before the frames after it are known, and thousands of frames do not fit in memory.
+    The plate is read twice, to track and to crop: the placement is smoothed over time, so a crop can only be
+    cut once the frames after it are tracked, and thousands of frames do not fit in memory.
 
     Raises:
         PlateError: the plate cannot be opened.

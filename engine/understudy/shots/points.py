@@ -35,7 +35,7 @@ COVERAGE = "full"
 """The coverage whose aligned square a face's four corners are of."""
 LARGEST_BYTES = 256_000_000
 LARGEST_PX = 1e6
-# Finer than the documents of other programs write a pixel: a smaller difference is no correction.
+# Other programs round coordinates more coarsely: a smaller difference is no correction.
 _SAME_PX = 1e-4
 
 _Number = Annotated[float, Field(strict=True, ge=-LARGEST_PX, le=LARGEST_PX, allow_inf_nan=False)]
@@ -205,7 +205,7 @@ def _written(face: TrackedFace) -> dict[str, Any]:
     low, high = -0.5, size - 0.5
     corners = align.transform([[low, low], [high, low], [high, high], [low, high]], to_plate)
     return {
-        # The shortest decimals that are this float32 again: an unchanged document changes nothing.
+        # The shortest decimals that round back to this float32: an unchanged document changes nothing.
         "landmarks": [[float(str(x)), float(str(y))] for x, y in face.landmarks],
         "confidence": face.confidence,
         "by_hand": face.by_hand,

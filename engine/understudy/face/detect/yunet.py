@@ -21,13 +21,12 @@ from understudy.face.detect.protocol import (
     overlap,
 )
 
-# The mesh's presence score falls towards profiles, where YuNet still sees a face: a sure box may carry a
-# doubtful mesh, which the track then knows by its confidence.
+# The mesh's presence score falls towards profiles, where YuNet still detects a face. A mesh with a low score
+# is kept where the box has a high one; its confidence says so in the track.
 _PRESENT = 0.5
 _DOUBTFUL = 0.02
 _SURE_BOX = 0.8
-# YuNet's boxes are tight and miss the back of a turned head: a wider first look often finds what the usual
-# one loses.
+# YuNet's boxes are tight and miss the back of a turned head: a wider first crop often succeeds there.
 _FIRST_SCALES = (1.5, 2.0, 1.75)
 _PASSES = 2
 _SETTLED = 0.9
@@ -72,7 +71,7 @@ class YuNetDetector:
         yield DetectedFace(box_round(mesh), rough.score, points, presence)
 
     def _settle(self, image: Rgb8, rough: RoughFace) -> tuple[Points, float]:
-        """The mesh that the net is surest of: two passes suffice but for profiles and covered faces."""
+        """The mesh with the highest presence score; profiles and covered faces need more than two passes."""
         best: tuple[Points, float] | None = None
         for scale in _FIRST_SCALES:
             mesh, _ = self._mesh.read(image, first_region(rough, scale))

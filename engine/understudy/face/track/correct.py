@@ -1,4 +1,4 @@
-"""A whole face from the few landmarks that a person moved.
+"""Correct a whole face from the few landmarks that a person moved.
 
 Convention: pixels of the plate, x right, y down, pixel centres at integers.
 """
@@ -20,7 +20,7 @@ from understudy.face.template import BASE, WEIGHTS
 _NARROW, _WIDE = 0.1, 0.3
 # In the same edges: how far a single point's own correction reaches.
 _REACH = 0.25
-# Two points almost on one spot that were moved apart would else throw their surroundings about.
+# Regularisation: two points almost in one place, moved apart, must not displace their surroundings far.
 _SLACK = 0.05
 
 _Array = NDArray[np.float64]
@@ -29,10 +29,10 @@ _Array = NDArray[np.float64]
 def follow_moved(landmarks: Points, moved: Mapping[int, tuple[float, float]]) -> Points:
     """A face's landmarks after some of them were moved by hand; the others follow.
 
-    One point shifts the face. Several also turn and scale it, by the similarity that brings their old places
-    nearest to their new ones, in full where they are spread over the face: two that lie beside each other say
-    nothing about the head. What then is left between a point and its new place fades out over the face around
-    it. The moved points land exactly where they were put.
+    One point shifts the face. Several also turn and scale it, by the similarity from their old to their new
+    places. The more they are spread over the face, the more of it is applied: two neighbouring points say
+    nothing about the head. The distance that then remains at each point is interpolated over its
+    surroundings. The moved points end exactly where they were put.
 
     Args:
         landmarks: (68, 2) float32.

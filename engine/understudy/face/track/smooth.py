@@ -1,4 +1,4 @@
-"""Steady a face over time without making it late."""
+"""Smooth a tracked face over time without delay."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from understudy.face import align
 from understudy.face.detect.protocol import FaceBox, Points, box_round
 from understudy.face.template import BASE, WEIGHTS
 
-# Lids and lips are quick: their shape is smoothed by a third of what the head's placement is.
+# Lids and lips move fast: proportions are smoothed over a third of the frames that placement is.
 _SHAPE_SHARE = 0.35
 # A cut: from one frame to the next the face jumps by this part of its size, or grows by this factor.
 _JUMP = 0.4
@@ -45,11 +45,15 @@ class TrackedFace:
 
 
 def smooth(faces: Sequence[TrackedFace], *, frames: float) -> list[TrackedFace]:
-    """Smooth where the face lies, and more lightly its shape, forwards and backwards alike.
+    """Smooth a face's placement, and more lightly its proportions, with no preferred direction in time.
 
-    Each number is replaced by the value of a straight line, fitted around its frame with Gaussian weights: no
-    phase, and a steady move stays as it is, up to the first and the last frame. Nothing is carried over a gap
-    or a cut. A doubtful detection counts for less than a sure one; one set by hand for most, and it stays.
+    Each value is replaced by that of a straight line, fitted around its frame with Gaussian weights. This has
+    no delay, and leaves a move of constant speed unchanged up to the first and the last frame. Frames beyond
+    a gap or a cut do not count. A detection is weighted by its confidence; a face set by hand has the largest
+    weight and is not changed itself.
+
+    Source:
+        Cleveland 1979, Robust Locally Weighted Regression and Smoothing Scatterplots, of degree 1.
 
     Args:
         faces: In any order, at most one a frame.
@@ -81,7 +85,7 @@ def _matrix(placement: NDArray[np.float64]) -> align.Matrix:
 
 
 def _runs(faces: Sequence[TrackedFace]) -> Iterator[list[TrackedFace]]:
-    """The faces in runs without a gap or a cut."""
+    """The faces in sequences without a gap or a cut."""
     gaps = np.diff([face.frame for face in faces])
     # A track of every second frame has no gaps: its usual step is 2.
     step = int(np.median(gaps))
