@@ -14,6 +14,8 @@ from understudy.jobs.table import VERBS
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
 PAGES += sorted((ROOT / "docs").rglob("*.md"))
+# A decision's page tells of its time and names files that have gone since.
+OF_ITS_TIME = "adr"
 CODE_FOLDERS = ("engine/understudy", "plugin", "gizmos", "tests", "bench", "docs")
 
 
@@ -66,3 +68,12 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if OF_ITS_TIME not in page.parts], ids=lambda p: p.name
+)
+def test_files_of_code_that_a_page_names_are_there(page: Path) -> None:
+    files = tracked()
+    for named in set(re.findall(r"`([\w/]+/\w+\.(?:py|safetensors|sqlite|json|toml))`", page.read_text())):
+        assert any(path == named or path.endswith(f"/{named}") for path in files), named

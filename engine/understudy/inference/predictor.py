@@ -164,9 +164,9 @@ class Predictor:
             slice(len(faces), -len(faces)),
             slice(-len(faces), None),
         )
-        own_face, own_matte = three.reconstruction[of_own], three.destination_matte[of_own]
+        own_reconstruction, own_matte = three.reconstruction[of_own], three.destination_matte[of_own]
         return PredictedFaces(
-            own_face + share * (three.face[of_source] - own_face),
+            own_reconstruction + share * (three.face[of_source] - own_reconstruction),
             own_matte + share * (three.matte[of_source] - own_matte),
             three.reconstruction[as_is],
             three.destination_matte[as_is],
