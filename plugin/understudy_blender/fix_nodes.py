@@ -19,7 +19,7 @@ from .scene_tree import Part
 from .sockets import OFFSET, PLATE, RESULT, Number
 
 NAME = "Understudy Propagate"
-# Raised whenever the drawing changes, so that a .blend file of an older plugin gets the new one.
+# Raised whenever the node tree changes, so that a .blend file of an older plugin gets the new one.
 VERSION = 1
 VERSION_KEY = "understudy_propagate_version"
 
@@ -50,7 +50,7 @@ def renew(node: bpy.types.Node) -> bpy.types.NodeTree:
     """
     tree = node.node_tree
     if tree is None or tree.get(VERSION_KEY) != VERSION:
-        node.node_tree = _drawn()
+        node.node_tree = _built_tree()
     elif tree.users > 1:
         node.node_tree = tree.copy()
     return node.node_tree
@@ -64,7 +64,7 @@ def link_layers(tree: bpy.types.NodeTree) -> None:
         scene_tree.link(tree, image.outputs[_LAYER], sure.inputs["Y"])
 
 
-def _drawn() -> bpy.types.NodeTree:
+def _built_tree() -> bpy.types.NodeTree:
     tree = bpy.data.node_groups.new(NAME, "CompositorNodeTree")
     tree[VERSION_KEY] = VERSION
     tree.color_tag = "COLOR"

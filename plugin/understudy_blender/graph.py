@@ -18,7 +18,7 @@ COLUMN_PX, ROW_PX, GAP_PX, BAND_PX = 190, 230, 90, 5500
 
 
 class Graph:
-    """A node tree that is being drawn.
+    """A node tree that is being built.
 
     Attributes:
         tree: The tree.

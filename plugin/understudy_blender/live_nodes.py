@@ -64,7 +64,7 @@ class Emitter:
     """Draws operations into a node tree.
 
     Attributes:
-        graph: What is drawn into.
+        graph: The node tree to build in.
         made: The socket of every operation's result, by the operation's name.
     """
 
@@ -91,7 +91,7 @@ class Emitter:
         return self.graph.joined([self.number(text) for text in texts])
 
     def _named(self, name: str) -> Given:
-        """What a name of an expression stands for; each is drawn once."""
+        """What a name of an expression stands for; each is built once."""
         if name not in self._numbers:
             vector, _, axis = name.partition(".")
             if axis:

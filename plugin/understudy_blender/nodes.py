@@ -22,7 +22,7 @@ from .sockets import (
 )
 
 NAME = "Understudy"
-# Raised whenever the drawing changes, so that a .blend file of an older plugin gets the new one.
+# Raised whenever the node tree changes, so that a .blend file of an older plugin gets the new one.
 VERSION = 3
 VERSION_KEY = "understudy_version"
 # Where a part of the tree begins, with its title.
@@ -42,7 +42,7 @@ _SOCKETS = {"bool": "NodeSocketBool", "double": "NodeSocketFloat"}
 
 
 def group() -> bpy.types.NodeTree:
-    """The node group of this plugin's version; it is drawn where the file has none."""
+    """The node group of this plugin's version; it is built where the file has none."""
     for tree in bpy.data.node_groups:
         if tree.get(VERSION_KEY) == VERSION and tree.bl_idname == "CompositorNodeTree":
             return tree

@@ -24,7 +24,7 @@ _CONSTANT = 0  # Blender's number for an interpolation that holds until the next
 
 
 class Part(NamedTuple):
-    """A node that the add-on draws once in a tree.
+    """A node that the add-on adds once to a tree.
 
     Attributes:
         role: What it is found by again, whatever the artist calls it.
@@ -47,7 +47,7 @@ def find(tree: bpy.types.NodeTree | None, part: Part) -> bpy.types.Node | None:
 
 
 def node(tree: bpy.types.NodeTree, part: Part) -> bpy.types.Node:
-    """A tree's node of a role; it is drawn where there is none."""
+    """A tree's node of a role; it is built where there is none."""
     found = find(tree, part)
     if found is not None:
         return found
