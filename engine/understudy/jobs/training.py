@@ -1,4 +1,4 @@
-"""The jobs that train a model and export it: what a field tells is listed in schema.py."""
+"""The jobs of the verbs train, refine, adapt and export: what a field tells is listed in schema.py."""
 
 from __future__ import annotations
 
@@ -11,121 +11,121 @@ from understudy.jobs.fields import Job, Percent, Precision, RunMinutes, affects,
 
 
 class RunFields(Job):
-    """How a network is trained, whichever it is."""
+    """The options of every training."""
 
     model: Path
-    """Model folder to write or to go on with; it ends in .model."""
+    """Model folder to create or to continue; its name ends in .model."""
     iterations: Annotated[int, Field(ge=0, le=100_000_000)] = 0
-    """Iteration to stop at; 0 leaves it to the time."""
+    """Iteration to stop at; 0 for no limit."""
     minutes: RunMinutes = 0.0
-    """Time, as 90 or 1h30m, after which this run saves and pauses; 0 leaves it to the iterations."""
+    """Duration of this run, such as 90 or 1h30m, after which it saves and stops; 0 for no limit."""
     batch: Annotated[int, Field(ge=1, le=1024)] = 4
-    """Faces of each performer in one iteration, in parts where memory is short."""
+    """Faces of each performer in one iteration; computed in parts where memory is short."""
     learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 1e-3
-    """Step size of the optimiser at its highest."""
+    """Highest learning rate of the optimiser."""
     mixed_precision: bool = True
-    """Compute in bfloat16 where the device is faster with it."""
+    """Compute in bfloat16 on devices that are faster with it."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Device to train on."""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
-    """Seed of every random choice; the same seed on CPU gives the same model."""
+    """Seed of all random numbers; on a CPU the same seed gives the same model."""
     save_minutes: Annotated[float, Field(gt=0, le=1440, json_schema_extra=unit("minutes"))] = 5.0
-    """Time between two checkpoints: the most that a crash costs."""
+    """Time between two checkpoints, which is the most that a crash loses."""
     preview_iterations: Annotated[int, Field(ge=1, le=1_000_000)] = 500
-    """Iterations between two preview sheets and validations."""
+    """Iterations between two validations, each with a preview sheet."""
     keep_checkpoints: Annotated[int, Field(ge=1, le=1000)] = 3
-    """Newest checkpoints to keep; of older ones the last of each hour stays for a day, then of each day."""
+    """Newest checkpoints to keep; of older ones stays the last of each hour, after a day of each day."""
 
 
 class TrainJob(RunFields):
     """Train a model that puts the source performer's face on the destination performer's acting."""
 
     source_faceset: Path
-    """Face set of the performer whose face goes in."""
+    """Face set of the source: the performer whose face is put in."""
     destination_faceset: Path
-    """Face set of the performer who acts in the plate."""
+    """Face set of the destination: the performer who acts in the plate."""
     batch: Annotated[int, Field(ge=0, le=1024)] = 4
-    """Faces of each performer in one iteration, in parts where memory is short; 0 finds by trying."""
+    """Faces of each performer in one iteration; 0 finds a fast batch size by trying."""
     other_facesets: Path | None = None
-    """Folder with the face sets of further performers, whom the model knows or who join it."""
+    """Folder with the face sets of further performers, whom the model knows or learns as well."""
     size: Annotated[int, Field(ge=32, le=1024, multiple_of=16, json_schema_extra=unit("pixels"))] = 128
-    """Edge of the face the network makes; beyond 128 it grows to that while it trains."""
+    """Edge of the predicted face; a network of more than 128 pixels grows to it during training."""
     raise_iterations: Annotated[int, Field(ge=0, le=100_000_000)] = 0
-    """Iterations after which the batch is doubled, twice at most; 0 leaves it."""
+    """Iterations after which the batch is doubled, at most twice; 0 for never."""
     width: Annotated[int, Field(ge=8, le=256)] = 24
-    """Channels of the network at 128 pixels or so; coarser levels multiply it, finer ones halve it."""
+    """Channels of the network at 128 pixels; coarser levels have a multiple of it, finer ones half."""
     variant: Literal["df", "liae"] = "df"
-    """What is each performer's own: a decoder (df), or the way into one decoder for all (liae)."""
+    """Architecture: a decoder for each performer (df), or one decoder with an input layer for each (liae)."""
     residuals: Annotated[int, Field(ge=1, le=4)] = 1
-    """Residual blocks at each of the network's levels."""
+    """Residual blocks at each level of the network."""
     attention: bool = False
-    """Let distant places of the face agree at the coarsest level."""
+    """Add self-attention at the coarsest level of the decoder."""
     grow_iterations: Annotated[int, Field(ge=0, le=10_000_000)] = 4000
-    """Iterations before the face's edge is doubled, from 128 or less to its size; 0 begins at full size."""
+    """Iterations between two doublings of a network that grows; 0 begins at full size."""
     alone_iterations: Annotated[int, Field(ge=0, le=10_000_000)] = 400
-    """Iterations that a performer who joins a trained model learns alone, before all learn on together."""
+    """Iterations for which only a new performer's layers learn when one joins a trained model."""
     base: bool = True
-    """Begin a new model from the base model, which knows faces in general; it has the default width only."""
+    """Begin a new model from the base model, which knows faces in general; default width only."""
     warp: Percent = 60.0
-    """Strength of the random warp that keeps the encoder from copying its input; it is turned down late."""
+    """Strength of the random warp of the encoder's input; it falls late in a run."""
     jitter: Percent = 40.0
-    """Strength of the random change of exposure, contrast and white balance in the encoder's input."""
+    """Strength of random exposure, contrast and white balance of the encoder's input."""
     hue: Percent = 0.0
-    """Strength of the random change of hue and saturation in the encoder's input."""
+    """Strength of random hue and saturation of the encoder's input."""
     other_colour: Percent = 0.0
-    """Share of the faces that the encoder sees in the colours of another performer's faces."""
+    """Share of input faces that take on the colours of another performer."""
     blur: Percent = 0.0
-    """Strength of the random blur in the encoder's input, for plates that are softer than the face sets."""
+    """Strength of random blur of the encoder's input, for plates softer than the face sets."""
     grain: Percent = 0.0
-    """Strength of the random grain in the encoder's input, for plates that are noisier."""
+    """Strength of random grain in the encoder's input, for plates noisier than the face sets."""
     jpeg: Percent = 0.0
-    """Strength of random JPEG compression in the encoder's input, for plates that were compressed."""
+    """Strength of random JPEG compression of the encoder's input, for compressed plates."""
     background: Percent = 0.0
-    """Share of the faces that the encoder sees before a random flat colour, as against a blue screen."""
+    """Share of input faces whose background is replaced by a flat colour, for blue screen plates."""
     flip: bool = False
-    """Train on mirrored faces too; leave it off where a face is not symmetrical."""
+    """Train on mirrored faces too, for faces that are symmetrical."""
     uniform_yaw: Percent = 0.0
-    """How far turned heads are drawn as often as straight ones; at 100 they are in half of all draws."""
+    """How far rare head angles are sampled more often; at 100 half of the samples are uniform in yaw."""
     eyes_mouth: Annotated[float, Field(ge=0, le=1000, json_schema_extra=unit("percent"))] = 200.0
-    """How much more the eyes and the mouth count than the rest of the face."""
+    """Additional weight of the eyes and the mouth in the losses."""
     detail_loss: Percent = 100.0
-    """Weight of fine detail, one band of frequencies at a time, in what training asks for."""
+    """Weight of the detail loss: L1 of the bands of a Laplacian pyramid."""
     identity_loss: Percent = 0.0
-    """Weight of drawing swaps while training, which must be described as the faces they were made of."""
+    """Weight of the identity-cycle loss: a swap, encoded again, must give its source frame's latent."""
     adversarial: Percent = 0.0
-    """Weight of a second network late in the run that learns to tell drawn patches of skin from true ones."""
+    """Weight of the adversarial loss: a critic must take predicted patches of skin for true ones."""
     adversarial_from: Annotated[int, Field(ge=0, le=100_000_000)] = 10_000
-    """Iteration at which it begins; over the next 1,000 its weight rises."""
+    """Iteration at which the adversarial loss begins; its weight rises over the next 1,000."""
     stop_when: Literal["none", "plateau"] = "none"
-    """End before iterations and minutes do: never, or when another hour would bring next to nothing."""
+    """Early stopping: never, or at a plateau, when another hour would bring next to nothing."""
     plateau_percent: Annotated[float, Field(gt=0, le=50, json_schema_extra=unit("percent"))] = 2.0
-    """What counts as next to nothing: so much less error on unseen faces in an hour."""
+    """Plateau: an hour that would lower the error on unseen faces by less than this."""
     profile: bool = False
-    """Say in the end where the time went, what the device could do at most, and what holds training up."""
+    """Report where the time went, how near the device came to its peak, and the bottleneck."""
 
 
 class RefineJob(RunFields):
-    """Train a small second network that doubles one performer's drawn faces and mends what they lack."""
+    """Train a refiner: a small second network that doubles a performer's predicted faces and adds detail."""
 
     faceset: Path
-    """Face set of the performer whose faces are refined; one that the model knows."""
+    """Face set of the performer to refine; one that the model knows."""
     batch: Annotated[int, Field(ge=1, le=1024)] = 4
-    """Faces in one iteration."""
+    """Faces in one iteration; computed in parts where memory is short."""
     width: Annotated[int, Field(ge=8, le=256, multiple_of=2)] = 32
     """Channels of the refiner."""
     adversarial: Percent = 0.0
-    """Weight of a critic that learns to tell refined patches of skin from true ones."""
+    """Weight of the adversarial loss: a critic must take refined patches of skin for true ones."""
 
 
 class AdaptJob(RunFields):
-    """Teach a trained model a performer as edited, aged or made up, from a few edited faces."""
+    """Teach a trained model an edited performer, such as aged or made up, from a few edited faces."""
 
     faceset: Path
-    """Face set of the edited faces, under a name of its own such as bert_aged."""
+    """Face set of the edited faces, with an identity of its own such as bert_aged."""
     of_faceset: Path
-    """Whole face set of the performer whose faces were edited: what the edit has to act like."""
+    """Complete face set of the performer whose faces were edited; the edit must act like it."""
     learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 5e-4
-    """Step size of the optimiser at its highest."""
+    """Highest learning rate of the optimiser."""
 
 
 class ExportJob(Job):
@@ -134,7 +134,7 @@ class ExportJob(Job):
     model: Path
     """Model folder to export."""
     format: Literal["onnx", "torchscript"] = "onnx"
-    """Kind of file: ONNX for swapping with Understudy, or TorchScript (fp32) for Nuke's Inference node."""
+    """File format: ONNX for swapping with Understudy, or TorchScript (fp32) for Nuke's Inference node."""
     precision: Precision = "fp32"
     """Number format of the exported weights."""
     destination: str | None = None
@@ -142,6 +142,6 @@ class ExportJob(Job):
     source: str | None = None
     """Identity whose face the file predicts; the one trained last when left out."""
     refine: bool = False
-    """Put what refiners were trained into the file, which then takes and draws faces of twice the size."""
+    """Include the refiners; the file then takes and predicts faces of twice the size."""
     output: Annotated[Path | None, affects("place", knob=False)] = None
     """File to write; in the model folder as export/swap_fp32.onnx, or named by source, when left out."""
