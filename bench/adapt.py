@@ -84,13 +84,13 @@ def edit(faceset: FaceSet, path: Path, chosen: np.ndarray) -> None:
 
 
 @torch.no_grad()
-def drawn(model: Path, bank: samples.LoadedFaces, chosen: torch.Tensor, of: str, by: str) -> torch.Tensor:
+def predicted(model: Path, bank: samples.LoadedFaces, chosen: torch.Tensor, of: str, by: str) -> torch.Tensor:
     """Faces of a bank (N, 3, S, S), encoded, as a model draws them by an identity."""
     description, network, _ = onnx.load(model)
     names = description.architecture.identities
     batch = samples.still_batch(bank, chosen, size=network.edge)
-    code = network.describe(autoencoder.normalise(batch.truth), names.index(of))
-    ((faces, _),) = network.draw(code, batch.points, [names.index(by)])
+    latent = network.encode(autoencoder.normalise(batch.truth), names.index(of))
+    ((faces, _),) = network.decode(latent, batch.points, [names.index(by)])
     return autoencoder.denormalise(faces)
 
 
@@ -136,9 +136,9 @@ def main() -> None:
         print(json.dumps(row), flush=True)
         rows.append(faces)
 
-    score("before", drawn(options.model, bank, open_ones, name, name))
+    score("before", predicted(options.model, bank, open_ones, name, name))
     plain = [
-        mock.patch.object(joining, "STILL_LEVELS", 0),
+        mock.patch.object(joining, "FROZEN_LEVELS", 0),
         mock.patch.object(model_task, "PULL", 0.0),
         mock.patch.object(table, "weights_at", without_rehearsal),
     ]
@@ -158,7 +158,7 @@ def main() -> None:
         adapt.run(job, report=silent, settings=settings)
         for change in changes:
             change.stop()
-        score(way, drawn(model, bank, open_ones, name, EDITED))
+        score(way, predicted(model, bank, open_ones, name, EDITED))
     every = torch.linspace(0, len(open_ones) - 1, SHOWN).long().tolist()
     sheet = torch.cat([torch.cat([row[index] for index in every], dim=2) for row in rows], dim=1)
     encoded = np.ascontiguousarray(sheet.permute(1, 2, 0).numpy(), np.float32)

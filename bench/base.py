@@ -87,7 +87,7 @@ def acting(performer: int, frame: int) -> PerformanceFrame:
     return replace(found, camera=camera, light=light(rng))
 
 
-def draw(work: Path, number: int) -> None:
+def render_frame(work: Path, number: int) -> None:
     """Render one frame: a performer's frames follow each other, for its skin is painted but once."""
     path = work / "frames" / f"frame.{number:05d}.exr"
     if path.exists():
@@ -99,12 +99,14 @@ def draw(work: Path, number: int) -> None:
     write_image(path, Frame.from_rgb(pixels, colour_space=COLOUR_SPACE))
 
 
-def draw_all(work: Path, processes: int) -> None:
+def render_all(work: Path, processes: int) -> None:
     """Render every frame that is not there yet; each process takes whole performers."""
     (work / "frames").mkdir(parents=True, exist_ok=True)
     numbers = range(1, FRAMES + 1)
     with ProcessPoolExecutor(processes) as pool:
-        for done, _ in enumerate(pool.map(draw, repeat(work), numbers, chunksize=4 * FRAMES_EACH), start=1):
+        for done, _ in enumerate(
+            pool.map(render_frame, repeat(work), numbers, chunksize=4 * FRAMES_EACH), start=1
+        ):
             if done % FRAMES_AT_ONCE == 0:
                 print(f"{done} of {FRAMES} frames", flush=True)
 
@@ -197,7 +199,7 @@ def batch_loss(network: autoencoder.Comb, faces: samples.LoadedFaces, done: int)
         seen = autoencoder.normalise(batch.distorted).contiguous(memory_format=torch.channels_last)
         raw = network.encoder(seen)
         network.normaliser.learn(raw, 0, share=max(LATENT_SHARE, 1 / (done + 1)))
-        predicted = network.draw(network.normaliser(raw, 0), batch.points, [0])
+        predicted = network.decode(network.normaliser(raw, 0), batch.points, [0])
     losses = table.compute("model", LossInputs([batch], predicted, None, BATCH), weights)
     return table.total(losses, weights)
 
@@ -211,7 +213,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--output", type=Path, default=base_weights.FILE)
     options = parser.parse_args()
-    draw_all(options.work, options.processes)
+    render_all(options.work, options.processes)
     found = faces(options.work, Settings.from_environment())
     trained = train(samples.load_faces(found, size=SIZE), options.work / "checkpoints")
     base_weights.save(trained, options.output, performers=PERFORMERS, faces=len(found), iterations=ITERATIONS)

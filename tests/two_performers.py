@@ -97,16 +97,16 @@ class Painter:
         self.swaps, self._next, self._described = swaps, 0, 0
         self.edge = EDGE
 
-    def describe(self, face: Tensor, identity: int) -> Tensor:
+    def encode(self, face: Tensor, identity: int) -> Tensor:
         """The faces themselves."""
         self._described = identity
         return face
 
-    def asked(self, points: Tensor, *, of: int, to: int) -> Tensor:
+    def move_landmarks(self, points: Tensor, *, of: int, to: int) -> Tensor:
         """Both performers are of one shape."""
         return points
 
-    def draw(self, code: Tensor, points: Tensor, identities: list[int]) -> list[tuple[Tensor, Tensor]]:
+    def decode(self, code: Tensor, points: Tensor, identities: list[int]) -> list[tuple[Tensor, Tensor]]:
         """A performer's own faces as they are, or the next of the swaps."""
         if identities == [self._described]:
             return [(code, code[:, :1])]

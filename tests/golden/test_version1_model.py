@@ -44,7 +44,7 @@ def constant(name: str, kind: str) -> float:
 
 
 def with_critic(model: Path, sets: tuple[Path, Path], **changes: object) -> TrainJob:
-    return job(model, sets, adversarial=100.0, adversarial_from=30, alone_iterations=0, **changes)
+    return job(model, sets, adversarial=100.0, adversarial_from=30, **changes)
 
 
 def test_every_tensor_of_a_checkpoint_is_found_where_it_belongs(model: Path, sets: tuple[Path, Path]) -> None:

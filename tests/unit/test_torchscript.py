@@ -52,7 +52,7 @@ def make_model(path: Path, *, size: int, releases: dict[str, str] | None = None)
     architecture = autoencoder.Architecture(size, 8, ("anna", "bert"))
     network = autoencoder.Comb(architecture)
     network.shapes[1] = torch.randn(68, 2) * 0.02
-    network.normaliser.mean[0] = torch.randn(architecture.code)
+    network.normaliser.mean[0] = torch.randn(architecture.latent)
     known = RELEASES if releases is None else releases
     path.mkdir()
     model_folder.write(path, model_folder.Description("m", architecture, "full", {}, known, "yunet"))
@@ -117,7 +117,7 @@ def test_the_source_performer_is_drawn_and_not_the_plates_own(exported: tuple[Pa
     faces, points = np.full((1, size, size, 3), 0.4, np.float32), np.full((1, 68, 2), size / 2, np.float32)
     expected = opened.predict(faces, points)
     shares = torch.from_numpy((points + 0.5) / size)
-    drawn = torchscript.draw(script, torch.from_numpy(faces).permute(0, 3, 1, 2), shares)
+    drawn = torchscript.predict(script, torch.from_numpy(faces).permute(0, 3, 1, 2), shares)
     assert np.abs(drawn[0, 3].numpy() - expected.matte[0]).max() < 1e-3
     assert np.abs(drawn[0, 3].numpy() - expected.destination_matte[0]).max() > 1e-2
 
@@ -221,8 +221,8 @@ def test_a_file_that_draws_otherwise_is_refused_and_the_old_one_stays(
 ) -> None:
     model = make_model(tmp_path / "m.model", size=32)
     before = run(model, format="torchscript").read_bytes()
-    draw = torchscript.draw
-    monkeypatch.setattr(torchscript, "draw", lambda *arguments: draw(*arguments) + wrong)
+    draw = torchscript.predict
+    monkeypatch.setattr(torchscript, "predict", lambda *arguments: draw(*arguments) + wrong)
     with pytest.raises(ModelError, match="differs from the network"):
         run(model, format="torchscript")
     assert (model / "export" / "swap.pt").read_bytes() == before
@@ -232,7 +232,7 @@ def test_a_file_that_draws_otherwise_is_refused_and_the_old_one_stays(
 def test_a_file_that_cannot_be_read_back_is_named(tmp_path: Path) -> None:
     (tmp_path / "swap.pt").write_bytes(b"no archive")
     with pytest.raises(ModelError, match="cannot be read back"):
-        torchscript.draw(tmp_path / "swap.pt", torch.zeros(1, 3, 32, 32), torch.zeros(1, 68, 2))
+        torchscript.predict(tmp_path / "swap.pt", torch.zeros(1, 3, 32, 32), torch.zeros(1, 68, 2))
 
 
 def test_the_pages_script_feeds_the_module_what_the_engine_feeds_the_network(

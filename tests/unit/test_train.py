@@ -199,11 +199,11 @@ def test_a_dot_is_brightest_at_its_landmark() -> None:
 
 def test_several_decoders_at_once_draw_what_each_draws_alone() -> None:
     network = autoencoder.Comb(autoencoder.Architecture(SIZE, 8, ("a", "b"))).eval()
-    code, points = torch.randn(4, network.architecture.code), torch.rand(4, 68, 2)
+    code, points = torch.randn(4, network.architecture.latent), torch.rand(4, 68, 2)
     with torch.no_grad():
-        together = network.draw(code, points, [0, 1])
+        together = network.decode(code, points, [0, 1])
         alone = [
-            network.draw(code[part], points[part], [i])[0] for i, part in enumerate((slice(2), slice(2, 4)))
+            network.decode(code[part], points[part], [i])[0] for i, part in enumerate((slice(2), slice(2, 4)))
         ]
     for many, one in zip(together, alone, strict=True):
         assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(many, one, strict=True))

@@ -144,14 +144,14 @@ def test_all_yaws_are_drawn_alike_and_no_face_too_often() -> None:
     """Ten profiles among a thousand frontal faces."""
     random = torch.Generator().manual_seed(0)
     yaws = torch.cat([torch.rand(990, generator=random) * 0.2, 0.8 + torch.rand(10, generator=random) * 0.1])
-    fair = samples.fairness(yaws)
+    fair = samples.yaw_odds(yaws)
     mixed = 0.5 + 0.5 * fair
     assert float(fair.mean()) == pytest.approx(1.0)
     assert float(mixed.max()) <= samples.RAREST
     assert float(mixed[990:].min()) > 3.0
-    alike = samples.fairness(torch.linspace(-0.5, 0.5, 320))
+    alike = samples.yaw_odds(torch.linspace(-0.5, 0.5, 320))
     assert float((alike - 1.0).abs().max()) < 0.1
-    assert torch.equal(samples.fairness(torch.zeros(9)), torch.ones(9, dtype=torch.float64))
+    assert torch.equal(samples.yaw_odds(torch.zeros(9)), torch.ones(9, dtype=torch.float64))
 
 
 def test_draws_follow_the_yaws(banks: tuple[LoadedFaces, LoadedFaces]) -> None:
@@ -167,7 +167,7 @@ def test_draws_follow_the_yaws(banks: tuple[LoadedFaces, LoadedFaces]) -> None:
         return float((picked < 2).float().mean())
 
     plain = 2 / len(turned.training)
-    expected = float((0.5 + 0.5 * turned.fairness[:2]).sum()) / len(turned.training)
+    expected = float((0.5 + 0.5 * turned.yaw_odds[:2]).sum()) / len(turned.training)
     assert share(0.0) == pytest.approx(plain, abs=0.015)
     assert share(1.0) == pytest.approx(expected, abs=0.02)
     assert expected > 3 * plain

@@ -58,7 +58,7 @@ def test_a_level_that_joins_changes_nothing_at_first_and_then_as_much_as_it_has_
 
     def drawn(grown: float) -> torch.Tensor:
         network.grown = grown
-        return network.draw(code, points, [0])[0][0].detach()
+        return network.decode(code, points, [0])[0][0].detach()
 
     small = drawn(0.0)
     assert small.shape == (2, 3, 128, 128)
@@ -77,7 +77,7 @@ def test_the_encoder_sees_the_small_face(growths: int) -> None:
     face = torch.rand(1, 3, 128, 128)
     large = face.repeat_interleave(1 << growths, 2).repeat_interleave(1 << growths, 3)
     assert network.edge == 128 << growths
-    torch.testing.assert_close(network.encode(large), network.encoder(face), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(network.encode_raw(large), network.encoder(face), atol=1e-5, rtol=1e-4)
 
 
 @pytest.fixture

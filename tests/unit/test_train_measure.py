@@ -173,7 +173,7 @@ def test_another_face_that_holds_still_does_not_flicker(
 
 
 def test_faces_of_other_frames_make_no_clip(banks: list[LoadedFaces]) -> None:
-    cut = [replace(banks[0], follows=torch.zeros_like(banks[0].follows)), banks[1]]
+    cut = [replace(banks[0], consecutive=torch.zeros_like(banks[0].consecutive)), banks[1]]
     made = measurement.fit_references(performers.study(cut, cut[0].faces))
     assert made.flow is None
     found = figures(cut, made, cut[0].faces[cut[0].held_out])
@@ -188,14 +188,14 @@ def test_a_face_follows_another_of_the_frame_before_it_in_the_same_plate(tmp_pat
             faceset.add(replace(first, frame=frame, crop=""), crop)
         faceset.add(replace(first, origin="second", frame=24, crop=""), crop)
     bank = samples.load_faces(FaceSet.open(tmp_path / "anna.faceset"), size=32)
-    assert bank.follows.tolist() == [False, *[True] * 11, False, False, True, False]
+    assert bank.consecutive.tolist() == [False, *[True] * 11, False, False, True, False]
 
 
 def test_a_set_of_every_third_frame_has_clips_too(tmp_path: Path) -> None:
     with make_faceset(tmp_path / "anna.faceset", "anna", seed=1, step=3) as faceset:
         assert [record.frame for record in faceset.records()][:3] == [0, 3, 6]
     bank = samples.load_faces(FaceSet.open(tmp_path / "anna.faceset"), size=32)
-    assert bank.follows.tolist() == [False, *[True] * 11]
+    assert bank.consecutive.tolist() == [False, *[True] * 11]
 
 
 def test_many_faces_are_measured_by_whole_clips(banks: list[LoadedFaces]) -> None:

@@ -17,9 +17,10 @@ import torch
 from small_training import SCRIPT, SETTINGS, job, make_sets, resume
 from understudy.core.errors import JobError
 from understudy.core.progress import silent
-from understudy.jobs.training import TrainJob
+from understudy.jobs.training import RefineJob, TrainJob
+from understudy.train import refine
 from understudy.train import run as loop
-from understudy.train.checkpoints import model_folder, store
+from understudy.train.checkpoints import model_folder, refiners, store
 from understudy.train.hardware import process_group
 from understudy.train.validation.history import read
 
@@ -34,7 +35,7 @@ def environment(place: int, port: int) -> Mapping[str, str]:
     return os.environ | told | {"PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])}
 
 
-def started(train_job: TrainJob, script: str = SCRIPT) -> list[subprocess.Popen[str]]:
+def started(train_job: TrainJob | RefineJob, script: str = SCRIPT) -> list[subprocess.Popen[str]]:
     """Two processes of one training."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -112,6 +113,26 @@ def test_both_go_back_where_training_goes_wrong(tmp_path: Path) -> None:
         assert code == 0, complaint
     study = resume(run, silent)
     assert (study.iteration, study.monitor.rollbacks) == (60, 1)
+
+
+REFINES = SCRIPT.replace("TrainJob", "RefineJob").replace("import run", "import refine as run")
+
+
+def test_two_processes_refine_as_one_does(tmp_path: Path) -> None:
+    sets, models = make_sets(tmp_path), [tmp_path / f"{name}.model" for name in ("alone", "together")]
+    for model in models:
+        loop.run(job(model, sets), report=silent, settings=SETTINGS)
+    alone, together = (
+        RefineJob(model=model, faceset=sets[1], iterations=20, width=8, batch=3, mixed_precision=False)
+        for model in models
+    )
+    refine.run(alone, report=silent, settings=SETTINGS)
+    for code, complaint in ended(started(together, REFINES)):
+        assert code == 0, complaint
+    one, two = (refiners.load(model, "bert") for model in models)
+    assert one[2] == two[2] == 20
+    for name, value in one[0].state_dict().items():
+        torch.testing.assert_close(two[0].state_dict()[name], value, atol=5e-3, rtol=0.05, msg=name)
 
 
 def test_where_one_is_killed_the_other_ends_and_the_model_is_whole(tmp_path: Path) -> None:

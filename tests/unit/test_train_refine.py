@@ -109,8 +109,8 @@ def test_a_refiner_stays_with_its_identity_when_that_is_alone() -> None:
     code, points = torch.randn(1, 160), torch.rand(1, 68, 2)
     for identity in (0, 1):
         ((expected, _),), ((got, _),) = (
-            refined.draw(code, points, [identity]),
-            refined.alone(identity).draw(code, points, [0]),
+            refined.decode(code, points, [identity]),
+            refined.with_part_of(identity).decode(code, points, [0]),
         )
         torch.testing.assert_close(got, expected)
 
@@ -211,10 +211,10 @@ def test_the_exported_file_draws_what_network_and_refiner_draw(refined_model: Pa
     refiner, _, _ = refiners.load(refined_model, "bert")
     seen = functional.avg_pool2d(torch.from_numpy(faces).permute(0, 3, 1, 2), 2)
     points = torch.from_numpy((marks + 0.5) / (2 * SIZE))
-    asked = network.asked(points, of=0, to=1)
+    asked = network.move_landmarks(points, of=0, to=1)
     with torch.no_grad():
-        code = network.describe(autoencoder.normalise(seen), 0)
-        (own,), (new,) = network.draw(code, points, [0]), network.draw(code, asked, [1])
+        code = network.encode(autoencoder.normalise(seen), 0)
+        (own,), (new,) = network.decode(code, points, [0]), network.decode(code, asked, [1])
         expected = autoencoder.denormalise(refiner(*new, asked)[0]), autoencoder.denormalise(double(*own)[0])
     for got, face in zip((swapped.face, swapped.reconstruction), expected, strict=True):
         np.testing.assert_allclose(got, face.permute(0, 2, 3, 1).numpy(), atol=1e-4)
@@ -289,9 +289,9 @@ def test_a_refiner_belongs_to_the_size_that_it_was_trained_on(
     script = ExportJob(model=model, refine=True, format="torchscript")
     onnx.run(script, report=silent, settings=SETTINGS)
     loop.run(job(model, sets, iterations=5, **options), report=silent, settings=SETTINGS)
-    with pytest.raises(TrainingError, match="faces of 32 pixels, and the model now draws 64"):
+    with pytest.raises(TrainingError, match="faces of 32 pixels, and the model now predicts 64"):
         onnx.run(script, report=silent, settings=SETTINGS)
-    with pytest.raises(TrainingError, match="faces of 32 pixels, and the model now draws 64"):
+    with pytest.raises(TrainingError, match="faces of 32 pixels, and the model now predicts 64"):
         refine.run(refine_job(model, sets), report=silent, settings=SETTINGS)
     refiners.home(model, "bert").rename(tmp_path / "aside")
     said: list[Event] = []

@@ -1,12 +1,12 @@
-"""A performer as edited: aged, made up, healed, from a few faces that somebody painted.
+"""Adapting a model to an edited performer: aged, made up or healed, from a few faces that somebody painted.
 
-The edit joins the model as a performer of its own and begins as the one that was edited. Only what draws skin
-learns (joining.py); what the few faces do not show stays the performer's, because weights are drawn to his,
-and on all his other faces the edit rehearses to act like him (losses/terms.py). So the mouth opens as far
-as his does, though no edited face had it open.
+The edit joins the model as a performer and begins as the one that was edited. Only the layers that make skin
+learn (networks/joining.py). What the few faces do not show stays the performer's, because weights are pulled
+to the performer's, and the performer's unedited faces are rehearsed (losses/terms/rehearsal.py). So the mouth
+opens as far as before, though no edited face had it open.
 
 Source:
-    Li et al. 2018, Explicit Inductive Bias for Transfer Learning with Convolutional Networks (weights drawn
+    Li et al. 2018, Explicit Inductive Bias for Transfer Learning with Convolutional Networks (weights pulled
     to where they began); Rebuffi et al. 2017, iCaRL (rehearsal).
 """
 

@@ -1,4 +1,4 @@
-"""The base model: weights that know faces in general, so that a new model need not learn what a face is.
+"""The base model: weights that know faces in general, which a new model begins with.
 
 It was trained by bench/base.py on the digital performers, whose faces are nobody's. A new model takes its
 encoder and the shared part as they are, and begins every decoder as the base's only one.
@@ -71,7 +71,7 @@ def give(network: autoencoder.Comb, path: Path = FILE) -> bool:
     except (OSError, ValueError, KeyError, safetensors.SafetensorError) as exc:
         raise TrainingError("The base model is missing or damaged.", where=path, fix=_FIX) from exc
     architecture = network.architecture
-    if (known["width"], known["code"]) != (architecture.width, architecture.code):
+    if (known["width"], known["code"]) != (architecture.width, architecture.latent):
         return False
     coarsest = int(known["size"]) // 2**autoencoder.HALVINGS
     for name, own in network.state_dict().items():

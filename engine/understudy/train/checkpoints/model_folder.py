@@ -104,17 +104,17 @@ def read(folder: Path) -> Description | None:
 
 
 def _description(document: dict[str, Any]) -> Description:
-    shape = dict(document["architecture"])
-    shape["identities"] = tuple(str(name) for name in shape["identities"])
+    architecture = Architecture.from_dict(document["architecture"])
+    identities = architecture.identities
     return Description(
         str(document["name"]),
-        Architecture(**shape),
+        architecture,
         str(document["coverage"]),
         {str(k): str(v) for k, v in document["facesets"].items()},
         {str(k): str(v) for k, v in document["releases"].items()},
         str(document["landmarks"]),
-        shape["identities"].index(str(document.get("destination", shape["identities"][0]))),
-        shape["identities"].index(str(document.get("source", shape["identities"][1]))),
+        identities.index(str(document.get("destination", identities[0]))),
+        identities.index(str(document.get("source", identities[1]))),
         {str(k): int(v) for k, v in document.get("joined", {}).items()},
         {str(k): str(v) for k, v in document.get("edited", {}).items()},
     )

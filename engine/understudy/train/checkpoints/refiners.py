@@ -1,8 +1,8 @@
 """Where a model folder keeps its refiners, and how they join the network.
 
 NAME.model/refiners/IDENTITY/checkpoints/     as the model's own (store.py); state.json also says
-                                              the refiner's width, the edge that the network drew, and
-                                              the iteration it had then
+                                              the refiner's width, the model's edge, and the model's
+                                              iteration then
 NAME.model/refiners/IDENTITY/previews/        a sheet a validation
 """
 
@@ -29,8 +29,8 @@ class Basis:
 
     Attributes:
         width: Of the refiner.
-        edge: Edge of the faces that the main network drew.
-        iteration: The main network's.
+        edge: Edge of the faces that the model predicted.
+        iteration: The model's.
     """
 
     width: int
@@ -57,7 +57,7 @@ class Basis:
 
 
 def home(model: Path, identity: str) -> Path:
-    """The folder of an identity's refiner; any name makes a folder's name of its own."""
+    """The folder of an identity's refiner; different names give different folders."""
     return model / "refiners" / quote(identity, safe=" ").replace(".", "%2E")
 
 
@@ -74,10 +74,10 @@ def require_edge(basis: Basis, network: autoencoder.Comb, *, identity: str, wher
     """
     if basis.edge != network.edge:
         raise TrainingError(
-            f"The refiner of {identity} was trained on faces of {basis.edge} pixels, and the model now draws "
-            f"{network.edge}.",
+            f"The refiner of {identity} was trained on faces of {basis.edge} pixels, and the model now "
+            f"predicts {network.edge}.",
             where=where,
-            fix="move this folder away and refine anew; best once the model draws its full size",
+            fix="move this folder away and refine anew; best once the model has its full size",
         )
 
 

@@ -7,8 +7,8 @@
 
 Age is counted from now, by the time that a checkpoint says it was saved at. What Understudy did not write is
 never removed: a folder with any file in it that a checkpoint has not, or whose state.json says no such time,
-stays, so a checkpoint is kept for good by putting a file beside its weights. The best one is that whose
-validation drew unseen faces with the least error, of those since the model last grew or was joined.
+stays, so a checkpoint is kept for good by putting a file beside its weights. The best one is that with
+the least error on unseen faces, of those since the model last grew or was joined.
 """
 
 from __future__ import annotations

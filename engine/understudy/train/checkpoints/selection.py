@@ -63,8 +63,8 @@ def best(folder: Path, load: Callable[[Checkpoint, dict[str, Any]], Loaded]) -> 
 def choose(saved: Sequence[Checkpoint]) -> Checkpoint:
     """The checkpoint to use of those there are, oldest first.
 
-    That is the newest, unless an older one drew unseen faces better by more than validations scatter: then
-    the best one, because training has gone on to learn its faces by heart.
+    That is the newest, unless an older one predicted unseen faces better by more than validations scatter:
+    then the best one, because training has overfitted since.
     """
     newest, errors, eras = saved[-1], {}, {}
     for found in saved:

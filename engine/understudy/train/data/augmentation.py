@@ -1,9 +1,9 @@
-"""What is done to a face before the encoder sees it, and to no other picture of it.
+"""Augmentation: what is done to a face before the encoder sees it.
 
-Mirror and placement move the face and what is to be drawn alike. All else touches the encoder's input alone:
-the decoder still draws the face as it was, so a code that told of any of it would be of no use. Every random
-number comes from the generator that is given, on the CPU, and in an order that the strengths alone decide, so
-that a resumed run draws the same on every device.
+Mirror and placement move input and target alike. All else changes the encoder's input alone: the decoder must
+still predict the face as it was, so the latent need not hold any of it. Every random number comes from the
+generator that is given, on the CPU, and in an order that depends on the strengths alone, so that a resumed
+run samples the same on every device.
 
 Convention:
     Faces are (N, 3, S, S) RGB in the encoded space, hulls (N, 1, S, S) in 0..1. Strengths are 0..1.
@@ -62,14 +62,14 @@ class Augmentation:
     """How much is done to a batch's faces; 0 leaves them.
 
     Attributes:
-        warp: A smooth bend, so that the code cannot be a copy.
+        warp: A smooth bend, so that the latent cannot be a copy.
         jitter: Exposure, contrast and white balance.
         hue: Hue and saturation.
         other_colour: Share of the faces that take on the colours of another identity's.
         grain, blur, jpeg: Of half of the faces, what footage and its compression do.
         background: Share of the faces whose surroundings are replaced by a flat colour.
         flip: Share of the faces that are mirrored.
-        uniform_yaw: 0 draws every face alike, 1 every second one so that all yaws are alike.
+        uniform_yaw: 0 samples all faces equally often, 1 every second one so that yaws are uniform.
     """
 
     warp: float = 0.0
@@ -228,7 +228,7 @@ def _regraded(faces: Tensor, generator: torch.Generator, *, amount: float) -> Te
 
 
 def _turned_hue(faces: Tensor, generator: torch.Generator, *, amount: float) -> Tensor:
-    """Colours turned about the grey axis and drawn towards it or away, a matrix a face.
+    """Hue turned about the grey axis and saturation changed, by a matrix for each face.
 
     Source:
         Rodrigues' rotation formula about (1, 1, 1).

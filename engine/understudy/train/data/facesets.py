@@ -1,4 +1,4 @@
-"""Who is trained: face sets that go together, and the model's description, which they must fit."""
+"""The face sets of a training, which must go together, and the model's description, which they must fit."""
 
 from __future__ import annotations
 

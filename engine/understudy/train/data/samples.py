@@ -1,8 +1,8 @@
-"""Faces in device memory, and the batches drawn from them; what is done to these is in augment.py.
+"""Faces in device memory, and the batches sampled from them; augmentation.py has what is done to these.
 
-A bank holds one identity's crops a little larger than the network's faces, so that an affine jitter never
-runs out of pixels and resampling costs no sharpness. Every random choice comes from a generator seeded by
-(seed, iteration), so a resumed run draws what an uninterrupted one would have drawn.
+One identity's crops are kept a little larger than the network's faces, so that an affine jitter never runs
+out of pixels and resampling costs no sharpness. Every random number comes from a generator that is seeded for
+the iteration (seeds.py), so that a resumed run samples what an uninterrupted one would have sampled.
 
 Convention:
     Crops are (N, 3, H, W) encoded space. Landmarks are shares of the crop's edge, (N, 68, 2), x right,
@@ -39,7 +39,7 @@ EYES_AND_MOUTH = 2.0
 # What a pixel outside the hull counts.
 BACKGROUND = 0.05
 YAW_BINS = 16
-# A profile that was seen once is drawn at most so many times as often as it would be, not learned by heart.
+# A profile that was seen once is sampled at most so many times as often as usual, or it would be overfitted.
 RAREST = 8.0
 _AT_ONCE = 256
 _EYES_AND_MOUTH_POINTS = ((36, 42), (42, 48), (48, 60))
@@ -51,7 +51,7 @@ class Batch:
 
     Attributes:
         distorted: (B, 3, S, S) warped and colour-jittered; the encoder's input.
-        truth: (B, 3, S, S) what the decoder should draw.
+        truth: (B, 3, S, S) what the decoder must predict.
         matte: (B, 1, S, S) landmark hull.
         weight: (B, 1, S, S) how much a pixel counts.
         points: (B, 68, 2) landmarks of `truth`, shares of its edge.
@@ -70,37 +70,37 @@ class LoadedFaces:
 
     Attributes:
         faces: (N, 3, E, E) encoded; in half precision, which is a two-hundredth of a stop in skin.
-        planes: (N, 2, E, E) landmark hull, and the eyes and mouth, in half precision too.
+        masks: (N, 2, E, E) landmark hull, and the eyes and mouth, in half precision too.
         landmarks: (N, 68, 2) shares of the edge.
         poses: (N, 2) yaw and pitch in radians.
         training, held_out: Indices into the above.
-        follows: (N,) whether a face is of the frame right after that of the one before it.
+        consecutive: (N,) whether a face is of the frame right after that of the one before it.
         colours: (N, 2, 3) mean and deviation of each channel inside the hull.
-        fairness: (T,) how many times as often as the average one each of `training` is drawn where all yaws
-            are to be drawn alike. It stays on the CPU, where random numbers are drawn.
+        yaw_odds: (T,) how many times as often as the average one each of `training` is sampled where yaws
+            are to be uniform. It stays on the CPU, where random numbers are generated.
     """
 
     name: str
     faces: Tensor
-    planes: Tensor
+    masks: Tensor
     landmarks: Tensor
     poses: Tensor
     training: Tensor
     held_out: Tensor
-    follows: Tensor
+    consecutive: Tensor
     colours: Tensor = field(init=False)
-    fairness: Tensor = field(init=False)
+    yaw_odds: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
-        several = zip(self.faces.split(_AT_ONCE), self.planes.split(_AT_ONCE), strict=True)
-        colours = [augment.hull_colours(faces.float(), planes[:, :1].float()) for faces, planes in several]
+        several = zip(self.faces.split(_AT_ONCE), self.masks.split(_AT_ONCE), strict=True)
+        colours = [augment.hull_colours(faces.float(), masks[:, :1].float()) for faces, masks in several]
         object.__setattr__(self, "colours", torch.cat(colours))
-        object.__setattr__(self, "fairness", fairness(self.poses[self.training, 0].cpu()))
+        object.__setattr__(self, "yaw_odds", yaw_odds(self.poses[self.training, 0].cpu()))
 
     def to(self, device: torch.device) -> LoadedFaces:
         """The bank on another device."""
-        tensors = (self.faces, self.planes, self.landmarks, self.poses)
-        indices = (self.training, self.held_out, self.follows)
+        tensors = (self.faces, self.masks, self.landmarks, self.poses)
+        indices = (self.training, self.held_out, self.consecutive)
         return LoadedFaces(self.name, *(tensor.to(device) for tensor in tensors + indices))
 
 
@@ -120,19 +120,19 @@ def load_faces(faceset: FaceSet, *, size: int) -> LoadedFaces:
         )
     edge = min(faceset.crop_size, round(size * OVERSAMPLE / 2) * 2)
     faces = np.empty((len(records), edge, edge, 3), np.float16)
-    planes = np.empty((len(records), edge, edge, 2), np.float16)
+    masks = np.empty((len(records), edge, edge, 2), np.float16)
     landmarks = np.empty((len(records), 68, 2), np.float32)
     for index, record in enumerate(records):
         crop = faceset.read_crop(record)
         faces[index] = cv2.resize(crop, (edge, edge), interpolation=cv2.INTER_AREA)
         landmarks[index] = (record.landmarks_aligned + 0.5) / faceset.crop_size
-        planes[index] = _planes(landmarks[index] * edge - 0.5, edge)
+        masks[index] = _planes(landmarks[index] * edge - 0.5, edge)
     held_out = _held_out(records)
     everything = np.arange(len(records))
     return LoadedFaces(
         faceset.identity,
         torch.from_numpy(faces).permute(0, 3, 1, 2).contiguous(),
-        torch.from_numpy(planes).permute(0, 3, 1, 2).contiguous(),
+        torch.from_numpy(masks).permute(0, 3, 1, 2).contiguous(),
         torch.from_numpy(landmarks),
         torch.tensor([[record.yaw, record.pitch] for record in records], dtype=torch.float32),
         torch.from_numpy(everything[~held_out]),
@@ -187,18 +187,18 @@ def _follows(records: list[FaceRecord]) -> np.ndarray:
     return np.concatenate([[False], steps == usual[0][0] if usual else np.zeros(len(steps), bool)])
 
 
-def fairness(yaws: Tensor) -> Tensor:
-    """How many times as often as the average one each face is drawn, for all yaws to be drawn alike.
+def yaw_odds(yaws: Tensor) -> Tensor:
+    """How many times as often as the average one each face is sampled, for yaws to be uniform.
 
-    The yaws' range falls into bins of equal width, and all that hold any face are drawn alike often. What a
-    rare face may not have, because it would be drawn too often, all faces share.
+    The yaws' range falls into bins of equal width, and all that hold any face are sampled equally often. What
+    exceeds a rare face's limit is shared by all faces.
 
     Args:
         yaws: (T,) radians, on the CPU.
 
     Returns:
-        (T,) float64 with a mean of 1, below `RAREST` + 1. Half of a batch at most is drawn by it, so that no
-        face is drawn more than `RAREST` times as often as the average one.
+        (T,) float64 with a mean of 1, below `RAREST` + 1. Half of a batch at most is sampled by it, so that
+        no face is sampled more than `RAREST` times as often as the average one.
     """
     # A face or two that the detector misread must not stretch the range.
     low, high = torch.quantile(yaws.double(), torch.tensor([0.005, 0.995], dtype=torch.float64)).tolist()
@@ -211,7 +211,7 @@ def fairness(yaws: Tensor) -> Tensor:
 
 
 def draw_batch(
-    bank: LoadedFaces,
+    loaded: LoadedFaces,
     *,
     count: int,
     size: int,
@@ -220,7 +220,7 @@ def draw_batch(
     others: Sequence[LoadedFaces] = (),
     eyes_and_mouth: float = EYES_AND_MOUTH,
 ) -> Batch:
-    """Draw a training batch.
+    """Sample a training batch.
 
     Args:
         bank: Whose faces.
@@ -231,45 +231,45 @@ def draw_batch(
         others: The other identities, whose colours some faces take on.
         eyes_and_mouth: How much more these count than the rest of the face.
     """
-    device = bank.faces.device
-    picked = _pick(bank, count, generator, uniform_yaw=augmentation.uniform_yaw)
+    device = loaded.faces.device
+    picked = _pick(loaded, count, generator, uniform_yaw=augmentation.uniform_yaw)
     affine = augment.random_affine(count, generator, flip=augmentation.flip).to(device)
     grid = functional.affine_grid(affine, [count, 3, size, size], align_corners=False)
     bent = grid + augment.random_bend(count, size, generator, amount=augmentation.warp).to(device)
-    faces, planes = bank.faces[picked].float(), bank.planes[picked].float()
+    faces, masks = loaded.faces[picked].float(), loaded.masks[picked].float()
     truth = _sample(faces, grid)
     seen = augment.distort(
         _sample(faces, bent, mode="bilinear"),
-        lambda: _within(planes[:, :1], bent),
+        lambda: _within(masks[:, :1], bent),
         generator,
         augmentation,
-        colours=bank.colours[picked],
+        colours=loaded.colours[picked],
         others=[other.colours[other.training] for other in others],
     )
-    straight = _within(planes, grid)
-    points = augment.moved(bank.landmarks[picked], affine)
+    straight = _within(masks, grid)
+    points = augment.moved(loaded.landmarks[picked], affine)
     return Batch(seen, truth, straight[:, :1], pixel_weight(straight, eyes_and_mouth), points)
 
 
-def _pick(bank: LoadedFaces, count: int, generator: torch.Generator, *, uniform_yaw: float) -> Tensor:
+def _pick(loaded: LoadedFaces, count: int, generator: torch.Generator, *, uniform_yaw: float) -> Tensor:
     """(count,) indices of training faces."""
     if uniform_yaw:
-        odds = torch.lerp(torch.ones_like(bank.fairness), bank.fairness, 0.5 * uniform_yaw).cumsum(0)
+        odds = torch.lerp(torch.ones_like(loaded.yaw_odds), loaded.yaw_odds, 0.5 * uniform_yaw).cumsum(0)
         places = torch.rand(count, generator=generator, dtype=torch.float64) * odds[-1]
         chosen = torch.searchsorted(odds, places, right=True).clamp(max=len(odds) - 1)
     else:
-        chosen = torch.randint(len(bank.training), (count,), generator=generator)
-    return bank.training[chosen.to(bank.training.device)]
+        chosen = torch.randint(len(loaded.training), (count,), generator=generator)
+    return loaded.training[chosen.to(loaded.training.device)]
 
 
-def still_batch(bank: LoadedFaces, indices: Tensor, *, size: int) -> Batch:
+def still_batch(loaded: LoadedFaces, indices: Tensor, *, size: int) -> Batch:
     """The faces as they are, for previews and validation."""
     count = len(indices)
-    straight = torch.eye(2, 3, device=bank.faces.device).expand(count, 2, 3)
+    straight = torch.eye(2, 3, device=loaded.faces.device).expand(count, 2, 3)
     grid = functional.affine_grid(straight, [count, 3, size, size], align_corners=False)
-    truth = _sample(bank.faces[indices].float(), grid)
-    planes = _within(bank.planes[indices].float(), grid)
-    return Batch(truth, truth, planes[:, :1], pixel_weight(planes), bank.landmarks[indices])
+    truth = _sample(loaded.faces[indices].float(), grid)
+    masks = _within(loaded.masks[indices].float(), grid)
+    return Batch(truth, truth, masks[:, :1], pixel_weight(masks), loaded.landmarks[indices])
 
 
 def evenly(indices: Tensor, most: int) -> Tensor:
@@ -279,15 +279,15 @@ def evenly(indices: Tensor, most: int) -> Tensor:
     return indices[torch.linspace(0, len(indices) - 1, most).round().long().to(indices.device)]
 
 
-def pixel_weight(planes: Tensor, eyes_and_mouth: float = EYES_AND_MOUTH) -> Tensor:
+def pixel_weight(masks: Tensor, eyes_and_mouth: float = EYES_AND_MOUTH) -> Tensor:
     """(N, 2, H, W) hull, eyes and mouth to (N, 1, H, W): background hardly counts."""
-    near = functional.max_pool2d(planes[:, :1], 5, stride=1, padding=2)
-    return BACKGROUND + (1.0 - BACKGROUND) * near + eyes_and_mouth * planes[:, 1:]
+    near = functional.max_pool2d(masks[:, :1], 5, stride=1, padding=2)
+    return BACKGROUND + (1.0 - BACKGROUND) * near + eyes_and_mouth * masks[:, 1:]
 
 
 def _sample(faces: Tensor, grid: Tensor, mode: str = "bicubic") -> Tensor:
     return functional.grid_sample(faces, grid, mode=mode, align_corners=False, padding_mode="reflection")
 
 
-def _within(planes: Tensor, grid: Tensor) -> Tensor:
-    return functional.grid_sample(planes, grid, align_corners=False, padding_mode="zeros")
+def _within(masks: Tensor, grid: Tensor) -> Tensor:
+    return functional.grid_sample(masks, grid, align_corners=False, padding_mode="zeros")

@@ -63,8 +63,8 @@ class Pair(nn.Module):
         network = self.network
         value = autoencoder.normalise(face)
         # Normalised, because half precision is finest round 0, and there lies skin.
-        latent = network.describe(value.half() if self.half_precision else value, network.destination)
-        moved = network.asked(landmarks, of=network.destination, to=self.source)
+        latent = network.encode(value.half() if self.half_precision else value, network.destination)
+        moved = network.move_landmarks(landmarks, of=network.destination, to=self.source)
         predicted = self._decoded(latent, moved, self.source)
         if self.source == network.destination:
             return (
@@ -76,7 +76,7 @@ class Pair(nn.Module):
 
     def _decoded(self, latent: Tensor, landmarks: Tensor, identity: int) -> tuple[Tensor, Tensor]:
         """One identity's encoded face and its matte."""
-        ((face, logits),) = self.network.draw(latent, landmarks, [identity])
+        ((face, logits),) = self.network.decode(latent, landmarks, [identity])
         return autoencoder.denormalise(face.float()), torch.sigmoid(logits.float())
 
 
@@ -289,7 +289,7 @@ def _parity(
     with torch.no_grad():
         expected = Pair(network, description.source)(faces, landmarks)
     if job.format == "torchscript":
-        drawn = torchscript.draw(path, faces, landmarks)
+        drawn = torchscript.predict(path, faces, landmarks)
         return float((drawn - torch.cat(expected[:2], dim=1)).abs().max())
     session = Session(path, device="cpu")
     outputs = list(session.run(face=faces.numpy(), landmarks=landmarks.numpy()).values())

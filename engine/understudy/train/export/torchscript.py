@@ -79,7 +79,7 @@ class _PictureToPicture(nn.Module):
 
     def __init__(self, network: autoencoder.Comb, identity: int) -> None:
         super().__init__()
-        self.network = network.alone(identity)  # the other performers' faces stay at home
+        self.network = network.with_part_of(identity)  # the other performers' faces stay at home
         self.register_buffer("movement", network.shapes[identity] - network.shapes[network.destination])
         edge = network.architecture.coarsest
         while edge <= network.edge:
@@ -90,11 +90,11 @@ class _PictureToPicture(nn.Module):
         """(1, 5, S, S) to (1, 4, S, S), see the convention above; NaN counts as black, infinity as white."""
         with _Portable(self):
             face = torch.nan_to_num(picture[:, :3], nan=0.0, posinf=1.0, neginf=0.0)
-            planes = (picture[:, 3], picture[:, 4])
-            landmarks = torch.stack([plane.flatten(1)[:, :LANDMARK_COUNT] for plane in planes], dim=2)
-            code = self.network.describe(autoencoder.normalise(face), self.network.destination)
-            ((drawn, logits),) = self.network.draw(code, landmarks + self.movement, [0])
-            return torch.cat([autoencoder.denormalise(drawn), torch.sigmoid(logits)], dim=1)
+            masks = (picture[:, 3], picture[:, 4])
+            landmarks = torch.stack([plane.flatten(1)[:, :LANDMARK_COUNT] for plane in masks], dim=2)
+            latent = self.network.encode(autoencoder.normalise(face), self.network.destination)
+            ((predicted, logits),) = self.network.decode(latent, landmarks + self.movement, [0])
+            return torch.cat([autoencoder.denormalise(predicted), torch.sigmoid(logits)], dim=1)
 
 
 class _Sealed(nn.Module):
@@ -112,8 +112,8 @@ class _Sealed(nn.Module):
 
     def forward(self, picture: Tensor) -> Tensor:
         """(1, 5, S, S) to (1, 4, S, S)."""
-        drawn: Tensor = self.traced(picture)
-        return drawn
+        predicted: Tensor = self.traced(picture)
+        return predicted
 
 
 def pack(faces: Tensor, landmarks: Tensor) -> Tensor:
@@ -157,7 +157,7 @@ def write(
     path.write_bytes(buffer.getvalue())
 
 
-def draw(path: Path, faces: Tensor, landmarks: Tensor) -> Tensor:
+def predict(path: Path, faces: Tensor, landmarks: Tensor) -> Tensor:
     """What a file draws, read back from the disk and run on the CPU.
 
     Args:

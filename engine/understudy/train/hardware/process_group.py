@@ -29,7 +29,7 @@ from torch import Tensor
 from understudy.core.errors import JobError, TrainingError
 from understudy.train.hardware import memory
 
-# The others wait while the lead measures, draws a sheet and saves on a slow disk.
+# The others wait while the lead validates, writes a preview and saves on a slow disk.
 _PATIENCE = timedelta(minutes=60)
 _AT_ONCE = 2**22  # numbers in one exchange
 

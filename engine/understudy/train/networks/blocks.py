@@ -1,4 +1,4 @@
-"""What the networks are built of: convolutions round a skip, attention, and drawn landmarks."""
+"""Layers of the networks: residual blocks, attention, landmark maps, normalisation of latents."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 SLOPE = 0.1
-"""Of the leaky rectifiers, below zero."""
+"""Slope of the leaky rectifiers below zero."""
 
 
 def activation(value: Tensor) -> Tensor:
@@ -16,12 +16,12 @@ def activation(value: Tensor) -> Tensor:
 
 
 def doubled(value: Tensor) -> Tensor:
-    """(N, C, H, W) to (N, C, 2 H, 2 W), every value four times."""
+    """(N, C, H, W) to (N, C, 2 H, 2 W) by nearest neighbours."""
     return functional.interpolate(value, scale_factor=2.0, mode="nearest")
 
 
 class Residual(nn.Module):
-    """Blocks of two 3×3 convolutions round a skip; the last one starts small: it starts as the identity."""
+    """Residual blocks of two 3×3 convolutions, which begin near the identity."""
 
     def __init__(self, channels: int, blocks: int = 1) -> None:
         super().__init__()
@@ -40,9 +40,9 @@ class Residual(nn.Module):
 
 
 class Attention(nn.Module):
-    """Every place of a small picture looks at every other, so that both eyes and both cheeks agree.
+    """Self-attention over a small feature map, so that both eyes and both cheeks agree.
 
-    It starts as the identity: its gain is 0 and is learned.
+    It begins as the identity: its gain is 0 and is learned.
 
     Source:
         Zhang et al. 2019, Self-Attention Generative Adversarial Networks.
@@ -66,7 +66,7 @@ class Attention(nn.Module):
 
 
 class Finer(nn.Module):
-    """One more doubling: its picture is added to the doubled one of the level before.
+    """One more doubling, whose output is added to the doubled one of the level before.
 
     Source:
         Karras et al. 2018, Progressive Growing of GANs (blocks that are faded in); Karras et al. 2020,
@@ -85,19 +85,19 @@ class Finer(nn.Module):
 
 
 def dots(points: Tensor, edge: int) -> Tensor:
-    """Landmarks (N, 68, 2), shares of the edge, as soft dots (N, 68, edge, edge) a pixel in deviation."""
+    """Landmarks (N, 68, 2), shares of the edge, as Gaussians (N, 68, edge, edge) of one pixel's deviation."""
     centres = torch.arange(edge, device=points.device, dtype=points.dtype) + 0.5
     profile = torch.exp(-0.5 * (centres - points[..., None] * edge).square())
     across, down = profile[:, :, 0], profile[:, :, 1]
-    drawn = down.transpose(1, 2)[:, :, None] * across.transpose(1, 2)[:, None]  # (N, y, x, 68)
-    return drawn.permute(0, 3, 1, 2)
+    maps = down.transpose(1, 2)[:, :, None] * across.transpose(1, 2)[:, None]  # (N, y, x, 68)
+    return maps.permute(0, 3, 1, 2)
 
 
-class CodeNormaliser(nn.Module):
-    """Each identity's codes moved to mean 0 and deviation 1, by slow averages of its own.
+class LatentNormaliser(nn.Module):
+    """Normalises each identity's latents to mean 0 and deviation 1, by moving averages.
 
-    Two performers' codes lie in different places even when they mean the same, and a decoder only knows the
-    place of its own. Once both lie about the origin, "mouth open" of one is where it is of the other.
+    Two performers' latents lie in different places even when they mean the same, and a decoder has only seen
+    one of these places. Once both lie about the origin, "mouth open" is in the same place for both.
 
     Source:
         Chang et al. 2019, Domain-Specific Batch Normalization; here without gradients through the averages,
@@ -107,19 +107,19 @@ class CodeNormaliser(nn.Module):
     mean: Tensor
     variance: Tensor
 
-    def __init__(self, identities: int, code: int) -> None:
+    def __init__(self, identities: int, latent: int) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.zeros(identities, code))
-        self.register_buffer("variance", torch.ones(identities, code))
+        self.register_buffer("mean", torch.zeros(identities, latent))
+        self.register_buffer("variance", torch.ones(identities, latent))
 
-    def forward(self, code: Tensor, identity: int) -> Tensor:
-        """(N, C) codes of one identity, normalised."""
-        return (code - self.mean[identity]) * torch.rsqrt(self.variance[identity] + 1e-4)
+    def forward(self, latent: Tensor, identity: int) -> Tensor:
+        """(N, L) latents of one identity, normalised."""
+        return (latent - self.mean[identity]) * torch.rsqrt(self.variance[identity] + 1e-4)
 
     @torch.no_grad()
-    def learn(self, code: Tensor, identity: int, *, share: float) -> None:
-        """Move the averages towards a batch of codes."""
-        values = code.detach().float()
+    def learn(self, latent: Tensor, identity: int, *, share: float) -> None:
+        """Move the averages towards those of a batch of latents (N, L)."""
+        values = latent.detach().float()
         self.mean[identity].lerp_(values.mean(0), share)
         spread = (values - self.mean[identity]).square().mean(0)
         self.variance[identity].lerp_(spread, share)

@@ -1,6 +1,6 @@
-"""How a large model grows: it learns to draw small faces first, and then doubles them level by level.
+"""Progressive growing: a large model learns small faces first, and doubles them level by level.
 
-Small faces are quick, and say all there is to learn of pose, light and expression; a preview of them is there
+Small faces train quickly, and hold all there is to learn of pose, light and expression; their previews come
 early. Everything is a function of the iteration, so that a resumed run grows as an uninterrupted one.
 
 Source:
@@ -14,7 +14,7 @@ FADE_SHARE = 0.25
 
 
 def grown(iteration: int, *, growths: int, every: int) -> float:
-    """How many finer levels draw at an iteration, the one that is faded in by its fraction.
+    """How many finer levels are used at an iteration; the one that is faded in by its fraction.
 
     Args:
         iteration: Iterations made so far.
@@ -28,7 +28,7 @@ def grown(iteration: int, *, growths: int, every: int) -> float:
         return 0.0
     if stage > growths:
         return float(growths)
-    # The step after an iteration must count already, or its level would not draw at all.
+    # The step after an iteration must count already, or its level would not be used at all.
     return stage - 1 + min(1.0, (into + 1) / max(1.0, FADE_SHARE * every))
 
 

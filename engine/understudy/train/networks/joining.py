@@ -1,12 +1,12 @@
-"""A performer who joins a trained model: what is given to it, who learns meanwhile, and what that saves.
+"""Performers who join a trained model, and edits: how their parts begin, and who learns meanwhile.
 
-The newcomer's own part begins as the mean of the others', because decoders that were drawn together hold what
-all performers have in common, and it learns alone at first: one part in place of all, and nobody else's face
-can suffer. Then all learn together, where every performer's face set is there; otherwise what they share
-stands still, because whoever is absent could not follow.
+A newcomer's part begins as the mean of the others', because decoders that are pulled to their mean hold what
+all performers have in common. It learns alone at first, so that nobody else's face changes. Then all learn
+together where every performer's face set is there; otherwise the shared layers are frozen, because the part
+of whoever is absent could not follow.
 
-Who is another performer as edited, aged or made up, begins as that one, codes and shape alike, and only the
-finer half of its decoder learns: what is edited is what skin looks like, not how it acts.
+An edit, a performer aged or made up, begins as that performer, latents and face shape alike. Only the finer
+half of its decoder learns: an edit changes the look of the skin, not how the face moves.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from understudy.train.networks import autoencoder
 from understudy.train.validation.history import Curve
 
 AT_ONCE = 16
-# A newcomer is there once its SSIM is so near to its best.
+# A newcomer has been learned once its SSIM is so near to its best.
 NEARLY = 0.01
 # Levels of a decoder, from the coarsest on, that an edit leaves as they are.
-STILL_LEVELS = 2
-# So many faces say where a performer's codes lie.
-MOST_DESCRIBED = 256
+FROZEN_LEVELS = 2
+# So many faces say where a performer's latents lie.
+MOST_ENCODED = 256
 
 
 def newcomers(description: model_folder.Description, iteration: int, alone: int) -> list[int]:
@@ -46,17 +46,17 @@ def freeze(
 ) -> None:
     """Freeze all but the parts of who learns, of an edit the finer ones, and the shared layers on request."""
     network.requires_grad_(shared_learns)
-    for index, own in enumerate(network.owns):
-        own.requires_grad_(index in learning)
-        if edited and isinstance(own, autoencoder.Decoder):
-            own.coarse(STILL_LEVELS).requires_grad_(False)
+    for index, part in enumerate(network.identity_parts):
+        part.requires_grad_(index in learning)
+        if edited and isinstance(part, autoencoder.Decoder):
+            part.coarse(FROZEN_LEVELS).requires_grad_(False)
 
 
 @torch.no_grad()
 def begin_edit(network: autoencoder.Comb, ema: autoencoder.Comb, *, new: int, of: int) -> None:
-    """Begin an edit as the performer that it is of."""
+    """Begin an edit as the performer who was edited."""
     for one in (network, ema):
-        one.owns[new].load_state_dict(one.owns[of].state_dict())
+        one.identity_parts[new].load_state_dict(one.identity_parts[of].state_dict())
         one.normaliser.mean[new] = one.normaliser.mean[of]
         one.normaliser.variance[new] = one.normaliser.variance[of]
         one.shapes[new] = one.shapes[of]
@@ -64,7 +64,7 @@ def begin_edit(network: autoencoder.Comb, ema: autoencoder.Comb, *, new: int, of
 
 @torch.no_grad()
 def set_frozen_to_ema(network: autoencoder.Comb, ema: autoencoder.Comb, *, learning: Sequence[int]) -> None:
-    """Set what stands still to its average, which is what is exported: it must drift no more."""
+    """Set frozen weights to their average, which is what is exported, so that it drifts no more."""
     slow = dict(ema.named_parameters())
     for name, value in network.named_parameters():
         if not value.requires_grad:
@@ -81,11 +81,11 @@ def load(
     ema: autoencoder.Comb,
     optimiser: torch.optim.Optimizer,
 ) -> list[int]:
-    """Load a checkpoint of a model that had fewer identities, whose names its state tells.
+    """Load a checkpoint of a model that may have had fewer identities.
 
     Returns:
-        The identities that it does not hold: their own part is the mean of the others', and their codes and
-        shape are yet to be found.
+        The identities that it does not hold: their part is the mean of the others'; the statistics of their
+        latents and their face shape are still to be found.
 
     Raises:
         TrainingError: it is damaged, of another shape, or from a later version; nothing has changed.
@@ -109,7 +109,7 @@ def load(
 
 
 def known_identities(found: store.Checkpoint, names: Sequence[str]) -> tuple[str, ...]:
-    """Whom a checkpoint holds of a model's identities, which only ever grow at their end."""
+    """The identities that a checkpoint holds; newer ones are appended to a model's identities."""
     told = store.read_state(found).get("identities")
     count = len(told) if isinstance(told, list) and told == list(names[: len(told)]) else len(names)
     return tuple(names[: max(1, count)])
@@ -117,18 +117,18 @@ def known_identities(found: store.Checkpoint, names: Sequence[str]) -> tuple[str
 
 @torch.no_grad()
 def begin_newcomers(
-    network: autoencoder.Comb, ema: autoencoder.Comb, banks: Mapping[int, LoadedFaces], new: Sequence[int]
+    network: autoencoder.Comb, ema: autoencoder.Comb, loaded: Mapping[int, LoadedFaces], new: Sequence[int]
 ) -> None:
-    """Find where the newcomers' codes lie, and what of their landmarks is their own."""
+    """Measure the statistics of the newcomers' latents, and their face shapes."""
     for index in new:
-        mean, variance = _codes(ema, banks[index])
+        mean, variance = _latent_statistics(ema, loaded[index])
         for one in (network, ema):
             one.normaliser.mean[index] = mean
             one.normaliser.variance[index] = variance
-    places = sorted(banks)
-    shapes = torch.from_numpy(shapes_of([banks[place] for place in places])).to(network.shapes.device)
+    places = sorted(loaded)
+    shapes = torch.from_numpy(shapes_of([loaded[place] for place in places])).to(network.shapes.device)
     known = [place for place in places if place not in new]
-    # Shapes mean something by their differences only: whoever is known already says where these lie.
+    # Only differences of shapes have a meaning: those that are known already fix the origin.
     moved = torch.zeros_like(shapes[0])
     if known:
         moved = torch.stack([network.shapes[place] - shapes[places.index(place)] for place in known]).mean(0)
@@ -137,21 +137,21 @@ def begin_newcomers(
             one.shapes[index] = shapes[places.index(index)] + moved
 
 
-def shapes_of(banks: Sequence[LoadedFaces]) -> np.ndarray:
-    """(identities, 68, 2) float32: what of the landmarks is the performers' own."""
-    landmarks = [bank.landmarks.cpu().numpy() for bank in banks]
-    return identity_shapes(landmarks, [bank.poses.cpu().numpy() for bank in banks])
+def shapes_of(loaded: Sequence[LoadedFaces]) -> np.ndarray:
+    """(identities, 68, 2) float32: each performer's face shape, apart from the acting."""
+    landmarks = [loaded.landmarks.cpu().numpy() for loaded in loaded]
+    return identity_shapes(landmarks, [loaded.poses.cpu().numpy() for loaded in loaded])
 
 
 def time_saved(curves: Mapping[str, Curve], since: Mapping[str, float]) -> dict[str, dict[str, float]]:
-    """For each newcomer how long it took, and what another model would have had to learn again.
+    """For each newcomer how long it took, and how much training it was spared.
 
     Args:
         curves: The validations' figures.
         since: Seconds that the model had been trained for when each of them joined.
 
     Returns:
-        By name `minutes`, until its unseen faces were drawn nearly as well as ever since, and
+        By name `minutes`, until its unseen faces were predicted nearly as well as ever since, and
         `spared_minutes`, which the others had been trained for by then.
     """
     saved: dict[str, dict[str, float]] = {}
@@ -169,7 +169,7 @@ def time_saved(curves: Mapping[str, Curve], since: Mapping[str, float]) -> dict[
 
 @torch.no_grad()
 def _extend(large: autoencoder.Comb, small: autoencoder.Comb) -> None:
-    """Take over what the smaller network knows; what is new begins as the mean of what is there."""
+    """Copy the smaller network's weights; new parts begin as the mean of those that are there."""
     table = small.state_dict()
     for name, value in large.state_dict().items():
         if name in table and table[name].shape == value.shape:
@@ -177,21 +177,21 @@ def _extend(large: autoencoder.Comb, small: autoencoder.Comb) -> None:
         elif name in table:  # a row an identity
             value[: len(table[name])] = table[name]
             value[len(table[name]) :] = table[name].mean(0)
-    for own in list(large.owns)[len(small.owns) :]:
-        _set_to_mean(own, list(small.owns))
+    for part in list(large.identity_parts)[len(small.identity_parts) :]:
+        _set_to_mean(part, list(small.identity_parts))
 
 
-def _set_to_mean(own: nn.Module, others: Sequence[nn.Module]) -> None:
+def _set_to_mean(part: nn.Module, others: Sequence[nn.Module]) -> None:
     tables = [other.state_dict() for other in others]
-    for name, value in own.state_dict().items():
+    for name, value in part.state_dict().items():
         value.copy_(torch.stack([table[name] for table in tables]).mean(0))
 
 
-def _codes(ema: autoencoder.Comb, bank: LoadedFaces) -> tuple[Tensor, Tensor]:
-    """Mean and variance of a performer's codes, (C,) each."""
-    codes = [
-        ema.encode(autoencoder.normalise(still_batch(bank, few, size=ema.edge).truth))
-        for few in evenly(bank.training, MOST_DESCRIBED).split(AT_ONCE)
+def _latent_statistics(ema: autoencoder.Comb, loaded: LoadedFaces) -> tuple[Tensor, Tensor]:
+    """Mean and variance of a performer's latents, (L,) each."""
+    latents = [
+        ema.encode_raw(autoencoder.normalise(still_batch(loaded, few, size=ema.edge).truth))
+        for few in evenly(loaded.training, MOST_ENCODED).split(AT_ONCE)
     ]
-    variance, mean = torch.var_mean(torch.cat(codes), dim=0, unbiased=False)
+    variance, mean = torch.var_mean(torch.cat(latents), dim=0, unbiased=False)
     return mean, variance

@@ -1,10 +1,10 @@
-"""The refiner: a small second network that doubles what a decoder draws, and adds what is missing.
+"""The refiner: a small second network that doubles a predicted face and adds detail.
 
-It sees what was drawn and where the landmarks were to lie, and gives a residual to the bilinearly doubled
-picture. Skin is the identity's own, and so is its refiner. An untrained one adds nothing.
+It takes the prediction and the target landmarks, and gives a residual to the bilinearly doubled face. Skin
+differs between identities, so each has its own refiner. An untrained one adds nothing.
 
 Convention:
-    As in autoencoder.py; S is the edge that the main network draws, and 2 S the refiner's.
+    As in autoencoder.py; S is the edge that the model predicts, and 2 S the refiner's.
 
 Source:
     Shi et al. 2016, Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel
@@ -24,19 +24,19 @@ from understudy.inference.card import LANDMARK_COUNT
 from understudy.train.networks import autoencoder
 from understudy.train.networks.blocks import Residual, activation, dots, doubled
 
-# Blocks at half of the drawn edge, where they see twice as far, and at the edge itself.
+# Blocks at half of the model's edge, where they see twice as far, and at the edge itself.
 COARSE_BLOCKS = 2
 FINE_BLOCKS = 1
 
 
 class Refiner(nn.Module):
-    """One identity's drawn faces (N, 3, S, S) and matte logits (N, 1, S, S) to both of the edge 2 S."""
+    """One identity's faces (N, 3, S, S) and matte logits (N, 1, S, S) to both of the edge 2 S."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.enter = nn.Conv2d(4, width, 3, padding=1)
         self.down = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)
-        # Skin is smooth to the eye of a few pixels: the landmarks say where on the face it is.
+        # A few pixels of skin all look alike: the landmarks say where on the face they are.
         self.points = nn.Conv2d(LANDMARK_COUNT, 2 * width, 1, bias=False)
         self.coarse = Residual(2 * width, COARSE_BLOCKS)
         self.up = nn.Conv2d(2 * width, width, 1)
@@ -46,31 +46,31 @@ class Refiner(nn.Module):
         for weights in self.output.parameters():
             nn.init.zeros_(weights)
 
-    def forward(self, drawn: Tensor, logits: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, predicted: Tensor, logits: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
         """Refine normalised faces whose landmarks (N, 68, 2), shares of the edge, are `points`."""
-        # A matte's logits have no bounds; its shares have.
-        entered = torch.cat([drawn, torch.sigmoid(logits)], dim=1)
+        # Logits have no bounds; a matte has.
+        entered = torch.cat([predicted, torch.sigmoid(logits)], dim=1)
         fine = activation(self.enter(entered))
         coarse = self.down(fine)
         coarse = activation(coarse + self.points(dots(points, coarse.shape[-1]).to(coarse.dtype)))
         value = self.fine(activation(fine + doubled(self.up(self.coarse(coarse)))))
         residual = self.output(activation(functional.pixel_shuffle(self.split(value), 2)))
-        smooth, matte = double(drawn, logits)
+        smooth, matte = double(predicted, logits)
         return smooth + residual.to(smooth.dtype), matte
 
 
-def double(drawn: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+def double(predicted: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
     """Faces and matte logits of twice the edge, as they are without a refiner."""
-    both = torch.cat([drawn, logits], dim=1)
+    both = torch.cat([predicted, logits], dim=1)
     smooth = functional.interpolate(both, scale_factor=2.0, mode="bilinear", align_corners=False)
     return smooth[:, :3], smooth[:, 3:]
 
 
 class Refined(autoencoder.Comb):
-    """A network whose faces go in and come out at twice the edge: refined where an identity has a refiner."""
+    """A model at twice the edge, refined where an identity has a refiner and plainly doubled elsewhere."""
 
     def __init__(self, network: autoencoder.Comb, refiners: Mapping[int, Refiner]) -> None:
-        """Copy a network and join refiners to it, by their identities' places."""
+        """Copy a model and add refiners to it, by their identities' indices."""
         super().__init__(network.architecture)
         self.load_state_dict(network.state_dict())
         self.grown, self.destination = network.grown, network.destination
@@ -79,28 +79,28 @@ class Refined(autoencoder.Comb):
 
     @property
     def edge(self) -> int:
-        """Edge of the faces that it takes and draws."""
+        """Edge of the faces that it takes and predicts."""
         return 2 * super().edge
 
-    def encode(self, face: Tensor) -> Tensor:
-        """Normalised faces of the edge 2 S to codes (N, C) that are not normalised yet."""
-        return super().encode(functional.avg_pool2d(face, 2))
+    def encode_raw(self, face: Tensor) -> Tensor:
+        """Normalised faces of the edge 2 S to latents (N, L) that are not normalised yet."""
+        return super().encode_raw(functional.avg_pool2d(face, 2))
 
-    def draw(self, code: Tensor, points: Tensor, identities: list[int]) -> list[tuple[Tensor, Tensor]]:
-        """As the network's, each pair of twice the edge."""
-        drawn = super().draw(code, points, identities)
+    def decode(self, latent: Tensor, points: Tensor, identities: list[int]) -> list[tuple[Tensor, Tensor]]:
+        """As the model's, each pair of twice the edge."""
+        predicted = super().decode(latent, points, identities)
         places = self.chunked(points, len(identities))
         return [
             self.refiners[str(identity)](*pair, place) if str(identity) in self.refiners else double(*pair)
-            for identity, pair, place in zip(identities, drawn, places, strict=True)
+            for identity, pair, place in zip(identities, predicted, places, strict=True)
         ]
 
-    def alone(self, identity: int) -> Refined:
-        """A copy that holds what is one identity's own, as its first, and nobody else's."""
-        kept = super().alone(identity)
+    def with_part_of(self, identity: int) -> Refined:
+        """A copy with the part of one identity alone, as its first."""
+        kept = super().with_part_of(identity)
         assert isinstance(kept, Refined)  # a copy of this one
-        own = str(identity)
-        kept.refiners = nn.ModuleDict({"0": kept.refiners[own]} if own in kept.refiners else {})
+        name = str(identity)
+        kept.refiners = nn.ModuleDict({"0": kept.refiners[name]} if name in kept.refiners else {})
         return kept
 
     def only(self, *identities: int) -> Refined:

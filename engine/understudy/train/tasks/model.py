@@ -90,7 +90,7 @@ class ModelTask:
             pairs = zip(state.learning, raw, strict=True)
             latents = [state.network.normaliser(latent, identity) for identity, latent in pairs]
             points = torch.cat([batch.points for batch in part])
-            predicted = state.network.draw(torch.cat(latents), points, state.learning)
+            predicted = state.network.decode(torch.cat(latents), points, state.learning)
         return Prediction(predicted, lambda: self._cycle(latents, part))
 
     def _cycle(self, latents: list[Tensor], part: Sequence[Batch]) -> tuple[Tensor, Tensor]:
@@ -99,12 +99,12 @@ class ModelTask:
         targets = [*identities[1:], identities[0]]
         with precision(self.state.job, self.state.device):
             points = [
-                network.asked(batch.points, of=identity, to=target)
+                network.move_landmarks(batch.points, of=identity, to=target)
                 for batch, identity, target in zip(part, identities, targets, strict=True)
             ]
-            swaps = network.draw(torch.cat(latents).detach(), torch.cat(points), targets)
+            swaps = network.decode(torch.cat(latents).detach(), torch.cat(points), targets)
             faces = torch.cat([face for face, _ in swaps])
-            raw = network.encode(faces.contiguous(memory_format=torch.channels_last)).chunk(len(latents))
+            raw = network.encode_raw(faces.contiguous(memory_format=torch.channels_last)).chunk(len(latents))
             again = [network.normaliser(latent, target) for latent, target in zip(raw, targets, strict=True)]
         return torch.cat(latents).float(), torch.cat(again).float()
 
@@ -114,8 +114,8 @@ class ModelTask:
         assert state.edit_of is not None  # or nothing would be rehearsed
         with precision(state.job, state.device):
             seen = autoencoder.normalise(part.distorted).contiguous(memory_format=torch.channels_last)
-            latent = network.describe(seen, state.edit_of)
-            return Prediction(network.draw(latent, part.points, state.learning))
+            latent = network.encode(seen, state.edit_of)
+            return Prediction(network.decode(latent, part.points, state.learning))
 
     @torch.no_grad()
     def prepare_parts(self, parts: Sequence[Sequence[Batch]]) -> None:
@@ -129,7 +129,7 @@ class ModelTask:
     def _encode(self, part: Sequence[Batch]) -> tuple[Tensor, ...]:
         """Each identity's latents (N, L), not yet normalised."""
         distorted = autoencoder.normalise(torch.cat([batch.distorted for batch in part]))
-        raw: Tensor = self.state.network.encode(distorted.contiguous(memory_format=torch.channels_last))
+        raw: Tensor = self.state.network.encode_raw(distorted.contiguous(memory_format=torch.channels_last))
         return raw.chunk(len(part))
 
     def _update_latent_statistics(self, raw: Sequence[Tensor]) -> None:
@@ -157,7 +157,7 @@ class ModelTask:
     def regularise(self, learning_rate: float) -> None:
         """Pull the identities' parts to their mean, an edit's to its performer's."""
         state, share = self.state, min(1.0, PULL * learning_rate)
-        pull_to_mean(state.network.owns, share=share, moved=state.learning, to=state.edit_of)
+        pull_to_mean(state.network.identity_parts, share=share, moved=state.learning, to=state.edit_of)
 
     @torch.no_grad()
     def update_ema(self) -> None:
@@ -168,7 +168,7 @@ class ModelTask:
         for index in state.learning if joined else []:
             share = schedule.ema_share(state.iteration - joined.get(names[index], 0))
             if share > 1.0 - schedule.EMA_DECAY:
-                fast_ones, slow_ones = state.network.owns[index], state.ema.owns[index]
+                fast_ones, slow_ones = state.network.identity_parts[index], state.ema.identity_parts[index]
                 for slow, fast in zip(slow_ones.parameters(), fast_ones.parameters(), strict=True):
                     slow.lerp_(fast, share)
                 for name in ("mean", "variance"):

@@ -78,8 +78,8 @@ def begin_anew(state: ModelState) -> None:
     """Set the network to what a model begins with: the base, or the random weights of its seed."""
     torch.manual_seed(state.job.seed)
     untrained = autoencoder.Comb(state.description.architecture)
-    for own in untrained.owns[1:]:  # what is pulled to its mean must begin alike
-        own.load_state_dict(untrained.owns[0].state_dict())
+    for own in untrained.identity_parts[1:]:  # what is pulled to its mean must begin alike
+        own.load_state_dict(untrained.identity_parts[0].state_dict())
     if state.job.base:
         base_weights.give(untrained)  # one of another width begins at random
     state.forget()

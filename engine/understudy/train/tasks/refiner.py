@@ -193,8 +193,8 @@ class RefinerTask:
         model, identity = self.state.model, self.state.identity
         seen = functional.avg_pool2d(autoencoder.normalise(batch.distorted), 2)
         with precision(self.state.job, self.state.device):
-            latent = model.describe(seen.contiguous(memory_format=torch.channels_last), identity)
-            ((predicted, logits),) = model.draw(latent, batch.points, [identity])
+            latent = model.encode(seen.contiguous(memory_format=torch.channels_last), identity)
+            ((predicted, logits),) = model.decode(latent, batch.points, [identity])
         return predicted.float(), logits.float()
 
 

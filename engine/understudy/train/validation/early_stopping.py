@@ -1,4 +1,4 @@
-"""What the validations so far say: go on, go back, stop, or look at this.
+"""Early stopping: whether the validations so far say to go on, roll back, stop, or warn.
 
 Everything here is a function of the history alone, so that a resumed run decides what the run before it would
 have. No loss is asked: a loss says that training goes on, not that the face is right.

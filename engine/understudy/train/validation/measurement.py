@@ -77,7 +77,7 @@ def fit_references(state: ModelState) -> References:
     ends = (state.description.destination, state.description.source)
     both, clips = [state.faces[end] for end in ends], [unseen[end] for end in ends]
     distance = expression.eye_distance([loaded.landmarks for loaded in both])
-    hull = likeness.shared_hull(torch.cat([loaded.planes[:64, :1].float() for loaded in both]))
+    hull = likeness.shared_hull(torch.cat([loaded.masks[:64, :1].float() for loaded in both]))
     known, check = (
         [
             _Appearance.of(loaded, chunk, size, distance, hull)
@@ -106,8 +106,8 @@ def losses_held_out(state: ModelState) -> dict[str, float]:
     for index, loaded in state.faces.items():
         for chosen in loaded.held_out.split(AT_ONCE):
             batch = still_batch(loaded, chosen, size=state.size)
-            latent = state.ema.describe(autoencoder.normalise(batch.truth), index)
-            predicted = state.ema.draw(latent, batch.points, [index])
+            latent = state.ema.encode(autoencoder.normalise(batch.truth), index)
+            predicted = state.ema.decode(latent, batch.points, [index])
             inputs = LossInputs([batch], predicted, None, len(chosen))
             share = len(chosen) / (len(loaded.held_out) * len(state.faces))
             for name, value in table.compute("model", inputs, weights, measuring=True).items():
@@ -190,7 +190,7 @@ def _clips(loaded: LoadedFaces, size: int) -> Tensor:
 
 def _pairs(loaded: LoadedFaces, chosen: Tensor) -> Tensor:
     """Positions in `chosen` whose next one is the face after it, and of the frame after it."""
-    next_to = (chosen[1:] - chosen[:-1] == 1) & loaded.follows[chosen[1:]]
+    next_to = (chosen[1:] - chosen[:-1] == 1) & loaded.consecutive[chosen[1:]]
     return next_to.nonzero()[:, 0]
 
 
@@ -219,7 +219,7 @@ def _reconstructed(state: ModelState, loaded: LoadedFaces, index: int, chosen: T
     for chunk in chosen.split(AT_ONCE):
         batch = still_batch(loaded, chunk, size=state.size)
         truth = autoencoder.normalise(batch.truth)
-        ((predicted, _),) = state.ema.draw(state.ema.describe(truth, index), batch.points, [index])
+        ((predicted, _),) = state.ema.decode(state.ema.encode(truth, index), batch.points, [index])
         share = len(chunk) / len(chosen)
         unlike = multiscale_dissimilarity(predicted, truth, batch.matte, scales=1)
         similarity += share * (1.0 - float(unlike))
@@ -262,9 +262,9 @@ def _swapped(state: ModelState, chosen: Tensor) -> tuple[tuple[Tensor, Tensor], 
     destination, source = state.description.destination, state.description.source
     network = state.ema
     batch = still_batch(state.faces[destination], chosen, size=state.size)
-    latent = network.describe(autoencoder.normalise(batch.truth), destination)
-    target_points = network.asked(batch.points, of=destination, to=source)
-    ((predicted, _),) = network.draw(latent, target_points, [source])
+    latent = network.encode(autoencoder.normalise(batch.truth), destination)
+    target_points = network.move_landmarks(batch.points, of=destination, to=source)
+    ((predicted, _),) = network.decode(latent, target_points, [source])
     return (autoencoder.denormalise(predicted), target_points), batch
 
 

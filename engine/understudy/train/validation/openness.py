@@ -1,6 +1,6 @@
 """How far eyes and mouth are open: by landmarks, and read off a face that has none.
 
-A swapped face has no landmarks of its own: those it was drawn by are what was asked of it. What it shows is
+A swapped face has no detected landmarks: those that it was decoded with are a target. What it shows is
 read by a regression from the pixels round the eyes and the mouth, fitted on the true faces of the very two
 performers, whose openness the landmarks tell. It needs no detector, knows these faces and this light, and is
 the same at every validation.

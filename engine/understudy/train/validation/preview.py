@@ -1,4 +1,4 @@
-"""The preview sheet: what the model makes of faces of both identities, as one picture."""
+"""The preview sheet: reconstructions and swaps of both performers, as one picture."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ ROWS = 6
 
 
 def write_sheet(
-    path: Path, network: autoencoder.Comb, banks: Mapping[int, LoadedFaces], *, source: int, destination: int
+    path: Path, network: autoencoder.Comb, faces: Mapping[int, LoadedFaces], *, source: int, destination: int
 ) -> None:
     """Write the sheet, a row a face.
 
-    Columns: destination, its own decoder's face, the source's decoder's face, matte; then the same for a
+    Columns: destination, its reconstruction, its swap, matte; then the same for a
     face of the source.
     """
     halves = [
-        _half(network, banks, of=destination, other=source),
-        _half(network, banks, of=source, other=destination),
+        _half(network, faces, of=destination, other=source),
+        _half(network, faces, of=source, other=destination),
     ]
     write(path, np.concatenate(halves, axis=1))
 
@@ -43,9 +43,9 @@ def write(path: Path, sheet: FloatImage) -> None:
     write_png(path, colour.to_display(sheet, colour.ENCODED))
 
 
-def rows(bank: LoadedFaces) -> Tensor:
+def rows(loaded: LoadedFaces) -> Tensor:
     """The faces of a sheet: indices, evenly over the bank."""
-    return torch.linspace(0, len(bank.faces) - 1, ROWS).round().long().to(bank.faces.device)
+    return torch.linspace(0, len(loaded.faces) - 1, ROWS).round().long().to(loaded.faces.device)
 
 
 def tiled(columns: Sequence[Tensor]) -> FloatImage:
@@ -55,13 +55,15 @@ def tiled(columns: Sequence[Tensor]) -> FloatImage:
 
 
 @torch.no_grad()
-def _half(network: autoencoder.Comb, banks: Mapping[int, LoadedFaces], *, of: int, other: int) -> FloatImage:
-    bank, size = banks[of], network.edge
-    batch = still_batch(bank, rows(bank), size=size)
-    code = network.describe(autoencoder.normalise(batch.truth), of)
-    ((own, _),) = network.draw(code, batch.points, [of])
-    asked = network.asked(batch.points, of=of, to=other)
-    ((swapped, logits),) = network.draw(code, asked, [other])
+def _half(network: autoencoder.Comb, faces: Mapping[int, LoadedFaces], *, of: int, other: int) -> FloatImage:
+    loaded, size = faces[of], network.edge
+    batch = still_batch(loaded, rows(loaded), size=size)
+    latent = network.encode(autoencoder.normalise(batch.truth), of)
+    ((reconstruction, _),) = network.decode(latent, batch.points, [of])
+    asked = network.move_landmarks(batch.points, of=of, to=other)
+    ((swapped, logits),) = network.decode(latent, asked, [other])
     # The encoded value of display white, so that a matte of 1 is white on the sheet.
     matte = (torch.sigmoid(logits) * WHITE).expand(-1, 3, -1, -1)
-    return tiled([batch.truth, autoencoder.denormalise(own), autoencoder.denormalise(swapped), matte])
+    return tiled(
+        [batch.truth, autoencoder.denormalise(reconstruction), autoencoder.denormalise(swapped), matte]
+    )

@@ -1,4 +1,4 @@
-"""A validation: measured, recorded, assessed by all before it, and reported in one line."""
+"""A validation: measured, recorded, assessed with all before it, and reported in one line."""
 
 from __future__ import annotations
 
