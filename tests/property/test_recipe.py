@@ -15,6 +15,7 @@ from understudy.image.frame import Frame
 from understudy.jobs import schema
 from understudy.swap.frame_data import SwappedFace
 from understudy.swap.job import SwapJob
+from understudy.swap.stages import average
 
 MATTES = ("learned", "destination", "hull", "occlusion", "box")
 thorough = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -127,3 +128,13 @@ def test_pixels_of_the_plate_are_pixels_of_the_plate_whatever_the_faces_size():
             assert result is not None
             heights.append(int((final_matte(one.frame, result[1]) > 0.5)[:, 40].sum()))
         assert 7 <= heights[0] - heights[1] <= 9
+
+
+def test_neighbours_that_were_measured_otherwise_are_not_averaged():
+    seen = []
+    for radius in (5.0, 40.0):
+        job = SwapJob.model_validate({**NEEDED, "light_radius_percent": radius})
+        statistics = inputs_of(1, job, 25.0, (40.0, 30.0), 0.2).statistics
+        assert statistics is not None
+        seen.append(statistics)
+    assert average.is_break(*seen) and not average.is_break(seen[0], seen[0])
