@@ -25,7 +25,6 @@ import copy
 import json
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +40,8 @@ def document() -> dict[str, Any]:
 
 def installed_document() -> dict[str, Any]:
     """The document with the words that installed packages add to choices (`entry_points`)."""
+    from importlib.metadata import entry_points  # takes longer to import than a help text takes in all
+
     found = copy.deepcopy(document())
     for one in found["jobs"].values():
         for field in one["properties"].values():
