@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from rendered import SETTINGS, Shot, render
-from understudy.app import verbs
+from understudy.app import cli, verbs
 from understudy.core.errors import FaceError, JobError
 from understudy.core.progress import Event, Warned
 from understudy.face.track.smooth import moved_box
@@ -177,6 +177,17 @@ def test_a_list_that_is_none_is_refused(shot: Shot, pair: Path, changes: dict[st
     values = job(shot, pair, pair).model_dump(mode="json", exclude_defaults=True)
     with pytest.raises(JobError):
         parse_job("swap", {**values, **changes})
+
+
+def test_the_command_line_takes_the_list_as_json(
+    shot: Shot, pair: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = job(shot, pair, tmp_path).model_dump(mode="json")
+    words = [f"--{name}={one[name]}" for name in ("plate", "track", "model", "output", "frames")]
+    assert cli.main(["swap", *words, f"--faces={json.dumps(BOTH)}"]) == 0
+    assert "written: 1" in capsys.readouterr().out
+    header = read_metadata(tmp_path / "out.0001.exr")
+    assert [entry.face for entry in provenance_of(header)] == ["hero", "villain"]
 
 
 def test_a_track_of_several_faces_asks_which(shot: Shot, pair: Path, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Any
 
 from understudy.core.content import ContentHashes
@@ -37,33 +39,13 @@ def run(
         JobError: the output would overwrite the plate.
     """
     cache = RenderCache.for_one_run(job) if kept is None else kept
-    jobs, output = job.each_face(), Pattern.parse(job.output)
-    device = settings.device if job.device == "auto" else job.device
-    models = cache.models([one.model for one in jobs], device, settings.threads)
-    for one, model in zip(jobs, models, strict=True):
-        model.require_source(one.source)
-    track = Track.open(job.track)
-    tracks = [track.face(one.face) for one in jobs]
-    for card in {id(model): model.card for model in models}.values():
-        if card.landmarks not in ("", track.detector):
-            report(
-                Warned(
-                    f"The track's landmarks are of {track.detector!r}, the model's of {card.landmarks!r}: "
-                    "features will lie elsewhere. Track the shot with the model's detector."
-                )
-            )
+    output = Pattern.parse(job.output)
     written: list[int] = []
     unchanged: list[int] = []
     failed: dict[int, UnderstudyError] = {}
     with ExitStack() as opened:
-        plate = opened.enter_context(closing(open_plate(job.plate, colour_space=job.colour_space)))
-        roto = opened.enter_context(closing(open_plate(job.matte_roto))) if job.matte_roto else None
-        contents = ContentHashes(settings.cache)
-        contexts = [
-            SwapContext(one, plate, face, model, roto, cache, contents)
-            for one, face, model in zip(jobs, tracks, models, strict=True)
-        ]
-        frames = chosen_frames(plate, job.frames)
+        contexts = _contexts(job, cache, opened, report=report, settings=settings)
+        frames = chosen_frames(contexts[0].plate, job.frames)
         for done, number in enumerate(frames):
             report(Progress("swap", done, len(frames), f"frame {number}"))
             path = output.path(number)
@@ -72,15 +54,49 @@ def run(
                 if is_done(path, wanted):
                     unchanged.append(number)
                     continue
-                refuse_overwriting(path, {"plate": plate, "matte": roto}, number)
-                inputs = [context.frame_inputs(number) for context in contexts]
-                frame = several.make_frame(contexts, inputs, report=report)
-                write_image(path, stamped(frame, contexts, inputs, wanted), compression=job.exr_compression)
+                _write(contexts, number, path, wanted, report=report)
                 written.append(number)
             except UnderstudyError as exc:
                 failed[number] = exc
                 report(Failed(exc.as_dict(), number))
         report(Progress("swap", len(frames), len(frames)))
-    result = {**outcome(job.output, written, unchanged, failed), "provider": models[0].session.provider}
+    provider = contexts[0].model.session.provider
+    result = {**outcome(job.output, written, unchanged, failed), "provider": provider}
     report(Finished(result))
     return result
+
+
+def _contexts(
+    job: SwapJob, cache: RenderCache, opened: ExitStack, *, report: Reporter, settings: Settings
+) -> list[SwapContext]:
+    """What the frames are made from, for each face of the job, over one plate and roto."""
+    jobs, track = job.each_face(), Track.open(job.track)
+    tracks = [track.face(one.face) for one in jobs]
+    device = settings.device if job.device == "auto" else job.device
+    models = cache.models([one.model for one in jobs], device, settings.threads)
+    for card in {id(model): model.card for model in models}.values():
+        if card.landmarks not in ("", track.detector):
+            report(
+                Warned(
+                    f"The track's landmarks are of {track.detector!r}, the model's of {card.landmarks!r}: "
+                    "features will lie elsewhere. Track the shot with the model's detector."
+                )
+            )
+    plate = opened.enter_context(closing(open_plate(job.plate, colour_space=job.colour_space)))
+    roto = opened.enter_context(closing(open_plate(job.matte_roto))) if job.matte_roto else None
+    contents = ContentHashes(settings.cache)
+    return [
+        SwapContext(one, plate, face, model, roto, cache, contents)
+        for one, face, model in zip(jobs, tracks, models, strict=True)
+    ]
+
+
+def _write(
+    contexts: Sequence[SwapContext], number: int, path: Path, wanted: str, *, report: Reporter
+) -> None:
+    """Make one frame and write it, never over an input."""
+    first = contexts[0]
+    refuse_overwriting(path, {"plate": first.plate, "matte": first.roto}, number)
+    inputs = [context.frame_inputs(number) for context in contexts]
+    frame = several.make_frame(contexts, inputs, report=report)
+    write_image(path, stamped(frame, contexts, inputs, wanted), compression=first.job.exr_compression)
