@@ -12,9 +12,11 @@ from pydantic import ValidationError
 from understudy.app.options import describe
 from understudy.core.errors import JobError
 from understudy.jobs import schema
-from understudy.jobs.table import VERBS, job_class, parse_job
+from understudy.jobs.fields import Job
+from understudy.jobs.table import VERBS, job_class, load, parse_job, verb_of
 from understudy.jobs.training import TrainJob
 from understudy.swap.job import SwapJob
+from understudy.swap.recipe import STAGES
 
 SWAP: dict[str, Any] = {"plate": "a.%04d.exr", "track": "a.track", "model": "m.onnx", "output": "o.%04d.exr"}
 TRAIN: dict[str, Any] = {
@@ -179,3 +181,28 @@ def test_keyframes_that_cannot_be_are_refused(keyframes: Any) -> None:
 def test_a_keyframe_out_of_range_is_named() -> None:
     with pytest.raises(JobError, match="opacity at frame 5: Input should be less than or equal to 100"):
         parse_job("swap", {**SWAP, "keyframes": {"opacity": {1: 0, 5: 200}}})
+
+
+def test_a_former_name_is_read_as_the_present_one_and_told() -> None:
+    told: list[str] = []
+    job = parse_job("swap", {**SWAP, "matte_external": "roto.%04d.exr"}, warn=told.append)
+    assert isinstance(job, SwapJob) and job.matte_roto == "roto.%04d.exr"
+    assert told == ["matte_external is now called matte_roto; the former name is still read."]
+    with pytest.raises(JobError, match="matte_external is the former name of matte_roto"):
+        parse_job("swap", {**SWAP, "matte_external": "a.exr", "matte_roto": "b.exr"})
+
+
+def test_every_verb_of_the_table_has_its_parts() -> None:
+    for verb, entry in VERBS.items():
+        assert issubclass(load(entry.job), Job) and callable(load(entry.run)), verb
+        assert verb_of(load(entry.job).model_construct()) == verb
+        assert not entry.kept or load(entry.kept)() is not None
+
+
+def test_a_stage_sees_its_own_parameters_and_nothing_else_of_the_job() -> None:
+    job = SwapJob.model_validate({**SWAP, "sharpness": 12.0})
+    for stage in STAGES:
+        seen = job.of(stage.parameters)
+        assert type(seen) is stage.parameters
+        assert set(dict(seen)) == set(stage.parameters.model_fields)
+        assert not hasattr(seen, "output")
