@@ -1,4 +1,4 @@
-"""The job that carries painted keyframes to the frames around them."""
+"""The job that propagates painted keyframes to the frames around them."""
 
 from __future__ import annotations
 
@@ -11,48 +11,48 @@ from understudy.jobs.fields import FaceName, Output, Packing, Percent, PlateFiel
 
 
 class PropagateJob(PlateFields):
-    """Carry a fix painted on one frame or a few to the frames around them."""
+    """Propagate a fix painted on one or a few frames to the frames around them."""
 
     fix: Annotated[str, affects("input")]
-    """Keyframes you painted, such as fix.%04d.exr with gaps, or fix.1017.exr; their alpha may say where."""
+    """Painted keyframes, such as fix.%04d.exr with gaps, or fix.1017.exr; an alpha may hold the fix's matte."""
     output: Output
     """Frames to write, such as fixed.%04d.exr."""
     swapped: Annotated[str | None, affects("input")] = None
-    """Frames that the fix was painted on, such as swap.%04d.exr; the plate's own when left out."""
+    """Frames that the fix was painted on, such as swap.%04d.exr; the plate when left out."""
     matte: Annotated[str | None, affects("input")] = None
-    """Matte of what has to be removed in each frame, such as roto.%04d.exr; flow and search leave it out."""
+    """Matte of what to remove on each frame, such as roto.%04d.exr: no pixel under it is used."""
     matte_grow_px: Annotated[int, Field(ge=0, le=200, json_schema_extra=unit("pixels"))] = 3
-    """Border around the matte that is left out too, for motion blur and soft edges."""
+    """Border that the matte is grown by, for motion blur and soft edges."""
     track: Annotated[Path | None, affects("input")] = None
-    """Track of the face in the plate: the fix then stays on the skin of a turning head."""
+    """Track of the face in the plate: it leads the optical flow, so that a fix stays on a turning face."""
     face: Annotated[FaceName | None, affects("name", knob=False)] = None
     """Face of the track that the fix is on; its only face when left out."""
     preview: bool = False
-    """Only move the keyframe along by flow, at once: to look at while you paint."""
+    """Warp the keyframe by optical flow only, which is fast: for a look while you paint."""
     method: Literal["hybrid", "synthesis"] = "hybrid"
-    """Synthesise patches only where flow is unreliable (hybrid), or everywhere in the fix."""
+    """Patch synthesis only where the flow's confidence is low (hybrid), or for the whole fix (synthesis)."""
     patch: Annotated[int, Field(ge=3, le=9, json_schema_extra=unit("pixels"))] = 5
-    """Edge of a patch, an odd number; small ones follow finer detail, large ones keep more texture."""
+    """Edge of a patch, an odd number; smaller patches follow finer detail, larger ones keep more texture."""
     plate_weight: Annotated[float, Field(ge=0, le=100)] = 6.0
-    """How much the plate guides the search for patches; the painting itself counts 1."""
+    """Weight of the plate in the patch search; the painted picture itself has the weight 1."""
     swapped_weight: Annotated[float, Field(ge=0, le=100)] = 2.0
-    """How much the frames that the fix was painted on guide it, where they are not the plate."""
+    """Weight of the frames that the fix was painted on, where those are not the plate."""
     edge_weight: Annotated[float, Field(ge=0, le=100)] = 1.0
-    """How much the plate's edges guide it."""
+    """Weight of the plate's edges."""
     position_weight: Annotated[float, Field(ge=0, le=100)] = 2.0
-    """How much the place guides it that flow leads to."""
+    """Weight of the position that optical flow gives."""
     temporal_weight: Annotated[float, Field(ge=0, le=100)] = 0.5
-    """How much the last frame's result guides it; more is steadier."""
+    """Weight of the previous frame's result; a higher weight flickers less."""
     uniformity: Annotated[float, Field(ge=0, le=100_000)] = 3500.0
-    """What using one part of the painting again and again costs; 0 leaves it free."""
+    """Penalty for using the same part of the painted picture repeatedly; 0 turns it off."""
     wanted_confidence: Percent = 60.0
-    """Frames that are less sure than this are named, with the frame to paint next first."""
+    """Frames below this confidence are suggested as the next keyframes, the most useful first."""
     exr_compression: Packing = "zips"
     """EXR compression: zips (scanline), zip (16-line blocks), piz (wavelet) or none."""
     seed: Seed = 1
-    """Seed of the search for patches; the same seed gives the same frames."""
+    """Seed of the patch search; the same seed gives the same frames."""
     device: Annotated[Literal["auto", "cpu", "cuda"], affects("run")] = "auto"
-    """Where patches are searched; auto takes the GPU where numba finds one."""
+    """Device of the patch search; auto takes the GPU where numba finds one."""
 
     @field_validator("patch")
     @classmethod

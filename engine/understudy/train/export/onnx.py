@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -236,13 +236,14 @@ def _say_if_older(model: Path, state: dict[str, Any], report: Reporter) -> None:
     )
 
 
-def write_graph(module: nn.Module, path: Path, *, size: int) -> None:
-    """Write a module that takes faces and their landmarks, and returns `OUTPUTS`, as an ONNX graph.
+def write_graph(module: nn.Module, path: Path, *, size: int, outputs: Sequence[str] = OUTPUTS) -> None:
+    """Write a module that takes faces and their landmarks as an ONNX graph.
 
     Args:
         module: As `Pair`.
         path: The .onnx file. It is overwritten, so give a temporary one.
         size: The faces' edge.
+        outputs: Names of what the module returns.
 
     Raises:
         ModelError: the exporter returned no graph.
@@ -256,7 +257,7 @@ def write_graph(module: nn.Module, path: Path, *, size: int) -> None:
             verbose=False,
             opset_version=OPSET,
             input_names=["face", "landmarks"],
-            output_names=list(OUTPUTS),
+            output_names=list(outputs),
             dynamic_shapes={"face": {0: batch}, "landmarks": {0: batch}},
         )
     if program is None:
