@@ -4,9 +4,9 @@
     bench/export.py [--identities 2 8 32] [--size 80] [--width 24] [--threads 2]
 
 The networks have random weights, which take as long as trained ones. `all` is the graph of earlier releases,
-in which onnxruntime computes every identity, whichever outputs are asked for; `pair` is what `understudy export`
-writes. Both give the same bits for the pair, or the bench fails. Milliseconds a face: the median of 30 runs on
-the CPU, one face at a time.
+in which onnxruntime computes every identity, whichever outputs are asked for; `pair` is the graph that
+`understudy export` writes. Both give the same bits for the pair, or the bench fails. Milliseconds a face: the
+median of 30 runs on the CPU, one face at a time.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ class PropagateJob(PlateFields):
     """Propagate a fix painted on one or a few frames to the frames around them."""
 
     fix: Annotated[str, affects("input")]
-    """Painted keyframes, such as fix.%04d.exr with gaps, or fix.1017.exr; an alpha may hold the fix's matte."""
+    """Painted keyframes, such as fix.%04d.exr with gaps, or fix.1017.exr; alpha may hold the fix's matte."""
     output: Output
     """Frames to write, such as fixed.%04d.exr."""
     swapped: Annotated[str | None, affects("input")] = None
