@@ -1,4 +1,4 @@
-"""When a run is over, how far it is, and when it is time to say so."""
+"""When a run is over, how far it is, and when to report, validate and save."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 from understudy.train.divergence import CHECK_ITERATIONS
 
-SECONDS_BETWEEN_WORDS = 1.0
+SECONDS_BETWEEN_REPORTS = 1.0
 
 
 class Limits(Protocol):
@@ -31,7 +31,7 @@ class Clock:
     begun: float = field(default_factory=time.monotonic)
     saved: float = field(default_factory=time.monotonic)
     counted: float = field(default_factory=time.monotonic)
-    told: float = 0.0
+    reported: float = 0.0
 
     @property
     def elapsed(self) -> float:
@@ -55,20 +55,20 @@ class Clock:
         elapsed = round(self.elapsed)
         return elapsed, max(elapsed, round(limits.minutes * 60))
 
-    def may_tell(self, iteration: int) -> bool:
+    def may_report(self, iteration: int) -> bool:
         """Whether to report progress: at the checks, and every second where an iteration takes long."""
         now = time.monotonic()
-        if iteration % CHECK_ITERATIONS and now - self.told < SECONDS_BETWEEN_WORDS:
+        if iteration % CHECK_ITERATIONS and now - self.reported < SECONDS_BETWEEN_REPORTS:
             return False
-        self.told = now
+        self.reported = now
         return True
 
     def may_save(self, minutes: float) -> bool:
         """Whether the last save is so long ago."""
         return time.monotonic() - self.saved > minutes * 60
 
-    def told_of(self, iteration: int, loss: float) -> str:
-        """What progress says for people."""
+    def progress_note(self, iteration: int, loss: float) -> str:
+        """Loss, speed and iteration, as progress shows them."""
         return f"loss {loss:.4f}, {self.speed(iteration):.2f} it/s, iteration {iteration}"
 
     def speed(self, iteration: int) -> float:

@@ -216,8 +216,8 @@ class Trainer:
         }
 
     def _report_progress(self, figures: Figures) -> None:
-        if self._clock.may_tell(self._state.iteration):
-            said = self._clock.told_of(self._state.iteration, float(figures.losses["total"]))
+        if self._clock.may_report(self._state.iteration):
+            said = self._clock.progress_note(self._state.iteration, float(figures.losses["total"]))
             self._report(Progress(self._task.stage, *self._progress(), said))
 
     def _progress(self) -> tuple[int, int]:

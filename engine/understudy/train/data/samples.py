@@ -98,7 +98,7 @@ class LoadedFaces:
         object.__setattr__(self, "yaw_odds", yaw_odds(self.poses[self.training, 0].cpu()))
 
     def to(self, device: torch.device) -> LoadedFaces:
-        """The bank on another device."""
+        """The same on another device."""
         tensors = (self.faces, self.masks, self.landmarks, self.poses)
         indices = (self.training, self.held_out, self.consecutive)
         return LoadedFaces(self.name, *(tensor.to(device) for tensor in tensors + indices))
@@ -223,7 +223,7 @@ def draw_batch(
     """Sample a training batch.
 
     Args:
-        bank: Whose faces.
+        loaded: Whose faces.
         count: How many.
         size: Their edge in pixels, a multiple of 8.
         generator: On the CPU.

@@ -231,7 +231,7 @@ def _say_if_older(model: Path, state: dict[str, Any], report: Reporter) -> None:
     report(
         Warned(
             f"Iteration {state['iteration']} is exported: the newest checkpoint, of iteration "
-            f"{newest.iteration}, draws unseen faces {100 * worse:.0f} percent worse."
+            f"{newest.iteration}, predicts unseen faces {100 * worse:.0f} percent worse."
         )
     )
 
@@ -290,8 +290,8 @@ def _parity(
     with torch.no_grad():
         expected = Pair(network, description.source)(faces, landmarks)
     if job.format == "torchscript":
-        drawn = torchscript.predict(path, faces, landmarks)
-        return float((drawn - torch.cat(expected[:2], dim=1)).abs().max())
+        predicted = torchscript.predict(path, faces, landmarks)
+        return float((predicted - torch.cat(expected[:2], dim=1)).abs().max())
     session = Session(path, device="cpu")
     outputs = list(session.run(face=faces.numpy(), landmarks=landmarks.numpy()).values())
     return max(float(np.abs(a.numpy() - b).max()) for a, b in zip(expected, outputs, strict=True))

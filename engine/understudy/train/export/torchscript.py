@@ -101,7 +101,7 @@ class _Sealed(nn.Module):
     """A traced module with its provenance.
 
     Attributes:
-        provenance: Whose face it draws and under which releases, as JSON; part of the module, so that it
+        provenance: Whose face it predicts and under which releases, as JSON; part of the module, so that it
             stays with it in whatever file the module is stored. A trace alone keeps no text.
     """
 
@@ -135,7 +135,7 @@ def pack(faces: Tensor, landmarks: Tensor) -> Tensor:
 def write(
     network: autoencoder.Comb, description: model_folder.Description, path: Path, *, iterations: int
 ) -> None:
-    """Write the module that draws the model's source performer, traced in float32 on the CPU.
+    """Write the module that predicts the model's source performer, traced in float32 on the CPU.
 
     Args:
         network: The trained network, in float32 on the CPU.
@@ -158,7 +158,7 @@ def write(
 
 
 def predict(path: Path, faces: Tensor, landmarks: Tensor) -> Tensor:
-    """What a file draws, read back from the disk and run on the CPU.
+    """What a file predicts, read back from the disk and run on the CPU.
 
     Args:
         path: The .pt file.

@@ -44,7 +44,7 @@ def write(path: Path, sheet: FloatImage) -> None:
 
 
 def rows(loaded: LoadedFaces) -> Tensor:
-    """The faces of a sheet: indices, evenly over the bank."""
+    """The faces of a sheet: indices, spread evenly over all."""
     return torch.linspace(0, len(loaded.faces) - 1, ROWS).round().long().to(loaded.faces.device)
 
 
