@@ -328,7 +328,8 @@ def test_a_model_that_learnt_by_heart_is_exported_as_it_was_before(
     assert state["iteration"] == 4
     onnx._say_if_older(model, state, listen)
     assert told == [
-        "Iteration 4 is exported: the newest checkpoint, of iteration 6, predicts unseen faces 12 percent worse."
+        "Iteration 4 is exported: the newest checkpoint, of iteration 6, predicts unseen faces 12 percent "
+        "worse."
     ]
 
 
