@@ -73,6 +73,7 @@ class Emitter:
         self.graph = graph
         self.made: dict[str, Socket] = {}
         self._numbers: dict[str, Given] = {}
+        self._drawn: dict[tuple[str, tuple[float | int, ...]], Given] = {}
         for one in operations:
             if one.name in sections:
                 graph.section(sections[one.name])
@@ -109,6 +110,13 @@ class Emitter:
         return self._numbers[name]
 
     def _applied(self, operation: str, *given: Given) -> Given:
+        """An operation on numbers or mattes; the same one on the same sockets is drawn once."""
+        read = tuple(one if isinstance(one, float) else one.as_pointer() for one in given)
+        if (operation, read) not in self._drawn:
+            self._drawn[operation, read] = self._drawn_anew(operation, *given)
+        return self._drawn[operation, read]
+
+    def _drawn_anew(self, operation: str, *given: Given) -> Given:
         if operation == "negative":
             return self._applied("subtract", 0.0, *given)
         if operation == "equal":
