@@ -11,7 +11,7 @@ from understudy_host.jobs import digest
 from understudy_host.knobs import TABS
 
 from . import composite, job_operator, scene_tree, settings
-from .sockets import CHOICE, live_knobs
+from .sockets import CHOICE, LIVE_MATTE, live_knobs
 
 _CATEGORY = "Understudy"
 
@@ -93,6 +93,8 @@ def _draw_tab(tab: str, panel: Any, context: bpy.types.Context) -> None:
     column.separator()
     for name in [CHOICE] * (tab == "Mask") + names:
         column.prop(node.inputs[name], "default_value", text=f"{name} (live)")
+    if tab == "Mask" and node.inputs[CHOICE].default_value == LIVE_MATTE:
+        column.label(text="Other mattes and single sides are as baked", icon="INFO")
 
 
 def _draw_form(verb: str, panel: Any, context: bpy.types.Context) -> None:

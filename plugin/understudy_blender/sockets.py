@@ -56,7 +56,7 @@ def _layer(operation: live.Operation) -> Layer:
     )
 
 
-__all__ = ["CHOICE", "CHOICES", "LAYERS", "NUMBERS", "OFFSET", "PLATE", "RESULT", "Number"]
+__all__ = ["CHOICE", "CHOICES", "LAYERS", "LIVE_MATTE", "NUMBERS", "OFFSET", "PLATE", "RESULT", "Number"]
 
 LAYERS = tuple(_layer(one) for one in GRAPH if one.kind in ("colour_layer", "matte_layer"))
 READ = live.read_by(GRAPH)
@@ -68,6 +68,7 @@ NUMBERS = {
 OFFSET = Number(OFFSET_LABEL, (0.0, 0.0, 0.0), "Where the face pass lies in the picture. In pixels, y up.")
 
 CHOICES = tuple(SOURCES.items())
+LIVE_MATTE = CHOICES[1][0]
 
 
 def live_knobs() -> Sequence[Knob]:

@@ -64,8 +64,8 @@ def text(expression: str, name: Callable[[str], str]) -> str:
         return (f"{given:.12g}", _ATOM) if isinstance(given, float) else given
 
     def within(given: Any, level: int) -> str:
-        words, own = written(given)
-        return words if own >= level else f"({words})"
+        words, binding = written(given)
+        return words if binding >= level else f"({words})"
 
     def applied(operation: str, *given: Any) -> tuple[str, int]:
         if operation == "choose":

@@ -82,9 +82,9 @@ def values(node: Any) -> dict[str, Any]:
     """The values of the job table's knobs, by field name."""
     found = {}
     for knob in knobs(kind_of(node).verb):
-        own = node.knob(knob.name)
-        if own is not None:
-            found[knob.name] = _plain(own.value(), knob)
+        on_node = node.knob(knob.name)
+        if on_node is not None:
+            found[knob.name] = _plain(on_node.value(), knob)
     return found
 
 
@@ -96,16 +96,16 @@ def keys(node: Any) -> dict[str, dict[int, Any]]:
     """
     found: dict[str, dict[int, Any]] = {}
     for knob in knobs("swap"):
-        own = node.knob(knob.name)
-        if own is None or not knob.animated or not own.isAnimated():
+        on_node = node.knob(knob.name)
+        if on_node is None or not knob.animated or not on_node.isAnimated():
             continue
-        if own.hasExpression():
+        if on_node.hasExpression():
             raise HostError(
                 f"The knob {knob.label!r} is driven by an expression, which a bake cannot follow.",
                 f"{node.fullName()}.{knob.name}",
                 "generate keys from it (Edit ▸ Generate…), or set a value",
             )
-        points = own.animation(0).keys()
+        points = on_node.animation(0).keys()
         found[knob.name] = {round(key.x): _plain(key.y, knob) for key in points}
     return found
 

@@ -85,7 +85,12 @@ def test_an_occlusion_matte_joins_the_live_one_and_leaves_it_again(trained: Shot
         *bake,
         ["render", str(tmp_path / "without" / "%04d.exr"), [1]],
         ["linked", "Matte occlusion"],
+        ["draw_panels"],
+        ["live", {"matte": "baked"}],
+        ["draw_panels"],
     )
+    note = "Other mattes and single sides are as baked"
+    assert note in told[14]["UNDERSTUDY_PT_mask"] and note not in told[16]["UNDERSTUDY_PT_mask"]
     assert (told[8], told[13]) == (True, False)
     theirs, ours = {}, {}
     for name, occlusion in (("with", True), ("without", False)):
