@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from understudy.comp.colour import grade
 from understudy.core.errors import ColourError
 from understudy.image import colour
+from understudy_host import live_numbers
 
 
 def test_the_pinned_configuration_has_the_spaces_we_name() -> None:
@@ -92,3 +94,15 @@ def test_threads_share_a_conversion() -> None:
     with ThreadPoolExecutor(4) as pool:
         for result in pool.map(lambda _: colour.encode(rgb, "ACEScg"), range(40)):
             assert np.array_equal(result, expected)
+
+
+def test_acescct_by_the_configuration_by_the_grade_and_by_the_plugin_is_one_curve() -> None:
+    """The plugin imports nothing of the engine and keeps the constants itself; the curve is the judge."""
+    exponents = np.array([-6, -4, -1, 0, 3, 6], np.float32)
+    greys = np.repeat(np.exp2(exponents)[:, None], 3, axis=1).astype(np.float32)
+    curve = colour.convert(greys, "ACEScg", colour.ENCODED)[:, 0]
+    assert np.abs(curve - (exponents * grade.STOP + grade.WHITE)).max() < 1e-6
+    assert np.abs(curve - (exponents + live_numbers.SHIFT_STOPS) / live_numbers.STOPS).max() < 1e-6
+    dark = np.full((1, 3), live_numbers.BREAK / 2, np.float32)
+    line = live_numbers.BREAK_ENCODED - live_numbers.SLOPE * live_numbers.BREAK / 2
+    assert abs(float(colour.convert(dark, "ACEScg", colour.ENCODED)[0, 0]) - line) < 1e-6
