@@ -30,6 +30,7 @@ from understudy.train.export import onnx
 
 # A finished run may have trained for a moment less than its minutes.
 TRAINED_SHARE = 0.99
+LARGEST_BYTES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,7 @@ class Steps:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._path = root / "steps.json"
-        self._finished: dict[str, Any] = {}
-        try:
-            document = json.loads(self._path.read_text())
-        except (OSError, ValueError):
-            return  # no step is recorded: all of them are done
-        if isinstance(document, dict):
-            self._finished = document
+        self._finished = _read_object(self._path)
 
     def finished(self, name: str, facts: Mapping[str, Any], output: Path) -> bool:
         """Whether a step was finished with these facts, and what it wrote is there."""
@@ -89,6 +84,16 @@ class Steps:
         """The facts as JSON holds them, without the folder's own path, so that it can be moved."""
         root = json.dumps(str(self._root))[1:-1]
         return json.loads(json.dumps(facts, default=str).replace(root, "."))
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    """A JSON object that the demo wrote; empty where missing or damaged, so that its step runs again."""
+    try:
+        with path.open("rb") as file:
+            document = json.loads(file.read(LARGEST_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def run(job: DemoJob, *, report: Reporter, settings: Settings) -> dict[str, Any]:
@@ -225,8 +230,8 @@ def _score(
     written = max(Path(score_job.swapped % number).stat().st_mtime_ns for number in made)
     facts = {**_facts(score_job), "written": written, "identity": identity.available(settings)}
     known = job.output / "score.json"
-    if steps.finished("score", facts, known) and where.sheet.exists():
-        return dict(json.loads(known.read_text()))
+    if steps.finished("score", facts, known) and where.sheet.exists() and (before := _read_object(known)):
+        return before
     scored = score.run(score_job, report=report, settings=settings)["score"]
     atomic.write_text(known, json.dumps(scored, indent=1))
     steps.finish("score", facts)

@@ -23,7 +23,7 @@ class DetailParameters(Parameters):
     match_sharpness: Share = 0.0
     """How far the new face takes on the plate's own sharpness, as measured on its face."""
     degrade: Share = 0.0
-    """Throws resolution of the new face away, for soft plates."""
+    """Lowers the resolution of the new face, for soft plates."""
     denoise: Share = 0.0
     """Smooths small differences in the new face and keeps its edges."""
 

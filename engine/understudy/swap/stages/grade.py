@@ -22,7 +22,7 @@ class GradeParameters(Parameters):
     grade_saturation_percent: Annotated[float, moving(0, 200, "percent"), live(100.0)] = 100.0
     """Saturation of the new face; 0 is grey."""
     grade_hue_degrees: Annotated[float, moving(-180, 180, "degrees"), live(0.0)] = 0.0
-    """Turns the new face's hues about the grey axis."""
+    """Rotates the new face's hues about the grey axis."""
 
 
 STAGE = Stage(

@@ -22,7 +22,7 @@ class PlaceParameters(Parameters):
     face_shift_y_percent: SignedOfFace = 0.0
     """Moves the new face down."""
     face_turn_degrees: Annotated[float, moving(-45, 45, "degrees")] = 0.0
-    """Turns the new face clockwise about its centre."""
+    """Rotates the new face clockwise about its centre."""
 
 
 STAGE = Stage(
