@@ -20,6 +20,7 @@ from understudy.image.exr import read_image
 from understudy.image.plate import Plate
 from understudy.image.sequence import FrameRange
 from understudy.jobs.fields import DetectionFields
+from understudy.shots.journal import Journal
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ def detect_and_track(
     plate: Plate,
     frames: FrameRange,
     *,
+    output: Path,
     count: int = 1,
     taken: Mapping[int, Sequence[Points]] | None = None,
     report: Reporter,
@@ -49,15 +51,20 @@ def detect_and_track(
 ) -> Detection:
     """Detect in every frame, associate the faces of performers, smooth their placement.
 
+    What is found is kept beside `output` as it is found; the caller forgets it once `output` is written.
+
     Args:
+        output: What the run writes.
         count: How many performers to look for.
         taken: Frame number to (68, 2) landmarks of faces that are tracked already, and not looked for.
 
     Raises:
         FaceError: no frame holds such a face, or the reference picture holds none.
     """
-    detector = open_detector(job.detector, settings, known=known_table(plate, frames))
-    detections, failed = _detections(job, plate, frames, detector, report)
+    known = known_table(plate, frames)
+    detector = open_detector(job.detector, settings, known=known)
+    with Journal.open(output, job, detector.name, known=known, report=report, settings=settings) as found:
+        detections, failed = _detections(job, plate, frames, detector, found, report)
     if taken:
         detections = without(detections, taken)
     performers = associate(
@@ -87,13 +94,22 @@ def known_table(plate: Plate, frames: FrameRange) -> Path:
 
 
 def _detections(
-    job: DetectionFields, plate: Plate, frames: FrameRange, detector: FaceDetector, report: Reporter
+    job: DetectionFields,
+    plate: Plate,
+    frames: FrameRange,
+    detector: FaceDetector,
+    found: Journal,
+    report: Reporter,
 ) -> tuple[dict[int, list[DetectedFace]], list[int]]:
     """The faces of each frame that are large enough, and the frames that could not be read."""
     detections: dict[int, list[DetectedFace]] = {}
     failed: list[int] = []
     for done, number in enumerate(frames):
         report(Progress("detect faces", done, len(frames), f"frame {number}"))
+        kept = found.recorded(number, plate.file(number))
+        if kept is not None:
+            detections[number] = kept
+            continue
         try:
             frame = plate.read(number)
         except PlateError as exc:
@@ -103,7 +119,8 @@ def _detections(
         image = colour.to_display(frame.rgb(), frame.colour_space)
         offset = np.array([frame.data_window.x0, frame.data_window.y0], np.float32)
         faces = [_moved(face, offset) for face in detector.detect(image, frame=number)]
-        detections[number] = [face for face in faces if face.size_px >= job.minimum_face_px]
+        large = [face for face in faces if face.size_px >= job.minimum_face_px]
+        detections[number] = found.add(number, large)
     report(Progress("detect faces", len(frames), len(frames)))
     return detections, failed
 

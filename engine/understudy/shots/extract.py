@@ -20,6 +20,7 @@ from understudy.face.track.store import TrackedFace
 from understudy.image.plate import Plate, chosen_frames, open_plate
 from understudy.jobs.shots import ExtractJob
 from understudy.provenance import releases
+from understudy.shots import journal
 from understudy.shots.detect_and_track import detect_and_track
 
 
@@ -37,7 +38,7 @@ def run(job: ExtractJob, *, report: Reporter, settings: Settings) -> dict[str, A
     permission = _permission(job)
     with closing(open_plate(job.plate, colour_space=job.colour_space)) as plate:
         frames = chosen_frames(plate, job.frames)
-        detection = detect_and_track(job, plate, frames, report=report, settings=settings)
+        detection = detect_and_track(job, plate, frames, output=job.faceset, report=report, settings=settings)
         faceset = FaceSet.create(
             job.faceset,
             identity=job.identity,
@@ -56,6 +57,7 @@ def run(job: ExtractJob, *, report: Reporter, settings: Settings) -> dict[str, A
                 except PlateError as exc:
                     report(Failed(exc.as_dict(), number))
                     failed.append(number)
+    journal.forget(job.faceset, frames)
     result = {
         "faceset": str(job.faceset),
         "identity": job.identity,

@@ -11,6 +11,7 @@ from understudy.face.detect.protocol import Points
 from understudy.face.track.store import Track
 from understudy.image.plate import chosen_frames, open_plate
 from understudy.jobs.shots import TrackJob
+from understudy.shots import journal
 from understudy.shots.detect_and_track import detect_and_track
 
 
@@ -28,10 +29,18 @@ def run(job: TrackJob, *, report: Reporter, settings: Settings) -> dict[str, Any
     with closing(open_plate(job.plate, colour_space=job.colour_space)) as plate:
         frames = chosen_frames(plate, job.frames)
         detection = detect_and_track(
-            job, plate, frames, count=job.faces, taken=_taken(job, names), report=report, settings=settings
+            job,
+            plate,
+            frames,
+            output=job.track,
+            count=job.faces,
+            taken=_taken(job, names),
+            report=report,
+            settings=settings,
         )
     faces = {name: list(face.values()) for name, face in zip(names, detection.faces, strict=False)}
     track = Track.create(job.track, plate=job.plate, faces=faces, detector=detection.detector)
+    journal.forget(job.track, frames)
     result = {
         "track": str(job.track),
         "frames": len(frames),

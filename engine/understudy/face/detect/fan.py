@@ -22,7 +22,7 @@ _PACKAGE = "face-alignment==1.5.0"
 
 def is_ready(settings: Settings) -> bool:
     """Whether the package is installed and both weight files are there."""
-    return _installed() and all(_locate(file, settings) for file in FILES)
+    return _installed() and all(locate(file, settings) for file in FILES)
 
 
 class FanDetector:
@@ -75,7 +75,7 @@ def _installed() -> bool:
     return all(importlib.util.find_spec(name) for name in ("face_alignment", "torch", "skimage"))
 
 
-def _locate(file: str, settings: Settings) -> Path | None:
+def locate(file: str, settings: Settings) -> Path | None:
     """A weight file in the models folder, or where the package's own download puts it."""
     for folder in (settings.models, _hub_folder()):
         if (folder / file).is_file():
@@ -91,7 +91,7 @@ def _hub_folder() -> Path:
 
 
 def _require(file: str, settings: Settings) -> Path:
-    path = _locate(file, settings)
+    path = locate(file, settings)
     if path is None:
         raise FaceError(
             f"The detector fan lacks its weights {file}.",
