@@ -9,6 +9,10 @@ from pathlib import Path
 
 from understudy.core.errors import JobError
 
+PREDICTION_SECONDS = 300
+"""Seconds that opening a model, or one run of it, may take where nothing else is said."""
+_LONGEST_PREDICTION = 86_400
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -19,12 +23,14 @@ class Settings:
         device: `auto`, `cpu`, `cuda`, `mps` (UNDERSTUDY_DEVICE).
         threads: Threads a process may use, 0 for all cores (UNDERSTUDY_THREADS).
         cache: Folder of what can be computed again (UNDERSTUDY_CACHE); None to keep nothing.
+        prediction_seconds: Limit of opening a model and of one run of it (UNDERSTUDY_PREDICTION_SECONDS).
     """
 
     models: Path
     device: str = "auto"
     threads: int = 0
     cache: Path | None = None
+    prediction_seconds: int = PREDICTION_SECONDS
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -49,9 +55,17 @@ class Settings:
                 where="environment",
                 fix="set it to a whole number, 0 for all cores",
             )
+        seconds = values.get("UNDERSTUDY_PREDICTION_SECONDS", str(PREDICTION_SECONDS))
+        if not seconds.isdecimal() or not 0 < int(seconds[:9]) <= _LONGEST_PREDICTION:
+            raise JobError(
+                f"UNDERSTUDY_PREDICTION_SECONDS is {seconds[:40]!r}.",
+                where="environment",
+                fix=f"set it to a whole number from 1 to {_LONGEST_PREDICTION}",
+            )
         return cls(
             models=Path(values.get("UNDERSTUDY_MODELS") or home / "understudy" / "models"),
             device=device,
             threads=int(text),
             cache=Path(values.get("UNDERSTUDY_CACHE") or home / "understudy"),
+            prediction_seconds=int(seconds),
         )

@@ -23,11 +23,20 @@ from numpy.typing import NDArray
 
 from understudy.core.atomic import replacing
 from understudy.core.errors import PlateError
-from understudy.image import header
+from understudy.image import header, memory
 from understudy.image.colour import SPACE_ATTRIBUTE, default_space, said_space
 from understudy.image.frame import FloatImage, Frame, MetadataValue
 from understudy.image.layout import file_layout
-from understudy.image.parts import Part, channel_names, check_parts, pixel_aspect, read_part, union
+from understudy.image.parts import (
+    Part,
+    channel_names,
+    check_parts,
+    pixel_aspect,
+    read_part,
+    reading_bytes,
+    size_of,
+    union,
+)
 from understudy.image.storage import from_stored, to_stored
 
 SUFFIXES = frozenset({".exr", ".png", ".tif", ".tiff", ".dpx", ".jpg", ".jpeg"})
@@ -188,6 +197,7 @@ def _parts(source: Any, path: Path) -> list[Part]:
     if not parts:
         raise _damaged(path, _reason(source))
     _reason(source)
+    memory.require(reading_bytes(parts), f"The picture of {size_of(parts)}", where=path)
     return parts
 
 

@@ -94,6 +94,18 @@ def check_parts(parts: Sequence[Part], path: Path) -> None:
         )
 
 
+def reading_bytes(parts: Sequence[Part]) -> int:
+    """Memory that reading the parts takes: as stored, and as float32."""
+    window = union(parts)
+    return window.width * window.height * sum(part.count for part in parts) * 8
+
+
+def size_of(parts: Sequence[Part]) -> str:
+    """Size and channels of the joined picture in words."""
+    window = union(parts)
+    return f"{window.width} × {window.height} pixels of {sum(part.count for part in parts)} channels"
+
+
 def union(parts: Sequence[Part]) -> Box:
     """The smallest box that holds every part's data window."""
     boxes = [part.window for part in parts]

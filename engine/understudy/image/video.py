@@ -21,6 +21,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from numpy.typing import NDArray
 
 from understudy.core.errors import PlateError
+from understudy.image import memory
 from understudy.image.colour import DISPLAY
 from understudy.image.frame import Frame
 from understudy.image.parts import MAX_PIXELS
@@ -138,7 +139,14 @@ class Video:
         if context is None or context.width * context.height > MAX_PIXELS:
             self.close()
             raise PlateError("The video has no decoder or is too large.", where=self.path, fix="transcode it")
+        # A stream may change its size at any frame: the decoder itself refuses what is larger.
+        context.options = {**context.options, "max_pixels": str(MAX_PIXELS)}
+        self._require_memory(context.width, context.height)
         self._stream.thread_type = "AUTO"
+
+    def _require_memory(self, width: int, height: int) -> None:
+        """Refuse a frame that does not fit: decoded, as 16 bits a channel, and twice as float32."""
+        memory.require(width * height * 36, f"A frame of {width} × {height} pixels", where=self.path)
 
     def _index(self) -> tuple[list[int], list[int]]:
         """Times of all frames in the order shown, and of those to start decoding at; then rewind."""
@@ -247,6 +255,7 @@ class Video:
         return None
 
     def _convert(self, decoded: Any) -> Frame:
+        self._require_memory(decoded.width, decoded.height)
         deep = max((component.bits for component in decoded.format.components), default=8) > 8
         try:
             rgb = self._reformatter.reformat(

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.core.errors import ModelError
+from understudy.core.settings import PREDICTION_SECONDS
 from understudy.image.frame import FloatImage
 from understudy.inference.card import LANDMARK_COUNT, ModelCard, read_card
 from understudy.inference.session import Session
@@ -76,15 +77,21 @@ class Predictor:
         self._moves: dict[str, NDArray[np.float32]] = {}
 
     @classmethod
-    def open(cls, model: Path, *, device: str = "auto", threads: int = 0) -> Predictor:
+    def open(
+        cls, model: Path, *, device: str = "auto", threads: int = 0, seconds: float = PREDICTION_SECONDS
+    ) -> Predictor:
         """Open an .onnx file whose card lies beside it.
+
+        Args:
+            model: The file.
+            device, threads, seconds: As `Session` takes them.
 
         Raises:
             ModelError: the card or the file is missing or damaged, they do not belong together, or the
                 device does not exist.
         """
         card = read_card(model)
-        session = Session(model, device, threads, sha256=card.sha256)
+        session = Session(model, device, threads, sha256=card.sha256, seconds=seconds)
         wanted = {"face": (3, card.size, card.size), "landmarks": (LANDMARK_COUNT, 2)}
         if {name: shape[1:] for name, shape in session.inputs.items()} != wanted:
             raise ModelError(

@@ -1,7 +1,8 @@
 """An ONNX model on a device. The only user of onnxruntime.
 
 Model files are untrusted: the size is bounded, the digest can be checked before anything is parsed, and a
-file that keeps tensors in other files is refused, because its paths could name any file of the machine.
+file that keeps tensors in other files is refused, because its paths could name any file of the machine. What
+a graph may hold and take is bounded by limits.py.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from understudy.core.errors import ModelError
+from understudy.core.settings import PREDICTION_SECONDS
+from understudy.inference import limits
 
 # Protocol buffers end at 2 GiB; a longer file cannot be a model in one piece.
 _LARGEST_FILE = 2**31 - 1
@@ -53,7 +56,15 @@ class Session:
         sha256: Digest of the file's bytes.
     """
 
-    def __init__(self, path: Path, device: str = "auto", threads: int = 0, *, sha256: str = "") -> None:
+    def __init__(
+        self,
+        path: Path,
+        device: str = "auto",
+        threads: int = 0,
+        *,
+        sha256: str = "",
+        seconds: float = PREDICTION_SECONDS,
+    ) -> None:
         """Read, check and load the model.
 
         Args:
@@ -61,10 +72,11 @@ class Session:
             device: auto, cpu, cuda, tensorrt, coreml (or mps), directml. Anything but auto must start.
             threads: Threads of one run, 0 for all cores.
             sha256: Digest that the file must have, checked before it is parsed; empty accepts any.
+            seconds: Limit of opening it, and of each run.
 
         Raises:
-            ModelError: the file is missing, too large, damaged, not ONNX, refers to other files or has
-                another digest, or there is no such device.
+            ModelError: the file is missing, too large, damaged, not ONNX, refers to other files, holds loops
+                or has another digest, there is no such device, or the time is over.
         """
         self.path = Path(path)
         data = _read(self.path)
@@ -75,8 +87,11 @@ class Session:
                 where=self.path,
                 fix="export the model again, or copy the .onnx file and its card together",
             )
-        _refuse_external(data, self.path)
-        self._session = _start(data, self.path, device, threads)
+        _check_graph(data, self.path)
+        self._seconds = seconds
+        self._session = limits.within(
+            seconds, lambda: _start(data, self.path, device, threads), self.path, stop=lambda: None
+        )
         self.providers: tuple[str, ...] = tuple(self._session.get_providers())
         self.inputs = _shapes(self._session.get_inputs())
         self.outputs = _shapes(self._session.get_outputs())
@@ -97,7 +112,8 @@ class Session:
             The outputs by name.
 
         Raises:
-            ModelError: an input or output name is unknown, a shape or dtype does not fit, or the run fails.
+            ModelError: an input or output name is unknown, a shape or dtype does not fit, the run
+                fails, or it takes longer than its limit.
         """
         names = list(self.outputs) if only is None else list(only)
         unknown = [name for name in names if name not in self.outputs]
@@ -113,7 +129,12 @@ class Session:
         options.log_severity_level = 4
         feed = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         with _wrapped("The model failed on this input", self.path, "check the input's shape and type"):
-            results = self._session.run(names, feed, options)
+            results = limits.within(
+                self._seconds,
+                lambda: self._session.run(names, feed, options),
+                self.path,
+                stop=lambda: setattr(options, "terminate", True),
+            )
         return dict(zip(names, results, strict=True))
 
 
@@ -131,7 +152,8 @@ def _read(path: Path) -> bytes:
         ) from exc
 
 
-def _refuse_external(data: bytes, path: Path) -> None:
+def _check_graph(data: bytes, path: Path) -> None:
+    """Refuse what is no model, reads other files, or can loop."""
     with _wrapped("The file is not a readable ONNX model", path, "export the model again"):
         model = onnx.load_model_from_string(data)
         external = any(
@@ -144,6 +166,7 @@ def _refuse_external(data: bytes, path: Path) -> None:
             where=path,
             fix="export it as one file, without external data",
         )
+    limits.refuse_control_flow(model, path)
 
 
 def _messages(message: Any, kind: str) -> Iterator[Any]:
@@ -198,6 +221,8 @@ def _open(data: bytes, path: Path, providers: list[str], threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = max(0, threads)
+    if limits.limit_memory(onnxruntime):
+        options.add_session_config_entry("session.use_env_allocators", "1")
     with _wrapped("The model cannot be prepared", path, "export the model again, or set the device to cpu"):
         return onnxruntime.InferenceSession(data, options, providers=providers, enable_fallback=0)
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from understudy.core.cache import LruCache, Stamp, stamp_of
+from understudy.core.settings import PREDICTION_SECONDS
 from understudy.image.frame import Frame
 from understudy.image.plate import Plate
 from understudy.inference.predictor import Predictor
@@ -48,8 +49,14 @@ class RenderCache:
             return cls(frame_bytes=0, face_bytes=0)
         return cls(frame_bytes=FRAME_BYTES // 2, face_bytes=FACE_BYTES // 2)
 
-    def models(self, paths: Sequence[Path], device: str, threads: int) -> list[Predictor]:
+    def models(
+        self, paths: Sequence[Path], device: str, threads: int, seconds: float = PREDICTION_SECONDS
+    ) -> list[Predictor]:
         """The models of .onnx files, each opened once and where it is not open yet; others are let go.
+
+        Args:
+            paths: The files.
+            device, threads, seconds: As `Predictor.open` takes them.
 
         Raises:
             ModelError: one cannot be opened.
@@ -59,7 +66,7 @@ class RenderCache:
         self._models = {key: model for key, model in self._models.items() if key in keys}
         for key, path in zip(keys, paths, strict=True):
             if key not in self._models:
-                self._models[key] = Predictor.open(path, device=device, threads=threads)
+                self._models[key] = Predictor.open(path, device=device, threads=threads, seconds=seconds)
         return [self._models[key] for key in keys]
 
     def frame(self, plate: Plate, number: int, colour_space: str | None) -> Frame:

@@ -73,7 +73,7 @@ def _contexts(
     jobs, track = job.each_face(), Track.open(job.track)
     tracks = [track.face(one.face) for one in jobs]
     device = settings.device if job.device == "auto" else job.device
-    models = cache.models([one.model for one in jobs], device, settings.threads)
+    models = cache.models([one.model for one in jobs], device, settings.threads, settings.prediction_seconds)
     for card in {id(model): model.card for model in models}.values():
         if card.landmarks not in ("", track.detector):
             report(
