@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import queue
-import shutil
 import subprocess
 import threading
 from collections import deque
@@ -36,20 +35,30 @@ class Cancelled(Exception):
 
 
 def find_program() -> str:
-    """The engine's program: the one that UNDERSTUDY_ENGINE names, or `understudy` on the path.
+    """The engine's program, by its full path: what UNDERSTUDY_ENGINE names, or `understudy` on the path.
+
+    Nothing is taken from the current folder: empty and relative entries of the path are passed over, and so
+    is Windows's rule that the current folder comes first.
 
     Raises:
         HostError: there is none.
     """
     named = os.environ.get(PROGRAM_VARIABLE, "").strip()
-    found = shutil.which(named or PROGRAM)
-    if found is None:
-        raise HostError(
-            "The Understudy engine is not installed here, or cannot be found.",
-            named,
-            f"install the engine and set {PROGRAM_VARIABLE} to the path of its `{PROGRAM}` program",
-        )
-    return found
+    folders = [entry for entry in os.environ.get("PATH", "").split(os.pathsep) if os.path.isabs(entry)]
+    if os.path.dirname(named):
+        candidates = [named] if os.path.isabs(named) else []
+    else:
+        candidates = [os.path.join(folder, named or PROGRAM) for folder in folders]
+    # Not shutil.which: on Windows it asks the current folder first.
+    suffixes = [*os.environ.get("PATHEXT", "").split(os.pathsep), ""] if os.name == "nt" else [""]
+    for path in (candidate + suffix for candidate in candidates for suffix in suffixes):
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            return path
+    raise HostError(
+        "The Understudy engine is not installed here, or cannot be found.",
+        named,
+        f"install the engine and set {PROGRAM_VARIABLE} to the full path of its `{PROGRAM}` program",
+    )
 
 
 class Engine:
@@ -159,6 +168,7 @@ class Engine:
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_THE_ENGINE}
+        environment["PYTHONSAFEPATH"] = "1"  # it runs nothing that lies in the host's current folder
         # A console window would open beside the host on Windows.
         flags = getattr(subprocess, "CREATE_NO_WINDOW", 0)
         try:

