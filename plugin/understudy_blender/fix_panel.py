@@ -9,7 +9,7 @@ import bpy
 from . import fix_composite, fix_nodes, fix_settings, scene_tree, settings
 from .panel import panel_class
 
-_FILES = ("fix", "matte", "swapped")
+_FILES = settings.sequence_names(settings.PROPAGATE)
 
 
 def _draw_fix(panel: Any, context: bpy.types.Context) -> None:

@@ -45,7 +45,7 @@ def job(scene: bpy.types.Scene, frames: str, *, is_preview: bool) -> dict[str, A
     fixed = _fixed(scene, plate)
     given = settings.values(form, settings.PROPAGATE)
     given = {name: value for name, value in given.items() if value not in ("", None)}
-    for name in settings.SEQUENCES[settings.PROPAGATE]:
+    for name in settings.sequence_names(settings.PROPAGATE):
         if name in given:
             given[name] = settings.sequence(given[name], name)
             _keep_apart(fixed, given[name], name)

@@ -23,8 +23,6 @@ LIVE = live.live_knobs(GRAPH)
 # The other verbs that have a form of their own in the panel, in the order of a shot's work.
 PREPARING = ("extract", "train", "export", "track")
 PROPAGATE = "propagate"
-# Files that a job takes as sequences: an artist chooses one of them.
-SEQUENCES = {PROPAGATE: ("fix", "swapped", "matte")}
 # What buttons decide.
 _BUTTONS = {PROPAGATE: frozenset({"preview"})}
 _DEFAULT_FACE_PASS = "//understudy/face_pass.%04d.exr"
@@ -38,8 +36,12 @@ def shown_knobs(verb: str) -> list[Knob]:
     shown = [knob for knob in knobs(verb) if knob.name not in _BUTTONS.get(verb, ())]
     if verb == SWAP:
         shown = [knob for knob in shown if knob.in_face_pass and knob.name not in LIVE]
-    sequences = SEQUENCES.get(verb, ())
-    return [knob._replace(kind="file") if knob.name in sequences else knob for knob in shown]
+    return shown
+
+
+def sequence_names(verb: str) -> tuple[str, ...]:
+    """A form's fields that a job takes as sequences: an artist chooses one of the files."""
+    return tuple(knob.name for knob in shown_knobs(verb) if knob.path == "sequence")
 
 
 def _property(knob: Knob) -> Any:
@@ -60,7 +62,7 @@ def _property(knob: Knob) -> Any:
         make = bpy.props.IntProperty if knob.kind == "int" else bpy.props.FloatProperty
         return make(default=knob.default or 0, **common)
     if knob.kind == "file":
-        return _path_property(common, is_folder="folder" in knob.tooltip or knob.name.endswith("faceset"))
+        return _path_property(common, is_folder=knob.path == "folder")
     return bpy.props.StringProperty(default=knob.default or "", **common)
 
 

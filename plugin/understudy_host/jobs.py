@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from understudy_host import sequence
+from understudy_host import file_facts
 from understudy_host.knobs import LIVE, Knob, fields, knobs
 
-_FILES = ("track", "model")
-_SEQUENCES = ("fix",)
 Keys = Mapping[str, Mapping[int, Any]]
 
 
@@ -90,11 +87,15 @@ def _told(verb: str, values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def digest(job: Mapping[str, Any]) -> str:
+def digest(job: Mapping[str, Any], *, own: Collection[str] = ()) -> str:
     """Text that changes when a bake of this job would come out otherwise.
 
     What changes nothing of a frame does not count, such as the device, nor in a face pass what it does not
-    hold. A track, a model or a keyframe that was written anew counts as another one.
+    hold. An input file that was written anew, under the same name too, counts as another one.
+
+    Args:
+        job: As `swap_document`, `face_pass_document` or `propagate_document` make it.
+        own: Fields whose files the host writes itself for each run: those count by their names alone.
     """
     verb = "swap" if "write" in job else "propagate"
     aside = {
@@ -105,21 +106,12 @@ def digest(job: Mapping[str, Any]) -> str:
     counted = {name: value for name, value in job.items() if name not in aside}
     if "keyframes" in counted:
         counted["keyframes"] = {name: keys for name, keys in job["keyframes"].items() if name not in aside}
-    counted["written"] = [_written(str(job.get(name, ""))) for name in _FILES]
-    for name in _SEQUENCES:
-        if name in job:
-            found = sequence.files(str(job[name]))
-            counted["written"] += [[number, *_written(path)] for number, path in found.items()]
+    counted["files"] = {
+        field.name: file_facts.of(str(job[field.name]), field.path)
+        for field in fields(verb)
+        if field.access in ("read", "update") and job.get(field.name) and field.name not in own
+    }
     return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _written(path: str) -> list[int]:
-    """Size and time of a file; empty where there is none."""
-    try:
-        facts = os.stat(path)
-    except OSError:
-        return []
-    return [facts.st_size, facts.st_mtime_ns]
 
 
 def _differs(value: Any, knob: Knob) -> bool:

@@ -34,8 +34,11 @@ class Knob(NamedTuple):
         neutral: Of a live knob: the value that the face pass is baked at.
         live_matte: Whether a host may apply it itself where it makes the matte from the face pass's mattes.
         in_face_pass: False where it changes finished frames only.
-        affects: `picture`; `input`, a file whose content the picture depends on; `file`, how a frame is
-            stored; `place`, where it is written; `run`, nothing of the frame.
+        affects: `picture`; `name`, a name of what the picture depends on; `file`, how a frame is stored;
+            `run`, nothing of the frame.
+        path: What a path names: `file`, `sequence` (one file a frame, or a video) or `folder`; empty for all
+            else.
+        access: Of a path: `read`, `write` or `update`.
         stage: Of a swap: the stage that declares it; empty for all else.
     """
 
@@ -55,6 +58,8 @@ class Knob(NamedTuple):
     live_matte: bool = False
     in_face_pass: bool = True
     affects: str = "picture"
+    path: str = ""
+    access: str = ""
     stage: str = ""
 
 
@@ -103,6 +108,8 @@ def _knob(name: str, field: Mapping[str, Any], needed: bool) -> Knob:
         live_matte=bool(merged.get("live_matte")),
         in_face_pass=bool(merged.get("in_face_pass", True)),
         affects=str(merged.get("affects", "picture")),
+        path=str(merged.get("path", "")),
+        access=str(merged.get("access", "")),
         stage=str(merged.get("stage", "")),
     )
 
@@ -110,14 +117,10 @@ def _knob(name: str, field: Mapping[str, Any], needed: bool) -> Knob:
 def _kind(field: Mapping[str, Any]) -> str:
     if "enum" in field:
         return "choice"
-    if field.get("type") == "string":
-        return "file" if field.get("format") == "path" or _names_files(field) else "text"
-    kinds = {"boolean": "bool", "integer": "int", "number": "double", "array": "text", "object": "text"}
-    return kinds[field["type"]]
-
-
-def _names_files(field: Mapping[str, Any]) -> bool:
-    return "%04d" in str(field.get("description", ""))
+    if "path" in field:
+        return "file"
+    kinds = {"boolean": "bool", "integer": "int", "number": "double"}
+    return kinds.get(field["type"], "text")
 
 
 def _label(name: str) -> str:

@@ -32,7 +32,7 @@ class Bake(runs.Run):
         self.job = nodes.face_pass_job(
             node, plate=plate.pattern, output=pattern, frames=asked, colour_space=plate.colour_space
         )
-        self._digest = nodes.digest(node, self.job)
+        self._digest = nodes.digest(node, self.job, own=_own(plate))
         if plate.rendered:
             inputs.write_input(nuke, node, plate, self.first, self.last)
         super().__init__(node, [self.job])
@@ -64,7 +64,12 @@ def state(nuke: Any, node: Any, mark: str) -> str:
     job = nodes.face_pass_job(
         node, plate=plate.pattern, output=pattern, frames="1", colour_space=plate.colour_space
     )
-    return nodes.FACE_PASS.fresh if nodes.digest(node, job) == mark else nodes.FACE_PASS.stale
+    fresh = nodes.digest(node, job, own=_own(plate)) == mark
+    return nodes.FACE_PASS.fresh if fresh else nodes.FACE_PASS.stale
+
+
+def _own(plate: inputs.InputFiles) -> tuple[str, ...]:
+    return ("plate",) if plate.rendered else ()
 
 
 def script_of(nuke: Any) -> str:

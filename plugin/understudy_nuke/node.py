@@ -6,7 +6,7 @@ Nothing here imports nuke: nodes are passed in.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from understudy_host import jobs, live
@@ -19,6 +19,8 @@ MARK = "baked_digest"
 _LIVE, _LIVE_MATTE = live.live_knobs(GRAPH), live.matte_knobs(GRAPH)
 _FRAME_PATTERN = re.compile(r"%0?\d*d|#+")
 _ORANGE = 0xCC6600FF
+# No knob moves when a file is written anew: an open panel is a time to look.
+_LOOKED_AT = (SOURCE, "bake_as", "face_pass_file", "inputChange", "showPanel")
 
 
 class Kind(NamedTuple):
@@ -149,20 +151,24 @@ def is_finished(node: Any) -> bool:
     return bool(node.knob("bake_as").value() == "finished_frame")
 
 
-def digest(node: Any, job: Mapping[str, Any]) -> str:
-    """What a bake of this node would show; where the matte is live, its knobs need no bake."""
+def digest(node: Any, job: Mapping[str, Any], *, own: Collection[str] = ()) -> str:
+    """What a bake of this node would show; where the matte is live, its knobs need no bake.
+
+    Args:
+        own: Fields whose files Nuke writes itself for each bake.
+    """
     is_live = node.knob(SOURCE).value() == "live" and not is_finished(node)
     counted = {name: value for name, value in job.items() if not (is_live and name in _LIVE_MATTE)}
     if is_live and "keyframes" in counted:
         moved = {name: value for name, value in counted["keyframes"].items() if name not in _LIVE_MATTE}
         counted["keyframes"] = moved
-    return jobs.digest(counted)
+    return jobs.digest(counted, own=own)
 
 
 def needs_bake(knob_name: str, node: Any) -> bool:
     """Whether changing a knob can make the bake stale."""
     table = {knob.name for knob in knobs("swap")} - (set() if is_finished(node) else set(_LIVE))
-    return knob_name in table or knob_name in (SOURCE, "bake_as", "face_pass_file", "inputChange")
+    return knob_name in table or knob_name in _LOOKED_AT
 
 
 def show_state(node: Any, state: str) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from understudy_host.knobs import Knob, knobs, schema
+from understudy_host import knobs
+from understudy_host.knobs import Knob
 
 # What an artist decides; the rest has good defaults and stands in the docs.
 _ASKED = {
@@ -35,16 +36,8 @@ def ask(nuke: Any, verb: str, known: dict[str, Any]) -> dict[str, Any] | None:
 
 def fields(verb: str) -> list[Knob]:
     """What a verb's panel asks for, in order; each is a field of the job table."""
-    table = {knob.name: knob for knob in knobs(verb)}
-    properties = schema(verb)["properties"]
-    return [table[name] if name in table else _host_field(name, properties[name]) for name in _ASKED[verb]]
-
-
-def _host_field(name: str, field: dict[str, Any]) -> Knob:
-    """A field that a node has no knob for, because the host knows it there; a panel asks."""
-    kind = "file" if name == "plate" else "text"
-    tooltip = str(field.get("description", ""))
-    return Knob(name, name, tooltip, kind, None, None, None, (), False, "Face", False, name == "plate")
+    table = {field.name: field for field in knobs.fields(verb)}
+    return [table[name] for name in _ASKED[verb]]
 
 
 def _add(panel: Any, knob: Knob, value: Any) -> None:

@@ -24,9 +24,12 @@ from understudy_nuke.inputs import (
 )
 
 PLATE, KEYFRAMES, MATTE, SWAPPED = range(4)
-# Fields that are no knobs: they come from the inputs, are a button's, or are the host's business. The colour
-# space is the script's own: all that comes in is in it.
-NOT_KNOBS = frozenset({"fix", "matte", "swapped", "preview", "device", "colour_space"})
+# Fields that are no knobs: sequences come from the inputs, the others are a button's or the host's business.
+# The colour space is the script's own: all that comes in is in it.
+NOT_KNOBS = frozenset(
+    {knob.name for knob in knobs("propagate") if knob.path == "sequence"}
+    | {"preview", "device", "colour_space"}
+)
 PREVIEW = "preview: propagate for the frames themselves"
 _UNFINISHED = "unfinished"
 _SURE = "Every frame is as sure as you asked for."
@@ -185,7 +188,8 @@ def _job(node: Any, inputs: Inputs, output: str, frames: str, *, preview: bool) 
 def _digest(node: Any, inputs: Inputs, output: str, *, preview: bool) -> str:
     """What a result of this node would show; keyframes count by the artist's own files."""
     job = _job(node, inputs, output, "", preview=preview)
-    return jobs.digest({**job, "fix": inputs.painted_pattern})
+    own = {field for field, plate in inputs.plates.items() if plate.rendered} - {"fix"}
+    return jobs.digest({**job, "fix": inputs.painted_pattern}, own=own)
 
 
 def _write(nuke: Any, node: Any, inputs: Inputs, first: int, last: int) -> None:

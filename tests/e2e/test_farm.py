@@ -77,7 +77,7 @@ def test_steps_in_a_range_are_written_the_farms_way(shot: Shot, tmp_path: Path) 
     ("change", "words"),
     [
         ({"plate": "here/plate.%04d.exr"}, "not a full path"),
-        ({"faces": [{"face": "hero", "model": "here/a.onnx"}]}, "model of the face hero is not a full path"),
+        ({"faces": [{"face": "hero", "model": "here/a.onnx"}]}, r"faces\[0\].model is not a full path"),
         ({"frames": None}, "names no frames"),
         ({"nose": 1}, "nose"),
     ],

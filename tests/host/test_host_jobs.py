@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,7 @@ from understudy.image.frame import Box, Frame
 from understudy.jobs import keyframes
 from understudy.jobs.table import VERBS, parse_job
 from understudy.swap.job import SwapJob
-from understudy_host import exr_header, jobs, knobs
+from understudy_host import exr_header, file_facts, jobs, knobs
 from understudy_host.errors import HostError
 
 PLUGIN = Path(__file__).parents[2] / "plugin"
@@ -84,14 +86,71 @@ def test_only_what_is_baked_makes_a_bake_stale():
     assert jobs.digest({**first, "frames": "7"}) == jobs.digest(first)
 
 
-def test_a_track_written_anew_makes_a_bake_stale(tmp_path):
-    track = tmp_path / "a.track"
-    job = jobs.face_pass_document({**NEEDED, "track": str(track)}, {}, **PLACE)
+def input_fields(verb):
+    return [field for field in knobs.fields(verb) if field.access in ("read", "update")]
+
+
+INPUTS = [(verb, field.name) for verb in ("swap", "propagate") for field in input_fields(verb)]
+
+
+def test_the_inputs_of_a_bake_are_those_that_the_engine_reads():
+    assert {name for verb, name in INPUTS if verb == "swap"} == {"plate", "track", "model", "matte_roto"}
+    assert {name for verb, name in INPUTS if verb == "propagate"} == {
+        *("plate", "fix", "swapped", "matte", "track")
+    }
+
+
+@pytest.mark.parametrize(("verb", "changed"), INPUTS)
+def test_an_input_written_anew_under_its_name_makes_a_bake_stale(tmp_path, verb, changed):
+    files = {}
+    for field in input_fields(verb):
+        numbered = field.path == "sequence"
+        files[field.name] = str(tmp_path / f"{field.name}{'.%04d' if numbered else ''}.file")
+        for number in (1001, 1002):
+            Path(files[field.name] % number if numbered else files[field.name]).write_text("x")
+    job = {"output": str(tmp_path / "out.%04d.exr"), **files}
+    if verb == "swap":
+        job["write"] = "face_pass"
     seen = [jobs.digest(job)]
-    for words in ("a", "ab"):
-        track.write_text(words)
-        seen.append(jobs.digest(job))
-    assert len(set(seen)) == 3 and jobs.digest(job) == seen[-1]
+    assert seen[0] == jobs.digest(job)
+    path = Path(files[changed] % 1002 if "%" in files[changed] else files[changed])
+    path.write_text("of another size")
+    seen.append(digest_soon(job, seen[-1]))
+    os.utime(path, ns=(1, 1))
+    seen.append(digest_soon(job, seen[-1]))
+    path.unlink()
+    seen.append(digest_soon(job, seen[-1]))
+    assert len(set(seen)) == 4
+    own = jobs.digest(job, own={changed})
+    path.write_text("what the host writes itself counts by its name")
+    assert digest_soon(job, seen[-1]) != seen[-1] and jobs.digest(job, own={changed}) == own
+
+
+def digest_soon(job, before):
+    """The digest as soon as the facts of the files are looked at again."""
+    ends = time.monotonic() + 5
+    while jobs.digest(job) == before and time.monotonic() < ends:
+        time.sleep(0.001)
+    return jobs.digest(job)
+
+
+def test_a_slow_server_is_asked_for_one_part_of_the_time_alone(tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(file_facts.time, "monotonic", lambda: clock[0])
+    asked = []
+
+    def slow(path, kind):
+        clock[0] += 0.5
+        asked.append(path)
+        return [[0, len(asked), 0]]
+
+    monkeypatch.setattr(file_facts, "_look", slow)
+    name = str(tmp_path / "a.track")
+    for _ in range(1000):
+        file_facts.of(name, "file")
+        clock[0] += 0.1
+    assert 0.5 * len(asked) <= clock[0] / file_facts.SHARE + 0.5
+    assert file_facts.of(name, "file") == [[0, len(asked), 0]]
 
 
 def test_a_face_pass_header_reads_without_a_library(tmp_path):
@@ -142,7 +201,7 @@ def test_the_plugin_is_written_in_the_oldest_hosts_python():
 
 
 def test_the_hosts_half_needs_the_standard_library_alone():
-    names = ["client", "errors", "exr_header", "jobs", "knobs", "sequence"]
+    names = ["client", "errors", "exr_header", "file_facts", "jobs", "knobs", "sequence"]
     code = (
         f"import sys; sys.path.insert(0, {str(PLUGIN)!r}); before = set(sys.modules)\n"
         f"import {', '.join('understudy_host.' + name for name in names)}\n"

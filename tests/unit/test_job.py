@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from understudy.app.options import describe
 from understudy.core.errors import JobError
 from understudy.jobs import schema
-from understudy.jobs.fields import Job
+from understudy.jobs.fields import Job, facts
+from understudy.jobs.paths import named_paths
 from understudy.jobs.table import VERBS, job_class, load, parse_job, verb_of
 from understudy.jobs.training import TrainJob
 from understudy.swap.job import SwapJob
@@ -206,3 +207,27 @@ def test_a_stage_sees_its_own_parameters_and_nothing_else_of_the_job() -> None:
         assert type(seen) is stage.parameters
         assert set(dict(seen)) == set(stage.parameters.model_fields)
         assert not hasattr(seen, "output")
+
+
+@pytest.mark.parametrize(("verb", "name"), FIELDS, ids=[f"{verb}.{name}" for verb, name in FIELDS])
+def test_every_path_says_what_it_names_and_whether_it_is_written(verb: str, name: str) -> None:
+    field = job_class(verb).model_fields[name]
+    told = facts(field)
+    assert ("path" in told) == ("access" in told)
+    if "Path" in str(field.annotation) or "%04d" in str(field.description):
+        assert told["path"] in ("file", "sequence", "folder")
+        assert told["access"] in ("read", "write", "update")
+
+
+def test_a_job_names_its_paths_those_of_each_face_included() -> None:
+    faces = [{"face": "hero"}, {"face": "ann", "model": "b.onnx"}]
+    job = parse_job("swap", {**SWAP, "faces": faces, "matte_roto": "r.%04d.exr"})
+    found = {path.field: (path.value, path.kind, path.access) for path in named_paths(job)}
+    assert found == {
+        "plate": ("a.%04d.exr", "sequence", "read"),
+        "matte_roto": ("r.%04d.exr", "sequence", "read"),
+        "track": ("a.track", "file", "read"),
+        "model": ("m.onnx", "file", "read"),
+        "faces[1].model": ("b.onnx", "file", "read"),
+        "output": ("o.%04d.exr", "sequence", "write"),
+    }

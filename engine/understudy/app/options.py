@@ -183,7 +183,7 @@ def _kind(field: Mapping[str, Any]) -> str:
     if field.get("type") == "array" and "$ref" in field.get("items", {}):
         return "JSON"
     if field.get("type") == "string":
-        return "path" if field.get("format") == "path" else "text"
+        return "path" if "path" in field else "text"
     kinds = {"boolean": "switch", "integer": "whole number", "number": "number", "array": "numbers"}
     kinds["object"] = "JSON"
     return kinds[field["type"]]

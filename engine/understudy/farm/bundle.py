@@ -19,7 +19,7 @@ from understudy.core.errors import JobError, PlateError
 from understudy.core.progress import Finished, Reporter, Warned
 from understudy.core.settings import Settings
 from understudy.jobs.machine import BundleJob
-from understudy.jobs.schema import paths_of
+from understudy.jobs.paths import named_paths
 from understudy.jobs.table import parse_job
 from understudy.swap.job import SwapJob
 
@@ -115,13 +115,11 @@ def _read(path: Path, report: Reporter) -> SwapJob:
         raise JobError("The job document is no JSON object.", where=path, fix="write it again")
     job = parse_job("swap", document, warn=lambda message: report(Warned(message)))
     assert isinstance(job, SwapJob)
-    paths = {name: getattr(job, name) for name in paths_of("swap")}
-    paths |= {f"model of the face {one.face}": one.model for one in job.faces}
-    for name, value in paths.items():
-        if value is not None and not Path(value).is_absolute():
+    for named in named_paths(job):
+        if not Path(named.value).is_absolute():
             raise JobError(
-                f"The job's {name} is not a full path, and a farm machine starts elsewhere.",
-                where=f"{name} = {value}",
+                f"The job's {named.field} is not a full path, and a farm machine starts elsewhere.",
+                where=f"{named.field} = {named.value}",
                 fix="write the path from its root",
             )
     return job

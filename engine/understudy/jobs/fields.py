@@ -29,6 +29,8 @@ FaceName = Annotated[str, Field(pattern=FACE_NAME)]
 CoverageName = Literal["half", "full", "whole_face", "head"]
 Compression = Literal["zips", "zip", "piz", "none"]
 Precision = Literal["fp32", "fp16"]
+PathKind = Literal["file", "sequence", "folder"]
+Access = Literal["read", "write", "update"]
 
 
 def unit(name: str) -> dict[str, Any]:
@@ -36,14 +38,40 @@ def unit(name: str) -> dict[str, Any]:
     return {"unit": name}
 
 
-def affects(what: Literal["input", "file", "place", "run"], *, knob: bool = True) -> Any:
+def affects(what: Literal["name", "file", "run"], *, knob: bool = True) -> Any:
     """What a field changes where it is not the pixels by its value; schema.py says what each word means.
 
     Args:
-        what: `input`, `name`, `file`, `place` or `run`.
+        what: `name`, `file` or `run`.
         knob: Whether a host shows it; False where the host decides the value itself.
     """
     return Field(json_schema_extra={"affects": what, **({} if knob else {"knob": False})})
+
+
+def reads(what: PathKind, *, knob: bool = True) -> Any:
+    """Marks a path that a verb reads; arguments as for `path`."""
+    return path(what, "read", knob=knob)
+
+
+def writes(what: PathKind, *, knob: bool = True) -> Any:
+    """Marks a path that a verb writes; arguments as for `path`."""
+    return path(what, "write", knob=knob)
+
+
+def updates(what: PathKind, *, knob: bool = True) -> Any:
+    """Marks a path whose content a verb reads and changes, or creates; arguments as for `path`."""
+    return path(what, "update", knob=knob)
+
+
+def path(what: PathKind, access: Access, *, knob: bool = True) -> Any:
+    """What a path names, and what a verb does with it; schema.py says what each word means.
+
+    Args:
+        what: `file`, `sequence` or `folder`.
+        access: `read`, `write` or `update`.
+        knob: Whether a host shows it; False where the host decides the value itself.
+    """
+    return Field(json_schema_extra={"path": what, "access": access, **({} if knob else {"knob": False})})
 
 
 def facts(field: FieldInfo) -> dict[str, Any]:
@@ -79,9 +107,9 @@ RunMinutes = Annotated[
 ]
 Percent = Annotated[float, Field(ge=0, le=100, json_schema_extra=unit("percent"))]
 # What all verbs that read or write frames share.
-Plate = Annotated[str, affects("input", knob=False)]
+Plate = Annotated[str, reads("sequence", knob=False)]
 Frames = Annotated[str | None, affects("run", knob=False)]
-Output = Annotated[str, affects("place", knob=False)]
+Output = Annotated[str, writes("sequence", knob=False)]
 Packing = Annotated[Compression, affects("file", knob=False)]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
@@ -116,7 +144,7 @@ class DetectionFields(Job):
     """Face detector: the best one whose models are there (auto), one by name, or a studio's own."""
     face: FaceName = DEFAULT_FACE
     """Name of the face among the plate's faces."""
-    reference: Path | None = None
+    reference: Annotated[Path | None, reads("file")] = None
     """Picture of the performer to track when several faces are in the plate."""
     face_box: tuple[float, float, float, float] | None = None
     """Box (left, top, right, bottom) around the face to track, in pixels of the first frame."""

@@ -7,15 +7,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from understudy.jobs.fields import Detector, Frames, Job, affects, unit
+from understudy.jobs.fields import Detector, Frames, Job, reads, unit, writes
 
 
 class BundleJob(Job):
     """Write a swap job as an Open Job Description bundle, for a farm to split into chunks of frames."""
 
-    document: Path
+    document: Annotated[Path, reads("file")]
     """Swap job document, a JSON file with full paths, as a node writes it."""
-    folder: Path
+    folder: Annotated[Path, writes("folder")]
     """Folder of the bundle to write."""
     frames: Frames = None
     """Frames to make, such as 1001-1100 or 1001-1100x2; the document's own when left out."""
@@ -34,14 +34,14 @@ class ModelsJob(Job):
     """What to do."""
     name: str | None = None
     """One model by name; all the needed ones when left out."""
-    offline_folder: Path | None = None
+    offline_folder: Annotated[Path | None, reads("folder")] = None
     """Folder to take the files from in place of the network."""
 
 
 class DemoJob(Job):
     """Render the demo shot, train on it, swap it and score it against the truth."""
 
-    output: Annotated[Path, affects("place", knob=False)] = Path("demo-out")
+    output: Annotated[Path, writes("folder", knob=False)] = Path("demo-out")
     """Folder to write everything to."""
     minutes: Annotated[float, Field(gt=0, le=600, json_schema_extra=unit("minutes"))] = 3.0
     """Training time."""

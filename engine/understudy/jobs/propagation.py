@@ -7,23 +7,23 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from understudy.jobs.fields import FaceName, Output, Packing, Percent, PlateFields, Seed, affects, unit
+from understudy.jobs.fields import FaceName, Output, Packing, Percent, PlateFields, Seed, affects, reads, unit
 
 
 class PropagateJob(PlateFields):
     """Propagate a fix painted on one or a few frames to the frames around them."""
 
-    fix: Annotated[str, affects("input")]
+    fix: Annotated[str, reads("sequence")]
     """Painted keyframes, such as fix.%04d.exr with gaps, or fix.1017.exr; alpha may hold the fix's matte."""
     output: Output
     """Frames to write, such as fixed.%04d.exr."""
-    swapped: Annotated[str | None, affects("input")] = None
+    swapped: Annotated[str | None, reads("sequence")] = None
     """Frames that the fix was painted on, such as swap.%04d.exr; the plate when left out."""
-    matte: Annotated[str | None, affects("input")] = None
+    matte: Annotated[str | None, reads("sequence")] = None
     """Matte of what to remove on each frame, such as roto.%04d.exr: no pixel under it is used."""
     matte_grow_px: Annotated[int, Field(ge=0, le=200, json_schema_extra=unit("pixels"))] = 3
     """Border that the matte is grown by, for motion blur and soft edges."""
-    track: Annotated[Path | None, affects("input")] = None
+    track: Annotated[Path | None, reads("file")] = None
     """Track of the face in the plate: it leads the optical flow, so that a fix stays on a turning face."""
     face: Annotated[FaceName | None, affects("name", knob=False)] = None
     """Face of the track that the fix is on; its only face when left out."""

@@ -11,9 +11,11 @@ Nothing here needs pydantic or a job's module. Of a field it tells more than JSO
                     where a change needs a bake
     live_matte      a host may apply it live when it makes the matte itself from the mattes of a face pass
     in_face_pass    false where it only changes finished frames
-    affects         absent: the pixels. `input`: a file whose content the pixels depend on. `name`: a name of
-                    what they depend on. `file`: how frames are stored. `place`: where they are written.
-                    `run`: nothing of a frame
+    path            what a path names: a `file`, a `sequence` (one file a frame, or a video) or a `folder`
+    access          of a path: `read`, where frames depend on the content; `write`; or `update`, where the
+                    content is read and changed, or created
+    affects         absent: the pixels, by the value, or by the content of a path that is read. `name`: a name
+                    of what they depend on. `file`: how frames are stored. `run`: nothing of a frame
     also            another flag for the same
     formerly        names of earlier releases
     entry_points    an installed package may add words to the choice, in that group
@@ -67,9 +69,3 @@ def former_names(verb: str) -> Iterator[tuple[str, str]]:
     for name, field in job(verb)["properties"].items():
         for former in field.get("formerly", ()):
             yield name, former
-
-
-def paths_of(verb: str) -> list[str]:
-    """The fields that name files: what the frames depend on, and where they are written."""
-    fields = job(verb)["properties"]
-    return [name for name, field in fields.items() if field.get("affects") in ("input", "place")]

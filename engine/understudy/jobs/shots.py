@@ -7,13 +7,24 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from understudy.jobs.fields import CoverageName, DetectionFields, FaceName, Frames, Job, PlateFields, unit
+from understudy.jobs.fields import (
+    CoverageName,
+    DetectionFields,
+    FaceName,
+    Frames,
+    Job,
+    PlateFields,
+    reads,
+    unit,
+    updates,
+    writes,
+)
 
 
 class ExtractJob(PlateFields, DetectionFields):
     """Detect one performer's face in every frame and write a face set to train on."""
 
-    faceset: Path
+    faceset: Annotated[Path, updates("folder")]
     """Face set to write, a folder that ends in .faceset."""
     identity: str = "performer"
     """Name of the performer whose faces these are."""
@@ -21,14 +32,14 @@ class ExtractJob(PlateFields, DetectionFields):
     """How much of the head a crop holds."""
     crop_size: Annotated[int, Field(ge=64, le=2048, json_schema_extra=unit("pixels"))] = 256
     """Edge of a stored crop."""
-    release: Path | None = None
+    release: Annotated[Path | None, reads("file")] = None
     """Likeness release of the performer, a JSON document; its digest travels with every model and frame."""
 
 
 class TrackJob(PlateFields, DetectionFields):
     """Detect and track one face of a shot, or several at once, and write the track."""
 
-    track: Path
+    track: Annotated[Path, updates("file")]
     """Track to write, a file that ends in .track; faces of other names that it has are kept."""
     faces: Annotated[int, Field(ge=1, le=32)] = 1
     """How many faces to track at once; several are numbered from left to right: face1, face2."""
@@ -43,9 +54,9 @@ class TrackJob(PlateFields, DetectionFields):
 class PointsJob(Job):
     """Write a track's faces as a document for a host, or put corrections by hand from one into the track."""
 
-    track: Path
+    track: Annotated[Path, updates("file")]
     """Track to read, or to correct."""
-    document: Path
+    document: Annotated[Path, updates("file")]
     """JSON document to write, or to read corrections from."""
     action: Literal["read", "correct"] = "read"
     """Write the document, or put the faces it marks as set by hand into the track."""
@@ -58,9 +69,9 @@ class PointsJob(Job):
 class ScoreJob(PlateFields):
     """Score a swap against the true swap, where the performers were rendered and it is known."""
 
-    truth: str
+    truth: Annotated[str, reads("sequence")]
     """The plate's frames with the other identity rendered into them: what a perfect swap gives."""
-    swapped: str
+    swapped: Annotated[str, reads("sequence")]
     """Frames that a swap wrote, such as swap.%04d.exr."""
-    sheet: Path | None = None
+    sheet: Annotated[Path | None, writes("file")] = None
     """Contact sheet of plate, swap and truth to write, a .png; none when left out."""

@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from understudy.jobs.fields import Job, Percent, Precision, RunMinutes, affects, unit
+from understudy.jobs.fields import Job, Percent, Precision, RunMinutes, reads, unit, updates, writes
 
 
 class RunFields(Job):
     """The options of every training."""
 
-    model: Path
+    model: Annotated[Path, updates("folder")]
     """Model folder to create or to continue; its name ends in .model."""
     iterations: Annotated[int, Field(ge=0, le=100_000_000)] = 0
     """Iteration to stop at; 0 for no limit."""
@@ -40,13 +40,13 @@ class RunFields(Job):
 class TrainJob(RunFields):
     """Train a model that puts the source performer's face on the destination performer's acting."""
 
-    source_faceset: Path
+    source_faceset: Annotated[Path, reads("folder")]
     """Face set of the source: the performer whose face is put in."""
-    destination_faceset: Path
+    destination_faceset: Annotated[Path, reads("folder")]
     """Face set of the destination: the performer who acts in the plate."""
     batch: Annotated[int, Field(ge=0, le=1024)] = 4
     """Faces of each performer in one iteration; 0 finds a fast batch size by trying."""
-    other_facesets: Path | None = None
+    other_facesets: Annotated[Path | None, reads("folder")] = None
     """Folder with the face sets of further performers, whom the model knows or learns as well."""
     size: Annotated[int, Field(ge=32, le=1024, multiple_of=16, json_schema_extra=unit("pixels"))] = 128
     """Edge of the predicted face; a network of more than 128 pixels grows to it during training."""
@@ -107,7 +107,7 @@ class TrainJob(RunFields):
 class RefineJob(RunFields):
     """Train a refiner: a small second network that doubles a performer's predicted faces and adds detail."""
 
-    faceset: Path
+    faceset: Annotated[Path, reads("folder")]
     """Face set of the performer to refine; one that the model knows."""
     batch: Annotated[int, Field(ge=1, le=1024)] = 4
     """Faces in one iteration; computed in parts where memory is short."""
@@ -120,9 +120,9 @@ class RefineJob(RunFields):
 class AdaptJob(RunFields):
     """Teach a trained model an edited performer, such as aged or made up, from a few edited faces."""
 
-    faceset: Path
+    faceset: Annotated[Path, reads("folder")]
     """Face set of the edited faces, with an identity of its own such as bert_aged."""
-    of_faceset: Path
+    of_faceset: Annotated[Path, reads("folder")]
     """Complete face set of the performer whose faces were edited; the edit must act like it."""
     learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 5e-4
     """Highest learning rate of the optimiser."""
@@ -131,7 +131,7 @@ class AdaptJob(RunFields):
 class ExportJob(Job):
     """Export a trained model to ONNX, or to TorchScript for Nuke's Inference node, with its model card."""
 
-    model: Path
+    model: Annotated[Path, reads("folder")]
     """Model folder to export."""
     format: Literal["onnx", "torchscript"] = "onnx"
     """File format: ONNX for swapping with Understudy, or TorchScript (fp32) for Nuke's Inference node."""
@@ -143,5 +143,5 @@ class ExportJob(Job):
     """Identity whose face the file predicts; the one trained last when left out."""
     refine: bool = False
     """Include the refiners; the file then takes and predicts faces of twice the size."""
-    output: Annotated[Path | None, affects("place", knob=False)] = None
+    output: Annotated[Path | None, writes("file", knob=False)] = None
     """File to write; in the model folder as export/swap_fp32.onnx, or named by source, when left out."""

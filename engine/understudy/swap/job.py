@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, cast
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from understudy.jobs import keyframes
-from understudy.jobs.fields import FaceName, Job, Output, Packing, PlateFields, affects, facts, hidden
+from understudy.jobs.fields import FaceName, Job, Output, Packing, PlateFields, affects, facts, hidden, reads
 from understudy.jobs.keyframes import Keys
 from understudy.swap.declare import Parameters
 from understudy.swap.recipe import STAGES
@@ -55,7 +55,7 @@ class FaceSwap(Job):
 
     face: FaceName
     """Name of the face in the track."""
-    model: Path | None = None
+    model: Annotated[Path | None, reads("file")] = None
     """Exported model; the job's when left out."""
     source: str | None = None
     """Identity to put in; the job's when left out."""
@@ -94,9 +94,9 @@ class SwapJob(
 
     model_config = ConfigDict(json_schema_extra=_tell_stages)
 
-    track: Annotated[Path, affects("input")]
+    track: Annotated[Path, reads("file")]
     """Track of the faces in the plate."""
-    model: Annotated[Path, affects("input")]
+    model: Annotated[Path, reads("file")]
     """Exported model, an .onnx file with its card beside it."""
     face: Annotated[FaceName | None, affects("name", knob=False)] = None
     """Face of the track to swap; its only face when left out."""

@@ -41,8 +41,8 @@ def _of_face(context: SwapContext, number: int) -> dict[str, Any]:
 
 
 def _counts(told: Mapping[str, Any]) -> bool:
-    """Whether a field's value counts; a file counts by what is read of it."""
-    return told.get("affects", "picture") in ("picture", "file")
+    """Whether a field's value counts; a path counts by the content that is read of it."""
+    return "path" not in told and told.get("affects", "picture") in ("picture", "file")
 
 
 def stamped(

@@ -11,7 +11,7 @@ from understudy.comp.mattes import matte, occlusion
 from understudy.face import align
 from understudy.face.crop import cut_matte
 from understudy.image.frame import FloatImage, Frame
-from understudy.jobs.fields import affects
+from understudy.jobs.fields import reads
 from understudy.jobs.keyframes import moving, stepping
 from understudy.swap.declare import MATTE, Parameters, Reads, SignedOfFace, Stage, Switch, live_matte
 from understudy.swap.frame_data import MatteSet, Prediction
@@ -41,7 +41,7 @@ class MatteParameters(Parameters):
     box_padding_percent: SignedOfFace = 0.0
     """Room between the landmarks and the sides of the box matte; negative values make the box smaller."""
     matte_roto: Annotated[
-        str | None, affects("input"), Field(json_schema_extra={"formerly": ["matte_external"]})
+        str | None, reads("sequence"), Field(json_schema_extra={"formerly": ["matte_external"]})
     ] = None
     """Your own matte in the plate's raster, such as roto.%04d.exr: alpha or first channel, used as is."""
     matte_combine: Annotated[Mode, stepping(), live_matte()] = "product"
