@@ -24,9 +24,7 @@ def knob_lines() -> list[str]:
 
 def shown_knobs() -> list[Knob]:
     """The swap's knobs that the node has: files that it need not have come in by its inputs."""
-    return [
-        knob for knob in knobs("swap") if knob.affects != "run" and (knob.affects != "input" or knob.needed)
-    ]
+    return [knob for knob in knobs("swap") if knob.affects != "run" and (not knob.path or knob.needed)]
 
 
 def action(name: str) -> str:

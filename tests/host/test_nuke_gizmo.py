@@ -254,3 +254,8 @@ def test_paint_on_the_aligned_face_lands_on_the_plate_where_the_engine_puts_the_
         assert np.array_equal(out[name][outside], pictures["plate"][name][outside])
     none = Graph(reader, paint_group, {"opacity": 0.0}, pictures, {}).output()
     assert np.array_equal(none["red"], pictures["plate"]["red"])
+
+
+def test_a_sequence_comes_in_by_an_input_and_not_by_a_knob():
+    files = {knob.name for knob in group_knobs.shown_knobs() if knob.path}
+    assert files == {"track", "model"}
