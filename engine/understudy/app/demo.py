@@ -114,12 +114,13 @@ def run(job: DemoJob, *, report: Reporter, settings: Settings) -> dict[str, Any]
         plate=where.frames("plate"), track=where.track, model=model, output=where.frames("swap")
     )
     swapped = swap_run.run(swap_job, report=tell, settings=settings)
-    result = {
+    result: dict[str, Any] = {
         "frames": where.frames("swap"),
         "contact_sheet": str(where.sheet),
         "model": str(model),
         "score": _score(job, where, steps, swapped["failed_frames"], tell, settings),
         "failed_frames": swapped["failed_frames"],
+        **{name: swapped[name] for name in ("frames_without_face", "doubtful_frames") if name in swapped},
     }
     report(Finished(result))
     return result

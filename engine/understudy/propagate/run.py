@@ -32,6 +32,7 @@ from understudy.image.exr import write_image
 from understudy.image.frame import Frame
 from understudy.image.plate import Plate, chosen_frames, open_plate, refuse_overwriting
 from understudy.image.sequence import Pattern
+from understudy.jobs import frame_notes
 from understudy.jobs.propagation import PropagateJob
 from understudy.jobs.summary import outcome
 from understudy.patch import blend, quality
@@ -91,6 +92,8 @@ def run(job: PropagateJob, *, report: Reporter, settings: Settings) -> dict[str,
             Track.open(job.track).face(job.face) if job.track else None,
             ContentHashes(settings.cache),
         )
+        if shot.track is not None and job.track is not None:
+            frame_notes.require_faces(shot.track, shot.plate.frames, job.track)
         keys = keyframes(shot.fix, shot.plate)
         frames = chosen_frames(shot.plate, job.frames)
         work = _Run(shot, Pattern.parse(job.output), report)
@@ -155,8 +158,10 @@ class _Run:
     def result(self, keys: Sequence[int]) -> dict[str, Any]:
         """The run's result."""
         wanted = self.shot.job.wanted_confidence / 100
+        doubtful = sorted(number for number, sure in self.confidence.items() if sure < wanted)
         return {
             **outcome(self.shot.job.output, self.written, self.kept, self.failed),
+            **frame_notes.tell(frame_notes.ranges(doubtful_frames=doubtful), self.report),
             "keyframes": list(keys),
             "confidence": {str(one): round(self.confidence[one], 3) for one in sorted(self.confidence)},
             "paint_next": list(quality.next_keyframes(self.confidence, keys, wanted=wanted)),

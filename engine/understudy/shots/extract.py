@@ -18,6 +18,7 @@ from understudy.face.pose import pose
 from understudy.face.sharpness import sharpness
 from understudy.face.track.store import TrackedFace
 from understudy.image.plate import Plate, chosen_frames, open_plate
+from understudy.jobs import frame_notes
 from understudy.jobs.shots import ExtractJob
 from understudy.provenance import releases
 from understudy.shots import journal
@@ -65,6 +66,7 @@ def run(job: ExtractJob, *, report: Reporter, settings: Settings) -> dict[str, A
         "faces": len(faces),
         "detector": detection.detector,
         "failed_frames": failed,
+        **frame_notes.tell(frame_notes.of_faces(frames, detection.faces, failed=failed), report),
     }
     report(Finished(result))
     return result

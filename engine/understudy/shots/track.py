@@ -10,6 +10,7 @@ from understudy.core.settings import Settings
 from understudy.face.detect.protocol import Points
 from understudy.face.track.store import Track
 from understudy.image.plate import chosen_frames, open_plate
+from understudy.jobs import frame_notes
 from understudy.jobs.shots import TrackJob
 from understudy.shots import journal
 from understudy.shots.detect_and_track import detect_and_track
@@ -47,6 +48,9 @@ def run(job: TrackJob, *, report: Reporter, settings: Settings) -> dict[str, Any
         "faces": sum(len(track.faces[name]) for name in faces),
         "detector": detection.detector,
         "failed_frames": detection.failed_frames,
+        **frame_notes.tell(
+            frame_notes.of_faces(frames, detection.faces, failed=detection.failed_frames), report
+        ),
     }
     if len(track.faces) > 1:
         result["frames_by_face"] = {name: len(face) for name, face in track.faces.items()}

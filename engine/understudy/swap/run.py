@@ -15,6 +15,7 @@ from understudy.face.track.store import Track
 from understudy.image.exr import write_image
 from understudy.image.plate import chosen_frames, open_plate, refuse_overwriting
 from understudy.image.sequence import Pattern
+from understudy.jobs import frame_notes
 from understudy.jobs.summary import outcome
 from understudy.provenance.stamp import is_done
 from understudy.swap import several
@@ -34,7 +35,7 @@ def run(
 
     Raises:
         PlateError: the plate cannot be opened.
-        FaceError: the track cannot be read, or has no such face.
+        FaceError: the track cannot be read, has no such face, or none on any frame of the plate.
         ModelError: a model cannot be opened, or does not predict a face's source.
         JobError: the output would overwrite the plate.
     """
@@ -60,8 +61,10 @@ def run(
                 failed[number] = exc
                 report(Failed(exc.as_dict(), number))
         report(Progress("swap", len(frames), len(frames)))
+    faces = [context.track.faces for context in contexts]
+    notes = frame_notes.tell(frame_notes.of_faces(frames, faces, failed=failed), report)
     provider = contexts[0].model.session.provider
-    result = {**outcome(job.output, written, unchanged, failed), "provider": provider}
+    result = {**outcome(job.output, written, unchanged, failed), **notes, "provider": provider}
     report(Finished(result))
     return result
 
@@ -83,6 +86,8 @@ def _contexts(
                 )
             )
     plate = opened.enter_context(closing(open_plate(job.plate, colour_space=job.colour_space)))
+    for face in tracks:
+        frame_notes.require_faces(face, plate.frames, job.track)
     roto = opened.enter_context(closing(open_plate(job.matte_roto))) if job.matte_roto else None
     contents = ContentHashes(settings.cache)
     return [
