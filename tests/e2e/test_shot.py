@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from understudy.face.track.store import Track
 from understudy.image import colour
 from understudy.image.exr import read_image, read_metadata, write_image
 from understudy.image.frame import Box, FloatImage, Frame
+from understudy.inference.card import read_card, write_card
 from understudy.jobs.shots import ExtractJob, TrackJob
 from understudy.jobs.training import TrainJob
 from understudy.provenance import releases
@@ -400,3 +402,56 @@ def test_a_plate_without_a_face_says_so_and_writes_no_track(tmp_path: Path, shot
     with pytest.raises(FaceError, match="No face was found"):
         track.run(job, report=silent, settings=SETTINGS)
     assert not (tmp_path / "t.track").exists()
+
+
+@pytest.mark.parametrize("verify", [False, True])
+def test_a_damaged_frame_is_made_again(tmp_path: Path, shot: Shot, verify: bool) -> None:
+    cached = replace(SETTINGS, cache=tmp_path / "cache")
+    job = shot.job(tmp_path, verify=verify)
+    swap_run.run(job, report=silent, settings=cached)
+    paths = [tmp_path / f"out.{number:04d}.exr" for number in (1, 2, 3)]
+    whole = [path.read_bytes() for path in paths]
+    paths[0].write_bytes(whole[0][:3000])
+    hole = len(whole[1]) // 2
+    paths[1].write_bytes(whole[1][:hole] + bytes(512) + whole[1][hole + 512 :])
+    result = swap_run.run(job, report=silent, settings=cached)
+    assert (result["written"], result["unchanged"]) == (2, 1)
+    assert [path.read_bytes() for path in paths] == whole  # and the time of day is in none of them
+
+
+@pytest.mark.parametrize(
+    "change", [{"source": "nobody"}, {"releases": {"actor": "c" * 64}}, {"destination": "other"}]
+)
+def test_a_card_that_says_something_else_makes_the_frames_again(
+    tmp_path: Path, shot: Shot, change: dict[str, Any]
+) -> None:
+    model = tmp_path / "swap.onnx"
+    shutil.copy(shot.model, model)
+    card = read_card(shot.model)
+    write_card(model, card)
+    kept = RenderCache()
+    job = shot.job(tmp_path, model=model)
+    swap_run.run(job, report=silent, settings=SETTINGS, kept=kept)
+    if "releases" in change:
+        change = {"releases": {card.source: "c" * 64}}
+    write_card(model, card.model_copy(update=change))
+    result = swap_run.run(job, report=silent, settings=SETTINGS, kept=kept)
+    assert (result["written"], result["unchanged"]) == (FRAMES, 0)
+    if "source" in change:
+        assert read_metadata(tmp_path / "out.0001.exr")["understudy:source"] == "nobody"
+
+
+def test_a_neighbours_keyframe_makes_the_frame_that_it_is_averaged_into_again(
+    tmp_path: Path, shot: Shot
+) -> None:
+    def keyed(erode: float) -> SwapJob:
+        keys = {"erode": {"1": 0.0, "2": 0.0, "3": erode}}
+        return shot.job(tmp_path, temporal_window=1, keyframes=keys)
+
+    run(keyed(0.0))
+    result, _ = run(keyed(20.0))
+    assert (result["written"], result["unchanged"]) == (2, 1)  # frame 2 sees frame 3, frame 1 does not
+    before = read_image(tmp_path / "out.0002.exr")
+    (tmp_path / "out.0002.exr").unlink()
+    run(keyed(20.0))
+    assert np.array_equal(before.pixels, read_image(tmp_path / "out.0002.exr").pixels)

@@ -23,9 +23,9 @@ from understudy.face.track.smooth import TrackedFace
 from understudy.face.track.store import Track
 from understudy.image.exr import read_image, read_metadata, write_image
 from understudy.image.frame import FloatImage, Frame
+from understudy.image.integrity import DIGEST
 from understudy.inference.predictor import PredictedFaces, Predictor
 from understudy.jobs import schema
-from understudy.provenance.stamp import DIGEST
 from understudy.swap import run as swap_run
 from understudy.swap.cache import RenderCache
 from understudy.swap.job import SwapJob, not_in_a_face_pass
@@ -112,7 +112,7 @@ class Cache(RenderCache):
         super().__init__()
         self.networks = {name: Network(number) for number, name in enumerate(FILES["model"])}
 
-    def models(self, paths: Sequence[Path], device: str, threads: int) -> list[Predictor]:
+    def models(self, paths: Sequence[Path], device: str, threads: int, seconds: float = 0) -> list[Predictor]:
         return [self._model(path) for path in paths]
 
     def _model(self, path: Path) -> Predictor:

@@ -40,12 +40,16 @@ _Key = tuple[str, int, int, int]
 class ContentHashes:
     """Digests of files' contents, for one run.
 
+    A class that computes another digest of a file has a table and a `compute` of its own.
+
     Args:
         folder: Cache folder of this machine; None to remember nothing beyond the run.
     """
 
+    file_name = FILE_NAME
+
     def __init__(self, folder: Path | None) -> None:
-        self._table = None if folder is None else folder / FILE_NAME
+        self._table = None if folder is None else folder / self.file_name
         self._known: dict[_Key, str] = {}
 
     def of(self, path: Path) -> str:
@@ -60,9 +64,24 @@ class ContentHashes:
             self._known[key] = self._remembered(key) or self._read(path, key)
         return self._known[key]
 
+    def compute(self, path: Path) -> str:
+        """The digest of a file.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        return sha256_of(path)
+
+    def remember(self, path: Path, digest: str) -> None:
+        """Take a digest as that of a file that this process has just written under a new inode."""
+        key = _key(path)
+        if key is not None:
+            self._known[key] = digest
+            self._remember(key, digest)
+
     def _read(self, path: Path, key: _Key) -> str:
         try:
-            found = sha256_of(path)
+            found = self.compute(path)
         except OSError:
             return ""
         if _key(path) == key and time.time_ns() - key[2] > _SETTLED_NS:

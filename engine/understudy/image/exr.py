@@ -26,6 +26,7 @@ from understudy.core.errors import PlateError
 from understudy.image import header, memory
 from understudy.image.colour import SPACE_ATTRIBUTE, default_space, said_space
 from understudy.image.frame import FloatImage, Frame, MetadataValue
+from understudy.image.integrity import DIGEST, PIXELS, as_text, from_text, stored_digest
 from understudy.image.layout import file_layout
 from understudy.image.parts import (
     Part,
@@ -75,7 +76,7 @@ def read_image(path: Path, *, colour_space: str | None = None, assumed: str | No
         parts = _parts(source, path)
         pixels = _read_parts(source, parts, path)
     main = parts[0].spec
-    values = header.plain_values(main.extra_attribs)
+    values = from_text(header.plain_values(main.extra_attribs))
     said = said_space(values.pop(SPACE_ATTRIBUTE, None))
     names = channel_names(parts)
     storages = [kind for part in parts for kind in part.storages]
@@ -100,7 +101,7 @@ def read_metadata(path: Path) -> dict[str, MetadataValue]:
         PlateError: as `read_image`, as far as the header tells.
     """
     with _opened(Path(path)) as source:
-        values = header.plain_values(source.spec().extra_attribs)
+        values = from_text(header.plain_values(source.spec().extra_attribs))
     values.pop(SPACE_ATTRIBUTE, None)
     return values
 
@@ -109,7 +110,8 @@ def write_image(path: Path, frame: Frame, *, compression: str = "zips") -> None:
     """Write a frame; the file is complete or as it was before.
 
     EXR keeps every channel, window and header value. Other formats hold the display window's pixels of
-    one layer, and floats become 16 bit integers in them, clipped to 0..1.
+    one layer, and floats become 16 bit integers in them, clipped to 0..1. A frame whose header says what it
+    was made from gets a digest of its pixels. The same frame gives the same bytes at any time.
 
     Args:
         path: The suffix chooses the format.
@@ -127,10 +129,12 @@ def write_image(path: Path, frame: Frame, *, compression: str = "zips") -> None:
             fix="write .exr, .png, .tif or .dpx",
         )
     layout = file_layout(path, frame)
-    spec, stored = _new_spec(layout, compression if path.suffix.lower() == ".exr" else "")
+    spec, stored = _new_spec(path, layout, compression if path.suffix.lower() == ".exr" else "")
     try:
         with replacing(path) as partial:
             _write(partial, spec, stored, path)
+            if path.suffix.lower() == ".dpx":
+                _clear_dpx_times(partial)
             _verify_on_full_disk(partial, path)
     except OSError as exc:
         raise _disk_error(path, exc.strerror or str(exc), exc.errno) from exc
@@ -241,7 +245,7 @@ def _read_channels(source: Any, part: Part, span: tuple[int, int], kind: str, pa
     return np.asarray(stored).reshape(part.window.height, part.window.width, span[1] - span[0])
 
 
-def _new_spec(frame: Frame, compression: str) -> tuple[Any, NDArray[Any]]:
+def _new_spec(path: Path, frame: Frame, compression: str) -> tuple[Any, NDArray[Any]]:
     """The header to write, and the pixels as the file stores them."""
     storages = [frame.channel_storage.get(name, frame.storage) for name in frame.channels]
     kinds = ["half" if kind == "half" else "float" if kind == "float" else "" for kind in storages]
@@ -253,7 +257,7 @@ def _new_spec(frame: Frame, compression: str) -> tuple[Any, NDArray[Any]]:
     spec.channelnames = frame.channels
     if mixed:
         spec.channelformats = tuple(oiio.TypeDesc(kind) for kind in kinds)
-    header.apply_values(spec, frame.metadata)
+    header.apply_values(spec, _told(path, frame, stored, storages, "float" if mixed else frame.storage))
     spec.attribute("PixelAspectRatio", float(frame.pixel_aspect))
     if compression:
         spec.attribute(SPACE_ATTRIBUTE, frame.colour_space)
@@ -264,6 +268,18 @@ def _new_spec(frame: Frame, compression: str) -> tuple[Any, NDArray[Any]]:
     if not frame.premultiplied:
         spec.attribute("oiio:UnassociatedAlpha", 1)
     return spec, stored
+
+
+def _told(
+    path: Path, frame: Frame, stored: NDArray[Any], storages: list[str], storage: str
+) -> dict[str, MetadataValue]:
+    """The header's values: the frame's own, a digest of its pixels, and no time but the plate's own."""
+    # An empty time is not written; without one the library takes the clock's.
+    values: dict[str, MetadataValue] = {"DateTime": "", **frame.metadata}
+    values.pop(PIXELS, None)
+    if DIGEST in values and not path.suffix.lower().startswith(".j"):
+        values[PIXELS] = stored_digest(stored, frame.channels, storages, storage)
+    return as_text(path, values)
 
 
 def _set_windows(spec: Any, frame: Frame) -> None:
@@ -282,6 +298,13 @@ def _write(partial: Path, spec: Any, stored: NDArray[Any], path: Path) -> None:
         reason = reason or _reason(output)
         _reason(oiio)
         raise _write_error(partial, path, reason, stored.nbytes)
+
+
+def _clear_dpx_times(partial: Path) -> None:
+    """Empty the header's file name, which is a temporary one, and the time of writing (SMPTE 268M)."""
+    with partial.open("r+b") as file:
+        file.seek(36)
+        file.write(b"\0" * 124)
 
 
 def _verify_on_full_disk(partial: Path, path: Path) -> None:

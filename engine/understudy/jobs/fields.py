@@ -111,6 +111,7 @@ Plate = Annotated[str, reads("sequence", knob=False)]
 Frames = Annotated[str | None, affects("run", knob=False)]
 Output = Annotated[str, writes("sequence", knob=False)]
 Packing = Annotated[Compression, affects("file", knob=False)]
+Verify = Annotated[bool, affects("run", knob=False)]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 

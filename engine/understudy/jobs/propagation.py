@@ -7,7 +7,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from understudy.jobs.fields import FaceName, Output, Packing, Percent, PlateFields, Seed, affects, reads, unit
+from understudy.jobs.fields import (
+    FaceName,
+    Output,
+    Packing,
+    Percent,
+    PlateFields,
+    Seed,
+    Verify,
+    affects,
+    reads,
+    unit,
+)
 
 
 class PropagateJob(PlateFields):
@@ -49,6 +60,8 @@ class PropagateJob(PlateFields):
     """Frames below this confidence are suggested as the next keyframes, the most useful first."""
     exr_compression: Packing = "zips"
     """EXR compression: zips (scanline), zip (16-line blocks), piz (wavelet) or none."""
+    verify: Verify = False
+    """Read finished frames in full and make damaged ones again; without it their size and structure count."""
     seed: Seed = 1
     """Seed of the patch search; the same seed gives the same frames."""
     device: Annotated[Literal["auto", "cpu", "cuda"], affects("run")] = "auto"

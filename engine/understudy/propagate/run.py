@@ -30,6 +30,7 @@ from understudy.face.track.store import Track
 from understudy.image import colour
 from understudy.image.exr import write_image
 from understudy.image.frame import Frame
+from understudy.image.integrity import DIGEST
 from understudy.image.plate import Plate, chosen_frames, open_plate, refuse_overwriting
 from understudy.image.sequence import Pattern
 from understudy.jobs import frame_notes
@@ -41,7 +42,8 @@ from understudy.patch.state import Keyframe, PropagatedFix
 from understudy.propagate import propagation
 from understudy.propagate.disk_buffer import DiskBuffer
 from understudy.propagate.inputs import PropagationInputs, keyframes
-from understudy.provenance.stamp import DIGEST, digest_of, header_if_done, with_stamp
+from understudy.provenance.finished import FinishedFrames
+from understudy.provenance.stamp import digest_of, with_stamp
 
 VERSION = 1
 """Part of every frame's digest; goes up with each change of the code that changes pixels."""
@@ -49,7 +51,19 @@ VERSION = 1
 CONFIDENCE, CONFIDENCE_LAYER = "understudy:confidence", "confidence.A"
 # What changes where a frame is made or what is told of it, and names of files: these count by their content.
 _NOT_OF_THE_FRAME = {
-    *("frames", "output", "device", "wanted_confidence", "fix", "plate", "matte", "swapped", "track", "face")
+    *(
+        "frames",
+        "output",
+        "device",
+        "verify",
+        "wanted_confidence",
+        "fix",
+        "plate",
+        "matte",
+        "swapped",
+        "track",
+        "face",
+    )
 }
 
 
@@ -96,7 +110,8 @@ def run(job: PropagateJob, *, report: Reporter, settings: Settings) -> dict[str,
             frame_notes.require_faces(shot.track, shot.plate.frames, job.track)
         keys = keyframes(shot.fix, shot.plate)
         frames = chosen_frames(shot.plate, job.frames)
-        work = _Run(shot, Pattern.parse(job.output), report)
+        finished = FinishedFrames(settings.cache, verify=job.verify)
+        work = _Run(shot, Pattern.parse(job.output), finished, report)
         for span in spans(tuple(frames), keys):
             work.span(span)
     result = work.result(keys)
@@ -118,8 +133,10 @@ def spans(frames: Sequence[int], keys: Sequence[int]) -> Iterator[Span]:
 class _Run:
     """A run, with the outcome of each frame so far."""
 
-    def __init__(self, shot: PropagationInputs, output: Pattern, report: Reporter) -> None:
-        self.shot, self.output, self.report = shot, output, report
+    def __init__(
+        self, shot: PropagationInputs, output: Pattern, finished: FinishedFrames, report: Reporter
+    ) -> None:
+        self.shot, self.output, self.finished, self.report = shot, output, finished, report
         self.options = propagation.options_of(shot.job, shot.extent_px)
         self.written: list[int] = []
         self.kept: list[int] = []
@@ -195,7 +212,7 @@ class _Run:
     def _is_done(self, number: int, span: Span) -> bool:
         """Whether the frame is there with the same digest; its confidence is then read from its header."""
         self._digests[number] = self._digest(number, span)
-        header = header_if_done(self.output.path(number), self._digests[number])
+        header = self.finished.header(self.output.path(number), self._digests[number])
         if header is None:
             return False
         value = header.get(CONFIDENCE)
@@ -216,6 +233,7 @@ class _Run:
                 with_stamp(frame, self.shot.job.output, stamp),
                 compression=self.shot.job.exr_compression,
             )
+            self.finished.remember(path)
             self.written.append(number)
         except UnderstudyError as exc:
             self._lose(number, exc)

@@ -1,4 +1,4 @@
-"""What a frame's header records of how it was made, and whether a file already is the frame asked for.
+"""What a frame's header records of how it was made.
 
 The header's `understudy:provenance` is a list of swaps, the oldest first: a swap over another's output adds
 its own entry and keeps those before. The flat keys `understudy:model`, `understudy:source` and
@@ -14,11 +14,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from understudy.core.errors import PlateError
-from understudy.image.exr import read_metadata
 from understudy.image.frame import Frame, MetadataValue
 
-DIGEST = "understudy:digest"
 PROVENANCE = "understudy:provenance"
 LARGEST_BYTES = 256_000
 LARGEST_ENTRIES = 64
@@ -49,22 +46,6 @@ class Entry:
 def digest_of(inputs: Mapping[str, Any]) -> str:
     """Digest of plain values."""
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
-
-
-def is_done(path: Path, wanted: str) -> bool:
-    """Whether a file holds the frame of that digest."""
-    return header_if_done(path, wanted) is not None
-
-
-def header_if_done(path: Path, wanted: str) -> Mapping[str, MetadataValue] | None:
-    """What the header of a file says that holds the frame of that digest; None where none does."""
-    if not path.exists():
-        return None
-    try:
-        header = read_metadata(path)
-    except PlateError:
-        return None  # half a file from elsewhere: it is written again
-    return header if header.get(DIGEST) == wanted else None
 
 
 def provenance_of(header: Mapping[str, MetadataValue]) -> tuple[Entry, ...]:

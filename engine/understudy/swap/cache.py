@@ -12,6 +12,7 @@ from understudy.core.cache import LruCache, Stamp, stamp_of
 from understudy.core.settings import PREDICTION_SECONDS
 from understudy.image.frame import Frame
 from understudy.image.plate import Plate
+from understudy.inference.card import card_path
 from understudy.inference.predictor import Predictor
 from understudy.swap.colour_statistics import ColourStatistics
 from understudy.swap.frame_data import MatteSet, Prediction
@@ -36,7 +37,7 @@ class RenderCache:
     """
 
     def __init__(self, frame_bytes: int = FRAME_BYTES, face_bytes: int = FACE_BYTES) -> None:
-        self._models: dict[tuple[Stamp, str], Predictor] = {}
+        self._models: dict[tuple[Stamp, Stamp, str], Predictor] = {}
         self.frames: LruCache[Frame] = LruCache(frame_bytes)
         self.predictions: LruCache[Prediction | None] = LruCache(face_bytes)
         self.mattes: LruCache[MatteSet] = LruCache(face_bytes)
@@ -61,7 +62,7 @@ class RenderCache:
         Raises:
             ModelError: one cannot be opened.
         """
-        keys = [(stamp_of(path), device) for path in paths]
+        keys = [(stamp_of(path), stamp_of(card_path(path)), device) for path in paths]
         # Models are large: the old ones go before new ones come.
         self._models = {key: model for key, model in self._models.items() if key in keys}
         for key, path in zip(keys, paths, strict=True):

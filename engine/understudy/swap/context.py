@@ -91,6 +91,22 @@ class SwapContext:
             for what, read in frames.items()
         }
 
+    def neighbours_values(self, number: int) -> list[tuple[int, dict[str, Any]]]:
+        """What keyframes make of a frame's neighbours where these are averaged with it, by their distance.
+
+        Only parameters whose results are averaged; empty where nothing moves or nothing is averaged.
+        """
+        reach = self.job.at(number).of(AverageParameters).temporal_window
+        if reach == 0 or not self.job.keyframes:
+            return []
+        names = {name for one in measure.STAGE.with_earlier for name in one.parameters.model_fields}
+        moving = sorted(names & set(self.job.keyframes))
+        return [
+            (one - number, {name: getattr(self.job.at(one), name) for name in moving})
+            for one in self.around(number, reach)
+            if moving and one != number
+        ]
+
     def around(self, number: int, reach: int) -> Sequence[int]:
         """The frames up to `reach` away that belong to one frame's take, itself included, by the track."""
         faces, found = self.track.faces, [number]
@@ -170,6 +186,13 @@ class SwapContext:
         except UnderstudyError:
             return None
 
+    def _model_facts(self) -> tuple[str, ...]:
+        """The exported file's content, and what its card says of the frame: whose face, how it is cut."""
+        card = self.model.card
+        source = self.job.source or card.source
+        release = card.releases.get(source, "")
+        return (card.sha256, source, card.destination, release, str(card.size), card.coverage, card.encoding)
+
     def _key(self, stage: Stage, number: int) -> Hashable:
         """What a stage's result on one frame depends on."""
         job, stages = self.job.at(number), stage.with_earlier
@@ -186,6 +209,6 @@ class SwapContext:
                 face = self.track.faces.get(number)
                 return None if face is None else face.landmarks_digest
             case Reads.MODEL:
-                return self.model.card.sha256
+                return self._model_facts()
             case Reads.ROTO:
                 return None if self.roto is None else of_file(self.roto.file(number))

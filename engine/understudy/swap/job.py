@@ -9,7 +9,18 @@ from typing import Annotated, Any, Literal, Self, TypeVar, cast
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from understudy.jobs import keyframes
-from understudy.jobs.fields import FaceName, Job, Output, Packing, PlateFields, affects, facts, hidden, reads
+from understudy.jobs.fields import (
+    FaceName,
+    Job,
+    Output,
+    Packing,
+    PlateFields,
+    Verify,
+    affects,
+    facts,
+    hidden,
+    reads,
+)
 from understudy.jobs.keyframes import Keys
 from understudy.swap.declare import Parameters
 from understudy.swap.recipe import STAGES
@@ -108,6 +119,8 @@ class SwapJob(
     """Write the finished frame, or the face pass to composite in the host."""
     exr_compression: Packing = "zips"
     """EXR compression: zips (scanline), zip (16-line blocks), piz (wavelet) or none."""
+    verify: Verify = False
+    """Read finished frames in full and make damaged ones again; without it their size and structure count."""
     keyframes: Annotated[Keys, hidden()] = Field(default_factory=dict)
     """Values by frame for options that can move, as {"opacity": {"1001": 0, "1009": 100}}, linear between."""
     device: Annotated[Literal["auto", "cpu", "cuda", "tensorrt", "coreml", "directml"], affects("run")] = (

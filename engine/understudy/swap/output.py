@@ -7,8 +7,9 @@ from typing import Any
 
 from understudy import __version__
 from understudy.image.frame import Frame
+from understudy.image.integrity import DIGEST
 from understudy.jobs.fields import facts
-from understudy.provenance.stamp import DIGEST, Entry, digest_of, with_entries, with_stamp
+from understudy.provenance.stamp import Entry, digest_of, with_entries, with_stamp
 from understudy.swap import recipe
 from understudy.swap.context import SwapContext
 from understudy.swap.frame_data import FrameInputs
@@ -37,7 +38,9 @@ def _of_face(context: SwapContext, number: int) -> dict[str, Any]:
     if job.write == "face_pass":
         counted -= not_in_a_face_pass()
     values = job.model_dump(mode="json", include=counted)
-    return {**context.inputs(number), "job": values}
+    found = {**context.inputs(number), "job": values}
+    near = context.neighbours_values(number)
+    return {**found, "near": near} if near else found
 
 
 def _counts(told: Mapping[str, Any]) -> bool:

@@ -17,7 +17,7 @@ from understudy.image.plate import chosen_frames, open_plate, refuse_overwriting
 from understudy.image.sequence import Pattern
 from understudy.jobs import frame_notes
 from understudy.jobs.summary import outcome
-from understudy.provenance.stamp import is_done
+from understudy.provenance.finished import FinishedFrames
 from understudy.swap import several
 from understudy.swap.cache import RenderCache
 from understudy.swap.context import SwapContext
@@ -44,6 +44,7 @@ def run(
     written: list[int] = []
     unchanged: list[int] = []
     failed: dict[int, UnderstudyError] = {}
+    finished = FinishedFrames(settings.cache, verify=job.verify)
     with ExitStack() as opened:
         contexts = _contexts(job, cache, opened, report=report, settings=settings)
         frames = chosen_frames(contexts[0].plate, job.frames)
@@ -52,10 +53,11 @@ def run(
             path = output.path(number)
             try:
                 wanted = digest(contexts, number)
-                if is_done(path, wanted):
+                if finished.header(path, wanted) is not None:
                     unchanged.append(number)
                     continue
                 _write(contexts, number, path, wanted, report=report)
+                finished.remember(path)
                 written.append(number)
             except UnderstudyError as exc:
                 failed[number] = exc

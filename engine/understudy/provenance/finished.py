@@ -1,0 +1,70 @@
+"""Which files are finished frames: made from what is asked for, and whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from understudy.core.content import ContentHashes
+from understudy.core.errors import PlateError
+from understudy.image.exr import read_image, read_metadata
+from understudy.image.frame import MetadataValue
+from understudy.image.integrity import DIGEST, PIXELS, looks_whole, pixels_digest
+
+
+class PixelHashes(ContentHashes):
+    """Digests of the pixels of files, for one run; those of unchanged files are remembered on this machine.
+
+    Args:
+        folder: Cache folder of this machine; None to read every file.
+    """
+
+    file_name = "pixels.sqlite"
+
+    def compute(self, path: Path) -> str:
+        """The digest of the picture in a file.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        try:
+            frame = read_image(path)
+        except PlateError as exc:
+            raise OSError(exc.what) from exc
+        return pixels_digest(frame.pixels, frame.channels)
+
+
+class FinishedFrames:
+    """Tells which files are finished frames: those of the digest that is asked for, whose pixels are whole.
+
+    Args:
+        cache: Folder of this machine where it is remembered which files were read; None to keep nothing.
+        verify: Read every finished frame, those too that are remembered and look unchanged.
+    """
+
+    def __init__(self, cache: Path | None, *, verify: bool = False) -> None:
+        self._pixels = PixelHashes(None if verify else cache)
+        self._made = PixelHashes(cache)
+
+    def header(self, path: Path, wanted: str) -> Mapping[str, MetadataValue] | None:
+        """What the header of a finished frame says; None where the frame must be made.
+
+        Args:
+            path: The file.
+            wanted: Digest of what it must be made from.
+        """
+        if not path.exists():
+            return None
+        try:
+            header = read_metadata(path)
+        except PlateError:
+            return None  # half a file from elsewhere: it is written again
+        if header.get(DIGEST) != wanted or not looks_whole(path):
+            return None
+        return header if self._pixels.of(path) == header.get(PIXELS) else None
+
+    def remember(self, path: Path) -> None:
+        """Take a frame that was just written as whole, until its file changes."""
+        digest = read_metadata(path).get(PIXELS)
+        if isinstance(digest, str):
+            self._made.remember(path, digest)
