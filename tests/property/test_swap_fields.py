@@ -118,7 +118,7 @@ class Cache(RenderCache):
     def _model(self, path: Path) -> Predictor:
         card = SimpleNamespace(
             size=EDGE, coverage="full", source="a", destination="b", landmarks="",
-            sha256=path.name, releases={},
+            sha256=path.name, releases={}, encoding="ACEScct",
         )  # fmt: skip
         network = self.networks[path.name]
         session = SimpleNamespace(provider="none")
