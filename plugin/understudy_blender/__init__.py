@@ -44,21 +44,23 @@ def register() -> None:
     """Add the add-on's classes and the scene's settings."""
     import bpy
 
-    from . import settings
+    from . import former_names, settings
 
     for one in _classes():
         bpy.utils.register_class(one)
     bpy.types.Scene.understudy = bpy.props.PointerProperty(type=settings.SceneSettings)
+    bpy.app.handlers.load_post.append(former_names.take_over)
 
 
 def unregister() -> None:
     """Take them away again and end the engine; the node group stays and works without the add-on."""
     import bpy
 
-    from . import job_operator, run
+    from . import former_names, job_operator, run
 
     run.close_engine()
     job_operator.current = None
+    bpy.app.handlers.load_post.remove(former_names.take_over)
     del bpy.types.Scene.understudy
     for one in reversed(_classes()):
         bpy.utils.unregister_class(one)

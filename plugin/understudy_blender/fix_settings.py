@@ -47,7 +47,6 @@ def job(scene: bpy.types.Scene, frames: str, *, is_preview: bool) -> dict[str, A
     given = {name: value for name, value in given.items() if value not in ("", None)}
     for name in settings.sequence_names(settings.PROPAGATE):
         if name in given:
-            given[name] = settings.sequence(given[name], name)
             _keep_apart(fixed, given[name], name)
     return {**given, "plate": plate, "output": fixed, "frames": frames, "preview": is_preview}
 

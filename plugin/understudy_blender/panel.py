@@ -74,7 +74,7 @@ def state(scene: bpy.types.Scene) -> tuple[str, str]:
     if not stale:
         return "The bake is up to date", "CHECKMARK"
     if stale == frames:
-        return "Knobs have changed since the bake", "ERROR"
+        return "Knobs or files have changed since the bake", "ERROR"
     return f"{len(stale)} of {len(frames)} frames are not baked with these knobs", "ERROR"
 
 

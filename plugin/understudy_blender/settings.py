@@ -107,10 +107,12 @@ SceneSettings = _scene_class()
 
 
 def values(group: bpy.types.PropertyGroup, verb: str) -> dict[str, Any]:
-    """A form's values by field name, as a job has them; files as absolute paths, empty ones as empty text.
+    """A form's values by field name, as a job has them: absolute paths, sequences as patterns.
+
+    What is not chosen is empty text.
 
     Raises:
-        HostError: a file lies beside a .blend file that was never saved.
+        HostError: a file lies beside a .blend file that was never saved, or a sequence has no frame number.
     """
     fields = schema(verb)["properties"]
     return {
@@ -121,6 +123,8 @@ def values(group: bpy.types.PropertyGroup, verb: str) -> dict[str, Any]:
 def _value(value: Any, knob: Knob, field: Mapping[str, Any]) -> Any:
     if knob.kind == "double":
         return float(f"{value:.{_DIGITS}g}")
+    if knob.path == "sequence":
+        return sequence(value, knob.label) if value else ""
     if knob.kind == "file":
         return paths.absolute(value, knob.label)
     is_list = any(one.get("type") == "array" for one in (field, *field.get("anyOf", ())))

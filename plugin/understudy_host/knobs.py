@@ -40,6 +40,7 @@ class Knob(NamedTuple):
             else.
         access: Of a path: `read`, `write` or `update`.
         stage: Of a swap: the stage that declares it; empty for all else.
+        formerly: Names of earlier releases, under which a saved script may hold its value.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Knob(NamedTuple):
     path: str = ""
     access: str = ""
     stage: str = ""
+    formerly: tuple[str, ...] = ()
 
 
 @cache
@@ -111,6 +113,7 @@ def _knob(name: str, field: Mapping[str, Any], needed: bool) -> Knob:
         path=str(merged.get("path", "")),
         access=str(merged.get("access", "")),
         stage=str(merged.get("stage", "")),
+        formerly=tuple(merged.get("formerly", ())),
     )
 
 

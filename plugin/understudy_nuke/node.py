@@ -84,7 +84,7 @@ def values(node: Any) -> dict[str, Any]:
     """The values of the job table's knobs, by field name."""
     found = {}
     for knob in knobs(kind_of(node).verb):
-        on_node = node.knob(knob.name)
+        on_node = _on_node(node, knob)
         if on_node is not None:
             found[knob.name] = _plain(on_node.value(), knob)
     return found
@@ -98,7 +98,7 @@ def keys(node: Any) -> dict[str, dict[int, Any]]:
     """
     found: dict[str, dict[int, Any]] = {}
     for knob in knobs("swap"):
-        on_node = node.knob(knob.name)
+        on_node = _on_node(node, knob)
         if on_node is None or not knob.animated or not on_node.isAnimated():
             continue
         if on_node.hasExpression():
@@ -110,6 +110,12 @@ def keys(node: Any) -> dict[str, dict[int, Any]]:
         points = on_node.animation(0).keys()
         found[knob.name] = {round(key.x): _plain(key.y, knob) for key in points}
     return found
+
+
+def _on_node(node: Any, knob: Knob) -> Any:
+    """The node's knob, under a former name in a script of an earlier release; None where there is none."""
+    found = (node.knob(name) for name in (knob.name, *knob.formerly))
+    return next((one for one in found if one is not None), None)
 
 
 def _plain(value: Any, knob: Knob) -> Any:
@@ -167,7 +173,8 @@ def digest(node: Any, job: Mapping[str, Any], *, own: Collection[str] = ()) -> s
 
 def needs_bake(knob_name: str, node: Any) -> bool:
     """Whether changing a knob can make the bake stale."""
-    table = {knob.name for knob in knobs("swap")} - (set() if is_finished(node) else set(_LIVE))
+    baked = [knob for knob in knobs("swap") if is_finished(node) or knob.name not in _LIVE]
+    table = {name for knob in baked for name in (knob.name, *knob.formerly)}
     return knob_name in table or knob_name in _LOOKED_AT
 
 

@@ -9,12 +9,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from rendered import FRAMES, SETTINGS, Shot, render
 from understudy.core.errors import JobError
 from understudy.core.progress import silent
 from understudy.farm import bundle
+from understudy.image.exr import read_image, write_image
+from understudy.image.frame import Frame
 from understudy.jobs.machine import BundleJob
 
 BIN = Path(sys.executable).parent
@@ -64,6 +67,27 @@ def test_a_failing_task_fails_on_the_farm(shot: Shot, tmp_path: Path) -> None:
     (made.folder / "job.json").write_text(json.dumps({**document, "model": str(tmp_path / "none.onnx")}))
     ran = openjd("run", str(made.folder / "template.json"), "--step", "Swap", "--extensions", "TASK_CHUNKING")
     assert ran.returncode != 0 and "has no card" in ran.stdout
+
+
+def test_a_document_of_an_earlier_release_is_bundled_and_a_bundle_of_one_still_runs(
+    shot: Shot, tmp_path: Path
+) -> None:
+    roto = str(tmp_path / "roto.%04d.exr")
+    write_image(
+        Path(roto % 1), Frame.from_rgb(np.full((256, 256, 3), 0.5, np.float32), colour_space="ACEScg")
+    )
+    made = write(shot, tmp_path, job={"matte_external": roto})
+    document = json.loads((made.folder / "job.json").read_text())
+    assert document.pop("matte_roto") == roto and "matte_external" not in document
+    frames = []
+    for name in ("matte_roto", "matte_external"):
+        output = str(tmp_path / f"{name}.%04d.exr")
+        (made.folder / "job.json").write_text(json.dumps({**document, name: roto, "output": output}))
+        swap = [str(BIN / "understudy"), "swap", "--job", str(made.folder / "job.json"), "--frames", "1"]
+        ran = subprocess.run(swap, capture_output=True, text=True, timeout=120)
+        assert ran.returncode == 0, ran.stderr
+        frames.append(read_image(Path(output % 1)).pixels)
+    assert frames[0].tobytes() == frames[1].tobytes()
 
 
 def test_steps_in_a_range_are_written_the_farms_way(shot: Shot, tmp_path: Path) -> None:

@@ -70,6 +70,20 @@ def put(values: dict[str, Any]) -> None:
         setattr(getattr(owner, group) if group else owner, field, value)
 
 
+def saved_before(form: str, values: dict[str, Any]) -> None:
+    """Settings as an earlier release left them in the scene, under names that are no property any more."""
+    held = getattr(bpy.context.scene.understudy, form).bl_system_properties_get(do_create=True)
+    for name, value in values.items():
+        held[name] = value
+
+
+def swap_job() -> dict[str, Any]:
+    """What a bake asks of the engine."""
+    from understudy_blender import settings
+
+    return settings.face_pass_job(bpy.context.scene, "1")
+
+
 def key(name: str, values: dict[str, Any]) -> list[float]:
     """Key a baked knob; its value on every frame of the scene, as Blender shows it."""
     scene = bpy.context.scene
@@ -168,6 +182,12 @@ def interrupt(action: str) -> None:
             job_operator.current.cancel()
 
     threading.Thread(target=work, args=(job_operator.current,), daemon=True).start()
+
+
+def touch(file: str) -> None:
+    """Write a file's time of change anew, and wait until the host would look again."""
+    os.utime(file, ns=(1, 1))
+    time.sleep(1)
 
 
 def state() -> str:

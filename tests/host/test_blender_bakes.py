@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from blender_runs import ROOT, blender, differences, needs_blender, shown
 from blender_shots import FRAMES, START, Shot
 
 from understudy.image.exr import read_image
+from understudy.jobs.table import parse_job
 from understudy_host import knobs, live
 
 pytestmark = needs_blender
@@ -120,8 +122,47 @@ def test_a_changed_knob_makes_a_bake_stale_and_a_live_one_does_not(trained: Shot
         ["state"],
     )
     half = "1 of 2 frames are not baked with these knobs"
-    states = ["The bake is up to date", "Knobs have changed since the bake", half, half]
+    states = ["The bake is up to date", "Knobs or files have changed since the bake", half, half]
     assert [told[index] for index in (7, 9, 11, 13)] == states
+
+
+def test_an_input_written_anew_makes_a_bake_stale(trained: Shot, tmp_path: Path) -> None:
+    plate = str(tmp_path / "plate.%04d.exr")
+    for number in (1, 2):
+        shutil.copy(trained.plate % number, plate % number)
+    told = blender(
+        tmp_path,
+        *START,
+        ["frames", 1, 2],
+        ["put", {**trained.chosen(tmp_path), "plate": plate % 1}],
+        ["call", "bake"],
+        ["state"],
+        ["touch", plate % 2],
+        ["state"],
+    )
+    assert [told[-3], told[-1]] == ["The bake is up to date", "Knobs or files have changed since the bake"]
+
+
+def test_a_roto_is_chosen_by_one_of_its_files_and_read_under_its_former_name(
+    trained: Shot, tmp_path: Path
+) -> None:
+    file, roto = str(tmp_path / "old.blend"), str(tmp_path / "roto.%04d.exr")
+    told = blender(
+        tmp_path,
+        *START,
+        ["put", trained.chosen(tmp_path)],
+        ["saved_before", "swap", {"matte_external": roto}],
+        ["save", file],
+        ["open", file],
+        ["swap_job"],
+        ["put", {"swap.matte_roto": str(tmp_path / "new.0001.exr")}],
+        ["save", file],
+        ["open", file],
+        ["swap_job"],
+    )
+    assert [told[7]["matte_roto"], told[11]["matte_roto"]] == [roto, str(tmp_path / "new.%04d.exr")]
+    assert {"matte_external"}.isdisjoint(told[7])
+    parse_job("swap", told[7])
 
 
 def test_an_engine_killed_in_the_middle_of_a_bake_is_one_sentence_and_the_next_bake_goes_on(

@@ -7,6 +7,7 @@ import os
 import runpy
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,58 @@ def test_a_finished_frame_is_the_engines_with_every_knob_baked(host, shot, tmp_p
     np.testing.assert_allclose(face_pass(host).pixels, own, rtol=2e-3, atol=1e-4)
     host.node["opacity"].setValue(40.0)
     assert host.node["bake_state"].value().startswith("stale")
+
+
+def test_a_plate_or_a_track_written_anew_makes_a_bake_stale(host, shot, tmp_path):
+    plate, track = str(tmp_path / "plate.%04d.exr"), tmp_path / "plate.track"
+    for number in range(1, FRAMES + 1):
+        shutil.copy(shot.frames("plate") % number, plate % number)
+    shutil.copy(shot.root / "plate.track", track)
+    host.read["file"].setValue(plate)
+    host.node["track"].setValue(str(track))
+    for path in (Path(plate % 1), track):
+        host.bake("1")
+        assert host.actions.refresh(host.node) == "baked"
+        os.utime(path, ns=(1, 1))
+        assert state_soon(host, "baked") == "stale: bake again"
+    brighter = host.nuke.node_of("Multiply", "Multiply1", value=2.0)
+    brighter.setInput(0, host.read)
+    host.node.setInput(0, brighter)
+    host.bake("1")
+    # What Nuke writes itself for a bake is compared by its bits there, not by its time.
+    os.utime(
+        Path(host.node["face_pass_file"].value()).parent / "face_pass_inputs" / "plate.0001.exr", ns=(1, 1)
+    )
+    assert state_soon(host, "baked", seconds=0.3) == "baked"
+
+
+def state_soon(host, before, *, seconds=5.0):
+    """The state as soon as the files are looked at again."""
+    ends = time.monotonic() + seconds
+    while host.actions.refresh(host.node) == before and time.monotonic() < ends:
+        time.sleep(0.005)
+    return host.node["bake_state"].value()
+
+
+def test_a_script_of_an_earlier_release_bakes_with_the_names_that_it_holds(host, tmp_path):
+    """Its group has a knob that has another name by now."""
+    script = (PLUGIN.parent / "gizmos" / "Understudy.gizmo").read_text(encoding="utf-8")
+    declared = ' addUserKnob {20 Colour}\n addUserKnob {2 matte_external l "matte external" t "Your own."}'
+    old = script.replace(" addUserKnob {20 Colour}", f"{declared}\n matte_external /roto.%04d.exr", 1)
+    saved = tmp_path / "old.nk"
+    saved.write_text(old, encoding="utf-8")
+    node = host.nuke.nodePaste(str(saved))
+    assert node.knob("matte_roto") is None and node["matte_external"].value() == "/roto.%04d.exr"
+    node.setInput(0, host.read)
+    for name in ("track", "model"):
+        node[name].setValue(host.node[name].value())
+    bake = host.baking.Bake(host.nuke, node)
+    assert bake.job["matte_roto"] == "/roto.%04d.exr" and "matte_external" not in bake.job
+    assert parse_job("swap", bake.job).matte_roto == "/roto.%04d.exr"
+    bake.show(bake.job, {})
+    assert host.actions.refresh(node) == "baked"
+    node["matte_external"].setValue("")
+    assert node["bake_state"].value() == "stale: bake again"
 
 
 def test_one_frame_can_be_baked_and_the_others_stay(host):

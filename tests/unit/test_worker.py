@@ -167,6 +167,16 @@ def test_a_bad_job_is_an_error_with_what_where_and_fix(host: Host) -> None:
     assert host.answer()["error"]["data"]["type"] == "JobError"
 
 
+def test_a_former_name_in_a_job_is_read_and_told(host: Host) -> None:
+    job = {"plate": "/none/p.%04d.exr", "track": "/none/a.track", "model": "/none/m.onnx"}
+    host.ask(
+        "run", 1, verb="swap", job={**job, "output": "/none/o.%04d.exr", "matte_external": "/none/r.exr"}
+    )
+    assert host.answer()["error"]["data"]["type"] != "JobError", "the name was refused"
+    told = [one["event"]["message"] for one in host.events if one["event"]["kind"] == "warning"]
+    assert told == ["matte_external is now called matte_roto; the former name is still read."]
+
+
 def test_a_real_run_answers_with_its_result(host: Host, tmp_path: Path) -> None:
     host.ask("run", "list", verb="models", job={"action": "list"})
     result = host.answer()["result"]
