@@ -14,8 +14,6 @@ _BINARY = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "
 FUNCTIONS = ("min", "max", "cos", "sin", "sqrt")
 """What may be called; besides there are the four operations, a negative, == and `a if c else b`."""
 
-OPERATIONS = (*_BINARY.values(), "negative", "equal", "choose", *FUNCTIONS)
-
 
 def fold(text: str, name: Callable[[str], Any], apply: Callable[..., Any]) -> Any:
     """Work an expression out, from its leaves to its root.
@@ -23,8 +21,9 @@ def fold(text: str, name: Callable[[str], Any], apply: Callable[..., Any]) -> An
     Args:
         text: Such as "erode*unit_px if matte_unit == 0 else 0".
         name: What a name stands for; one with a part of a vector is given with its dot.
-        apply: Takes an operation's name, one of OPERATIONS, and its arguments; `choose` takes the condition,
-            what holds where it is true, and what holds where not.
+        apply: Takes an operation's name (`add`, `subtract`, `multiply`, `divide`, `negative`, `equal`,
+            `choose` or one of FUNCTIONS) and its arguments; `choose` takes the condition, the value where it
+            is true and the value where it is not.
 
     Raises:
         ValueError: the expression is none, or holds what no host knows.

@@ -9,11 +9,6 @@ _TOKEN = re.compile(r"%0?\d{0,2}d|#+|@+")
 _NUMBERED = re.compile(r"\.(-?\d{1,9})\.[^.]+$")
 
 
-def is_pattern(name: str) -> bool:
-    """Whether a file's name has a place for the frame number."""
-    return _TOKEN.search(_base(name)) is not None
-
-
 def files(pattern: str) -> dict[int, str]:
     """The files that are there, by ascending frame number; a folder that is not there has none.
 

@@ -12,8 +12,6 @@ from understudy_host.errors import HostError
 from understudy_nuke import roto, runs, tracks
 from understudy_nuke.coordinates import Raster
 
-KINDS = ("tracker", "corner_pin", "transform", "roto")
-
 
 def make(nuke: Any, node: Any, kind: str) -> None:
     """Paste a node that follows the face, keyed on every frame of the track.
@@ -21,7 +19,7 @@ def make(nuke: Any, node: Any, kind: str) -> None:
     Args:
         nuke: The host's module.
         node: The Understudy node whose track it is.
-        kind: One of KINDS.
+        kind: `tracker`, `corner_pin`, `transform` or `roto`.
 
     Raises:
         HostError: there is no track, no plate, or the engine fails.

@@ -120,7 +120,8 @@ def test_a_face_pass_holds_what_the_host_needs_to_finish_it(tmp_path: Path, shot
         return np.stack([layer[f"{name}{channel}"] for channel in "RGB"], axis=-1)
 
     match, grade = (
-        ColourMatch.from_text(str(made.metadata[f"understudy:{name}"])) for name in ("colour_match", "grade")
+        ColourMatch(np.array(str(made.metadata[f"understudy:{name}"]).split(), float).reshape(3, 4))
+        for name in ("colour_match", "grade")
     )
     matched = match.at_strength(number("colour_strength"))
     lit = picture("light.") - matched.apply(picture("face_light."))

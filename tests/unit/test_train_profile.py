@@ -13,7 +13,7 @@ from small_training import SETTINGS, job, make_sets, resume
 from understudy.core.progress import Cancelled, Event, Progress, silent
 from understudy.train import run, step
 from understudy.train.hardware import profile
-from understudy.train.hardware.profile import COMPUTED, PARTS, bottleneck
+from understudy.train.hardware.profile import COMPUTED, EACH, RARE, bottleneck
 from understudy.train.state import no_timing
 from understudy.train.tasks import model as model_task
 from understudy.train.tasks.model import ModelTask
@@ -34,7 +34,7 @@ def peak(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_of_any_length_is_profiled(tmp_path: Path, sets: tuple[Path, Path], iterations: int) -> None:
     train_job = job(tmp_path / "m.model", sets, iterations=iterations, profile=True)
     found = run.run(train_job, report=silent, settings=SETTINGS)["profile"]
-    assert sum(found[f"{part}_percent"] for part in PARTS) == pytest.approx(100.0, abs=0.5)
+    assert sum(found[f"{part}_percent"] for part in (*EACH, *RARE)) == pytest.approx(100.0, abs=0.5)
     assert found["images_a_second"] == pytest.approx(8 * found["iterations_a_second"], rel=0.01)
     assert found["percent_of_the_peak"] == pytest.approx(100 * found["teraflops"], rel=0.2, abs=0.1)
     assert found["bottleneck"].endswith(".")
@@ -148,7 +148,7 @@ def test_a_larger_matrix_product_is_where_the_peak_is(monkeypatch: pytest.Monkey
     assert profile.measure_peak(torch.device("cpu"), mixed=False) > small > 0
 
 
-SHARES = dict.fromkeys(PARTS, 0.0)
+SHARES = dict.fromkeys((*EACH, *RARE), 0.0)
 
 
 @pytest.mark.parametrize(

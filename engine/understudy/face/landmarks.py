@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 Points = NDArray[np.float32]
 
-COUNT = 68
 JAW = slice(0, 17)
 BROWS = slice(17, 27)
 NOSE = slice(27, 36)

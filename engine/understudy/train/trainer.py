@@ -7,7 +7,6 @@ good checkpoint (rollback.py) and goes on with half the learning rate.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -26,8 +25,6 @@ from understudy.train.step import train_step
 from understudy.train.tasks.protocol import Task
 from understudy.train.validation.history import History
 from understudy.train.validation.validator import Validator
-
-Warn = Callable[[str], None]
 
 
 def require_faces_for_all(job: RunFields, processes: ProcessGroup) -> None:

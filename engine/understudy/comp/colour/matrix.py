@@ -60,21 +60,6 @@ class ColourMatch:
         """The match that changes nothing."""
         return cls(np.eye(3, 4))
 
-    @classmethod
-    def from_text(cls, text: str) -> ColourMatch:
-        """Read back what `as_text` gave.
-
-        Raises:
-            JobError: there are not 12 finite numbers.
-        """
-        try:
-            matrix = np.array(text.split(), np.float64)
-        except ValueError:
-            matrix = np.zeros(0)
-        if matrix.shape != (12,) or not np.isfinite(matrix).all():
-            raise JobError("A colour match is 12 finite numbers, the rows of a 3 by 4 matrix.")
-        return cls(matrix.reshape(3, 4))
-
     def apply(self, rgb: FloatImage) -> FloatImage:
         """Change (..., 3) float32 encoded colours; nothing is clipped, and the identity keeps every bit."""
         colours = np.ascontiguousarray(rgb, np.float32)

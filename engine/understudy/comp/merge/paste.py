@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -20,8 +19,6 @@ from understudy.comp.checks import require_fit
 from understudy.core.errors import FaceError, JobError, PlateError
 from understudy.image.frame import Box, FloatImage
 from understudy.image.strips import in_strips
-
-Interpolation = Literal["cubic", "linear"]
 
 
 def over(plate_rgb: FloatImage, face_rgb: FloatImage, matte: FloatImage) -> FloatImage:

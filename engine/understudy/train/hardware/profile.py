@@ -29,7 +29,6 @@ COMPUTED = ("data", "forward", "backward", "optimiser")
 EACH = (*COMPUTED, "other")
 """Parts of every iteration; other is what lies between them."""
 RARE = ("validation", "preview", "saving")
-PARTS = (*EACH, *RARE)
 _TRIAL_SECONDS = 0.5
 _PRODUCT_EDGES = (512, 1024, 2048, 4096, 8192)
 _MUCH, _SOME, _LITTLE = 0.4, 0.25, 0.15
