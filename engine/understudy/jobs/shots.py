@@ -40,7 +40,9 @@ class TrackJob(PlateFields, DetectionFields):
     """Detect and track one face of a shot, or several at once, and write the track."""
 
     track: Annotated[Path, updates("file")]
-    """Track to write, a file that ends in .track; faces of other names that it has are kept."""
+    """Track to write, a file that ends in .track; of one that is there, other frames and faces are kept."""
+    existing: Literal["check", "extend", "replace"] = "check"
+    """A track that is there: extended if it is of this plate (check), or of any (extend); or replaced."""
     faces: Annotated[int, Field(ge=1, le=32)] = 1
     """How many faces to track at once; several are numbered from left to right: face1, face2."""
 

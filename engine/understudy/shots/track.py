@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import Any
 
+from understudy.core.content import ContentHashes
 from understudy.core.progress import Finished, Reporter
 from understudy.core.settings import Settings
 from understudy.face.detect.protocol import Points
@@ -12,35 +13,46 @@ from understudy.face.track.store import Track
 from understudy.image.plate import chosen_frames, open_plate
 from understudy.jobs import frame_notes
 from understudy.jobs.shots import TrackJob
-from understudy.shots import journal
+from understudy.shots import existing_track, journal
 from understudy.shots.detect_and_track import detect_and_track
 
 
 def run(job: TrackJob, *, report: Reporter, settings: Settings) -> dict[str, Any]:
     """Write the track of one face or of several.
 
-    In a track that is there already, faces of other names are kept and not looked for again, and frames that
-    were set by hand are kept.
+    In a track that is there already, faces of other names are kept and not looked for again. So are frames
+    that are not asked for now, that cannot be read now, or that were set by hand.
 
     Raises:
         PlateError: the plate cannot be opened.
-        FaceError: no face is in it, or no detector can be had.
+        FaceError: no face is in it, no detector can be had, or the track that is there is of another plate
+            or, in frames that are kept, of another detector.
     """
     names = face_names(job)
     with closing(open_plate(job.plate, colour_space=job.colour_space)) as plate:
         frames = chosen_frames(plate, job.frames)
+        contents = ContentHashes(settings.cache)
+        there = existing_track.opened(job, plate, frames, contents, report)
         detection = detect_and_track(
             job,
             plate,
             frames,
             output=job.track,
             count=job.faces,
-            taken=_taken(job, names),
+            taken=_taken(there, names),
             report=report,
             settings=settings,
         )
-    faces = {name: list(face.values()) for name, face in zip(names, detection.faces, strict=False)}
-    track = Track.create(job.track, plate=job.plate, faces=faces, detector=detection.detector)
+        faces = {name: list(face.values()) for name, face in zip(names, detection.faces, strict=False)}
+        track = Track.create(
+            job.track,
+            plate=job.plate,
+            faces=faces,
+            detector=detection.detector,
+            identity=existing_track.identity_after(there, plate, faces, contents),
+            searched=set(frames) - set(detection.failed_frames),
+            replace_all=job.existing == "replace",
+        )
     journal.forget(job.track, frames)
     result = {
         "track": str(job.track),
@@ -65,12 +77,11 @@ def face_names(job: TrackJob) -> list[str]:
     return [f"{job.face}{number}" for number in range(1, job.faces + 1)]
 
 
-def _taken(job: TrackJob, names: list[str]) -> dict[int, list[Points]]:
+def _taken(there: Track | None, names: list[str]) -> dict[int, list[Points]]:
     """Landmarks by frame of the faces that the track has under other names."""
     taken: dict[int, list[Points]] = {}
-    if job.track.exists():
-        for name, faces in Track.open(job.track).faces.items():
-            for frame, face in faces.items():
-                if name not in names:
-                    taken.setdefault(frame, []).append(face.landmarks)
+    for name, faces in there.faces.items() if there else ():
+        for frame, face in faces.items():
+            if name not in names:
+                taken.setdefault(frame, []).append(face.landmarks)
     return taken

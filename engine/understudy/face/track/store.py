@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from understudy.core.names import DEFAULT_FACE, is_face_name
 from understudy.face import align
 from understudy.face.detect.protocol import FaceBox, Points
 from understudy.face.track.smooth import TrackedFace
+from understudy.image.sequence import FrameRange
 
 __all__ = ["MATRIX_COVERAGE", "MATRIX_SIZE", "SCHEMA_VERSION", "FaceTrack", "Faces", "Track", "TrackedFace"]
 
@@ -75,38 +77,53 @@ class Track:
         plate: The plate that it was made from, as the job named it.
         detector: The back end that found the faces.
         faces: For each face by its name, frame number to face, in order; frames without it are absent.
+        identity: The plate's place and content as JSON; empty in a track of an earlier release.
     """
 
     path: Path
     plate: str
     detector: str
     faces: Faces
+    identity: str = ""
 
     @classmethod
     def create(
-        cls, path: Path, *, plate: str, faces: Mapping[str, Sequence[TrackedFace]], detector: str
+        cls,
+        path: Path,
+        *,
+        plate: str,
+        faces: Mapping[str, Sequence[TrackedFace]],
+        detector: str,
+        identity: str = "",
+        searched: Collection[int] | None = None,
+        replace_all: bool = False,
     ) -> Track:
         """Write faces into a track, atomically.
 
         Of a track that is there already, faces of other names are kept, and so are the frames of these faces
-        that were set by hand.
+        that were set by hand or that were not searched now.
 
         Args:
             path: File to write; what is there must be a track of ours, or nothing.
             plate: The plate's name.
             faces: For each name at most one face a frame.
             detector: The back end's name.
+            identity: The plate's place and content as JSON.
+            searched: The frames in which the faces were looked for; all when None.
+            replace_all: Keep nothing of a track that is there.
 
         Raises:
-            FaceError: a face is not 68 finite points, the file there is no track, its other faces are of
+            FaceError: a face is not 68 finite points, the file there is no track, what is kept of it is of
                 another detector, or the disk is full.
         """
         path = Path(path)
         merged = {name: {one.frame: _checked(one, path) for one in each} for name, each in faces.items()}
         if path.exists():
-            _keep(merged, cls.open(path), detector)
+            there = cls.open(path)
+            if not replace_all:
+                _keep(merged, there, detector, searched)
         ordered = _ordered(merged)
-        about = {"plate": plate, "detector": detector}
+        about = {"plate": plate, "detector": detector, "identity": identity, "content": _content(ordered)}
         with (
             database.guarded(path, "track"),
             atomic.replacing(path) as partial,
@@ -115,14 +132,14 @@ class Track:
         ):
             connection.executemany("INSERT INTO about VALUES (?, ?)", about.items())
             connection.executemany(_INSERT, _rows(ordered))
-        return cls(path, plate, detector, ordered)
+        return cls(path, plate, detector, ordered, identity)
 
     @classmethod
     def open(cls, path: Path) -> Track:
         """Read a track; one of version 1 holds one face, of the default name.
 
         Raises:
-            FaceError: the file is missing, foreign, damaged, or from a newer version.
+            FaceError: the file is missing, foreign, damaged, changed by others, or from a newer version.
         """
         path = Path(path)
         with (
@@ -136,7 +153,15 @@ class Track:
         for row in rows:
             face_name, face = _face(row, path)
             faces.setdefault(face_name, {})[face.frame] = face
-        return cls(path, about.get("plate", ""), about.get("detector", ""), _ordered(faces))
+        ordered = _ordered(faces)
+        if about.get("content", "") not in ("", _content(ordered)):
+            raise FaceError(
+                "The track's faces are not those that were written into it: its digest differs.",
+                where=path,
+                fix="take the file from a backup, or track the shot again",
+            )
+        plate, detector, identity = (about.get(key, "") for key in ("plate", "detector", "identity"))
+        return cls(path, plate, detector, ordered, identity)
 
     def face(self, name: str | None = None) -> FaceTrack:
         """One face of the shot.
@@ -170,6 +195,10 @@ class Track:
             name: {face.frame: _checked(replace(face, by_hand=True), self.path) for face in each}
             for name, each in faces.items()
         }
+        merged = {name: dict(each) for name, each in self.faces.items()}
+        for name, each in by_hand.items():
+            merged.setdefault(name, {}).update(each)
+        ordered = _ordered(merged)
         with (
             closing(database.connect(self.path, "track", _SCHEMAS)) as connection,
             database.guarded(self.path, "track"),
@@ -177,25 +206,41 @@ class Track:
         ):
             database.upgrade(connection, _UPGRADES)
             connection.executemany(_INSERT, _rows(by_hand))
-        merged = {name: dict(each) for name, each in self.faces.items()}
-        for name, each in by_hand.items():
-            merged.setdefault(name, {}).update(each)
-        return Track(self.path, self.plate, self.detector, _ordered(merged))
+            connection.execute("INSERT OR REPLACE INTO about VALUES ('content', ?)", (_content(ordered),))
+        return Track(self.path, self.plate, self.detector, ordered, self.identity)
 
 
-def _keep(faces: dict[str, dict[int, TrackedFace]], there: Track, detector: str) -> None:
+def _keep(
+    faces: dict[str, dict[int, TrackedFace]],
+    there: Track,
+    detector: str,
+    searched: Collection[int] | None,
+) -> None:
     """Add to the faces what a track that is there already must not lose."""
     for name, each in there.faces.items():
-        if name in faces:
-            faces[name] |= {face.frame: face for face in each.values() if face.by_hand}
-        elif there.detector == detector:
-            faces[name] = dict(each)
-        else:
+        by_hand = {frame: face for frame, face in each.items() if face.by_hand}
+        found = faces.get(name, {})
+        gone = () if name not in faces else each if searched is None else searched
+        kept = {frame: face for frame, face in each.items() if frame not in gone}
+        if any(not face.by_hand for face in kept.values()) and there.detector != detector:
+            which = "" if name not in faces else f" of the frames {FrameRange(tuple(kept))}"
             raise FaceError(
-                f"The track's face {name!r} is of the detector {there.detector!r}, not {detector!r}.",
+                f"The track's face {name!r}{which} is of the detector {there.detector!r}, not {detector!r}.",
                 where=there.path,
-                fix=f"choose the detector {there.detector}, or write another track",
+                fix=f"choose the detector {there.detector}, track all frames, or write another track",
             )
+        faces[name] = {**found, **kept, **by_hand}
+
+
+def _content(faces: Faces) -> str:
+    """SHA-256 in hexadecimal of all faces: names, frames, landmarks, and what else is read of them."""
+    whole = hashlib.sha256()
+    for name, each in faces.items():
+        for face in each.values():
+            numbers = (name, face.frame, face.confidence, face.by_hand, *map(float, face.box))
+            whole.update(repr(numbers).encode())
+            whole.update(np.ascontiguousarray(face.landmarks, "<f4").tobytes())
+    return whole.hexdigest()
 
 
 def _ordered(faces: Mapping[str, Mapping[int, TrackedFace]]) -> Faces:
