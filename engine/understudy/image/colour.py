@@ -1,4 +1,4 @@
-"""Colour spaces, by OpenColorIO and one of its built-in configurations. The only user of PyOpenColorIO.
+"""Colour spaces, by OpenColorIO: conversions. With `colour_config` the only user of PyOpenColorIO.
 
 Convention:
     Arrays end in three channels R, G, B, float32. Values are never clipped: they may be negative or far
@@ -8,73 +8,58 @@ Convention:
 
 from __future__ import annotations
 
-import difflib
 from functools import lru_cache
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import PyOpenColorIO as ocio
 from numpy.typing import NDArray
 
 from understudy.core.errors import ColourError
+from understudy.image import colour_config
+from understudy.image.colour_config import Space
+from understudy.image.colour_names import CONFIG_NAME, DISPLAY, ENCODED, RAW, SCENE_LINEAR
 from understudy.image.frame import FloatImage
 
-CONFIG_NAME = "cg-config-v2.1.0_aces-v1.3_ocio-v2.3"
-"""Built-in configuration, pinned by its name so that an upgrade never changes a picture."""
-ENCODED = "ACEScct"
-"""Space that networks and colour statistics see."""
-SCENE_LINEAR = "ACEScg"
-"""Space that an EXR is in unless told."""
-DISPLAY = "sRGB - Texture"
-"""Space that 8 to 16 bit images and videos are in unless told."""
+__all__ = ["CONFIG_NAME", "DISPLAY", "ENCODED", "RAW", "SCENE_LINEAR"]
 
-_RAW = "raw"
-
-
-# Where our own EXR files say which space they are in; OpenEXR has no attribute of its own that all read.
-SPACE_ATTRIBUTE = "understudy:colour_space"
-
-
-def default_space(path: Path | str, assumed: str | None = None) -> str:
-    """The colour space a file is taken to be in when nobody says: ACEScg or `assumed` for EXR, else sRGB."""
-    return (assumed or SCENE_LINEAR) if Path(path).suffix.lower() == ".exr" else DISPLAY
-
-
-def said_space(value: object) -> str | None:
-    """The space that a file's header names, None where it names none that exists."""
-    try:
-        return check_space(value) if isinstance(value, str) and value else None
-    except ColourError:
-        return None
+HDR_WHITE = 2.03
+"""Where diffuse white lies in HLG and PQ, 1 being 100 nits: 203 nits, ITU-R BT.2408."""
+_INTERCHANGE = "ACES2065-1"
 
 
 def spaces() -> tuple[str, ...]:
-    """Every colour space of the pinned configuration by its full name, and `raw` for data."""
-    return tuple(space.getName() for space in _config().getColorSpaces())
+    """The full name of every colour space there is, and `raw` for data."""
+    return tuple(RAW if name.lower() == RAW else name for name in colour_config.all_names())
 
 
 def check_space(name: str) -> str:
-    """Give a space's full name from its name or one of its aliases, in any case.
+    """Give a space's full name from its name, an alias, a role or an everyday name, in any case.
 
     Raises:
         ColourError: there is no such space; the error lists near names.
     """
-    if name.lower() == _RAW:
-        return _RAW
-    space = _config().getColorSpace(name) if name else None
-    if space is not None:
-        return cast(str, space.getName())
-    known = {label.lower(): label for label in spaces()}
-    for entry in _config().getColorSpaces():
-        known.update({alias.lower(): entry.getName() for alias in entry.getAliases()})
-    near = difflib.get_close_matches(name.lower(), known, n=6, cutoff=0.5)
-    names = list(dict.fromkeys(known[label] for label in near)) or list(spaces())
-    raise ColourError(
-        f"There is no colour space {name!r}.",
-        where=CONFIG_NAME,
-        fix=f"use one of {', '.join(names)}",
-    )
+    return _space(name).name
+
+
+def encoding_of(name: str) -> str:
+    """OCIO's word for what a space's numbers are: scene-linear, log, sdr-video, hdr-video or data.
+
+    Raises:
+        ColourError: there is no such space.
+    """
+    return _space(name).encoding
+
+
+def _space(name: str) -> Space:
+    space = colour_config.find(name)
+    if space is None:
+        raise ColourError(
+            f"There is no colour space {name!r}.",
+            where=CONFIG_NAME,
+            fix=f"use one of {', '.join(colour_config.near_names(name))}",
+        )
+    return space
 
 
 def convert(rgb: FloatImage, source: str, destination: str, *, exact: bool = True) -> FloatImage:
@@ -96,12 +81,13 @@ def convert(rgb: FloatImage, source: str, destination: str, *, exact: bool = Tru
         raise ColourError(f"Colours have the shape {rgb.shape}, not (..., 3).")
     result = np.array(rgb, np.float32, order="C", copy=True)
     names = check_space(source), check_space(destination)
-    if names[0] == names[1] or _RAW in (name.lower() for name in names) or result.size == 0:
+    if names[0] == names[1] or RAW in names or result.size == 0:
         return result
     pixels = result.reshape(1, -1, 3) if result.ndim != 3 else result
     height, width = pixels.shape[:2]
     try:
-        _processor(*names, exact).apply(ocio.PackedImageDesc(pixels, width, height, 3))
+        for processor in _processors(colour_config.find(source), colour_config.find(destination), exact):
+            processor.apply(ocio.PackedImageDesc(pixels, width, height, 3))
     except ocio.Exception as exc:
         raise ColourError(f"Colours cannot go from {source} to {destination}.", where=str(exc)) from exc
     return result
@@ -128,7 +114,7 @@ def linear_to_encoded(space: str) -> NDArray[np.float64] | None:
     Raises:
         ColourError: the space is unknown.
     """
-    if check_space(space).lower() == _RAW:
+    if check_space(space) == RAW:
         return None
     probe = np.concatenate([np.zeros((1, 3)), np.eye(3), 2 * np.eye(3), np.full((1, 3), 16.0)])
     seen = convert(probe.astype(np.float32)[None], space, SCENE_LINEAR)[0].astype(np.float64)
@@ -143,8 +129,12 @@ def to_display(rgb: FloatImage, space: str) -> NDArray[np.uint8]:
         rgb: (H, W, 3) float32 in `space`.
 
     Returns:
-        (H, W, 3) uint8 sRGB, clipped; NaN becomes black.
+        (H, W, 3) uint8 sRGB, clipped; NaN becomes black. Diffuse white of HLG and PQ is white.
     """
+    if encoding_of(space) == "hdr-video":
+        light = convert(rgb, space, SCENE_LINEAR, exact=False)
+        light /= np.float32(HDR_WHITE)
+        rgb, space = light, SCENE_LINEAR
     shown = convert(rgb, space, DISPLAY, exact=False)
     np.nan_to_num(shown, copy=False, nan=0.0, posinf=1.0, neginf=0.0)
     np.clip(shown, 0.0, 1.0, out=shown)
@@ -153,23 +143,35 @@ def to_display(rgb: FloatImage, space: str) -> NDArray[np.uint8]:
     return shown.astype(np.uint8)
 
 
-@lru_cache(maxsize=1)
-def _config() -> Any:
+@lru_cache(maxsize=64)
+def _processors(source: Space, destination: Space, exact: bool) -> tuple[Any, ...]:
+    """The CPU processors between two spaces, in order; they hold no state, so threads share them."""
+    flags = ocio.OPTIMIZATION_LOSSLESS if exact else ocio.OPTIMIZATION_GOOD
     try:
-        return ocio.Config.CreateFromBuiltinConfig(CONFIG_NAME)
+        return tuple(one.getOptimizedCPUProcessor(flags) for one in _steps(source, destination))
     except ocio.Exception as exc:
         raise ColourError(
-            f"OpenColorIO does not know its configuration {CONFIG_NAME}.",
-            where=f"OpenColorIO {ocio.GetVersion()}",
-            fix="install the OpenColorIO version that Understudy names",
+            f"There is no conversion from {source.name} to {destination.name}.",
+            where=str(exc)[:500],
+            fix="give the configuration of OCIO the role aces_interchange, or name another space",
         ) from exc
 
 
-@lru_cache(maxsize=64)
-def _processor(source: str, destination: str, exact: bool) -> Any:
-    """The CPU processor between two spaces; it holds no state, so threads share it."""
-    flags = ocio.OPTIMIZATION_LOSSLESS if exact else ocio.OPTIMIZATION_GOOD
-    try:
-        return _config().getProcessor(source, destination).getOptimizedCPUProcessor(flags)
-    except ocio.Exception as exc:
-        raise ColourError(f"There is no conversion from {source} to {destination}.", where=str(exc)) from exc
+def _steps(source: Space, destination: Space) -> list[Any]:
+    """OCIO's processors: one within a configuration, else two that meet in ACES2065-1."""
+    if source.config is not None and source.config is destination.config:
+        return [source.config.getProcessor(source.name, destination.name)]
+    return [_half(source, back=False), _half(destination, back=True)]
+
+
+def _half(space: Space, *, back: bool) -> Any:
+    """The processor from a space to ACES2065-1, or back."""
+    pinned = colour_config.pinned()
+    if space.made is not None:
+        way = ocio.TRANSFORM_DIR_INVERSE if back else ocio.TRANSFORM_DIR_FORWARD
+        return pinned.getProcessor(colour_config.to_interchange(space.made), way)
+    ends = (space.config, space.name), (pinned, _INTERCHANGE)
+    (first, name), (last, other) = reversed(ends) if back else ends
+    if first is last:
+        return first.getProcessor(name, other)
+    return ocio.Config.GetProcessorFromConfigs(first, name, last, other)

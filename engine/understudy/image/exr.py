@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from understudy.core.atomic import replacing
 from understudy.core.errors import PlateError
 from understudy.image import header, memory
-from understudy.image.colour import SPACE_ATTRIBUTE, default_space, said_space
+from understudy.image.colour_space import SPACE_ATTRIBUTE, Decision, chosen, decide
+from understudy.image.colour_tags import tags, without_colour
 from understudy.image.frame import FloatImage, Frame, MetadataValue
 from understudy.image.integrity import DIGEST, PIXELS, as_text, from_text, stored_digest
 from understudy.image.layout import file_layout
@@ -38,6 +39,7 @@ from understudy.image.parts import (
     size_of,
     union,
 )
+from understudy.image.png_chunks import read_colour
 from understudy.image.storage import from_stored, to_stored
 
 SUFFIXES = frozenset({".exr", ".png", ".tif", ".tiff", ".dpx", ".jpg", ".jpeg"})
@@ -75,9 +77,10 @@ def read_image(path: Path, *, colour_space: str | None = None, assumed: str | No
     with _opened(path) as source:
         parts = _parts(source, path)
         pixels = _read_parts(source, parts, path)
+        decision = _decision(source, parts[0].spec, path, colour_space, assumed)
     main = parts[0].spec
     values = from_text(header.plain_values(main.extra_attribs))
-    said = said_space(values.pop(SPACE_ATTRIBUTE, None))
+    values.pop(SPACE_ATTRIBUTE, None)
     names = channel_names(parts)
     storages = [kind for part in parts for kind in part.storages]
     return Frame(
@@ -85,13 +88,25 @@ def read_image(path: Path, *, colour_space: str | None = None, assumed: str | No
         channels=names,
         data_window=union(parts),
         display_window=parts[0].display,
-        colour_space=colour_space or said or default_space(path, assumed),
+        colour_space=decision.space,
+        space_known=decision.known,
         premultiplied=not main.getattribute("oiio:UnassociatedAlpha"),
         pixel_aspect=pixel_aspect(parts[0]),
         metadata=values,
         storage=storages[0],
         channel_storage={n: kind for n, kind in zip(names, storages, strict=True) if kind != storages[0]},
     )
+
+
+def read_space(path: Path, *, colour_space: str | None = None, assumed: str | None = None) -> Decision:
+    """Which colour space `read_image` takes a picture to be in, and why; by its header alone.
+
+    Raises:
+        PlateError: as `read_image`, as far as the header tells.
+    """
+    path = Path(path)
+    with _opened(path) as source:
+        return _decision(source, source.spec(), path, colour_space, assumed)
 
 
 def read_metadata(path: Path) -> dict[str, MetadataValue]:
@@ -129,7 +144,7 @@ def write_image(path: Path, frame: Frame, *, compression: str = "zips") -> None:
             fix="write .exr, .png, .tif or .dpx",
         )
     layout = file_layout(path, frame)
-    spec, stored = _new_spec(path, layout, compression if path.suffix.lower() == ".exr" else "")
+    spec, stored = _new_spec(path, layout, compression)
     try:
         with replacing(path) as partial:
             _write(partial, spec, stored, path)
@@ -189,6 +204,17 @@ def _damaged(path: Path, reason: str) -> PlateError:
     lines = [line.replace(str(path), path.name) for line in reason.splitlines() if line.strip()]
     detail = f" ({lines[0][:200]})" if lines else ""
     return PlateError(f"The image file is damaged or incomplete{detail}.", where=path, fix="write it again")
+
+
+def _decision(source: Any, spec: Any, path: Path, colour_space: str | None, assumed: str | None) -> Decision:
+    if colour_space:
+        return chosen(colour_space)
+    kind = str(source.format_name())
+    said = {str(one.name): one.value for one in spec.extra_attribs}
+    try:
+        return decide(path, kind, said, read_colour(path) if kind == "png" else None, assumed)
+    except OSError as exc:
+        raise _damaged(path, exc.strerror or str(exc)) from exc
 
 
 def _parts(source: Any, path: Path) -> list[Part]:
@@ -257,10 +283,13 @@ def _new_spec(path: Path, frame: Frame, compression: str) -> tuple[Any, NDArray[
     spec.channelnames = frame.channels
     if mixed:
         spec.channelformats = tuple(oiio.TypeDesc(kind) for kind in kinds)
-    header.apply_values(spec, _told(path, frame, stored, storages, "float" if mixed else frame.storage))
+    told = _told(path, frame, stored, storages, "float" if mixed else frame.storage)
+    suffix = path.suffix.lower()
+    header.apply_values(spec, without_colour(told))
+    for name, kind, value in tags(suffix, frame.colour_space, known=frame.space_known):
+        spec.attribute(name, kind, value)
     spec.attribute("PixelAspectRatio", float(frame.pixel_aspect))
-    if compression:
-        spec.attribute(SPACE_ATTRIBUTE, frame.colour_space)
+    if suffix == ".exr":
         spec.attribute("compression", compression)
         _set_windows(spec, frame)
     if frame.storage in ("uint10", "uint12"):

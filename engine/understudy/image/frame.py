@@ -77,6 +77,8 @@ class Frame:
         storage: The file's own data type: "half", "float", "uint8", "uint10", "uint12" or "uint16".
         channel_storage: The data type of channels that differ from `storage`, such as a float depth
             beside half colour; names that the frame does not have mean nothing.
+        space_known: Whether somebody said the colour space, the user or the header; a space that was taken
+            by the type of file is not said in another one.
     """
 
     pixels: FloatImage
@@ -89,6 +91,7 @@ class Frame:
     metadata: Mapping[str, MetadataValue] = field(default_factory=dict)
     storage: str = "half"
     channel_storage: Mapping[str, str] = field(default_factory=dict)
+    space_known: bool = True
 
     def __post_init__(self) -> None:
         expected = (self.data_window.height, self.data_window.width, len(self.channels))
