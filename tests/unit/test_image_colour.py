@@ -11,6 +11,7 @@ import pytest
 from understudy.comp.colour import grade
 from understudy.core.errors import ColourError
 from understudy.image import colour
+from understudy.image.colour_space import by_type
 from understudy_host import live_numbers
 
 
@@ -32,8 +33,9 @@ def test_an_unknown_space_is_an_error_with_near_names(name: str) -> None:
 
 
 def test_the_default_space_goes_by_the_file() -> None:
-    assert colour.default_space(Path("a.EXR")) == "ACEScg"
-    assert colour.default_space("a.png") == colour.default_space("a.mp4") == "sRGB - Texture"
+    assert by_type(Path("a.EXR")).space == "ACEScg"
+    assert by_type("a.png").space == by_type("a.mp4").space == "sRGB - Texture"
+    assert by_type("a.exr", "Linear Rec.2020").space == "Linear Rec.2020"
 
 
 def test_the_encoding_is_acescct() -> None:

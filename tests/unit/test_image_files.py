@@ -16,7 +16,7 @@ import OpenImageIO as oiio
 import pytest
 
 from understudy.core.errors import PlateError
-from understudy.image import colour
+from understudy.image.colour_space import SPACE_ATTRIBUTE
 from understudy.image.exr import read_image, read_metadata, write_image
 from understudy.image.frame import Box, Frame
 
@@ -381,7 +381,7 @@ def test_an_exr_remembers_its_colour_space_unless_somebody_says_otherwise(tmp_pa
     write_image(tmp_path / "a.exr", frame)
     read = read_image(tmp_path / "a.exr")
     assert read.colour_space == "sRGB - Texture"
-    assert colour.SPACE_ATTRIBUTE not in read.metadata
+    assert SPACE_ATTRIBUTE not in read.metadata
     assert read_image(tmp_path / "a.exr", colour_space="ACEScg").colour_space == "ACEScg"
     write_image(tmp_path / "b.exr", replace(frame, colour_space="no such space"))
     assert read_image(tmp_path / "b.exr").colour_space == "ACEScg"

@@ -222,7 +222,7 @@ def test_a_rotated_video_is_upright(tmp_path: Path) -> None:
     quarter_clockwise = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 64 << 16, 0, 1 << 30)
     path.write_bytes(data[:matrix] + quarter_clockwise + data[matrix + 36 :])
     with Video(path) as video:
-        assert (video.size, video.rotation) == ((64, 128), 270)
+        assert (video.size, video.orientation) == ((64, 128), 6)
         turned = video.read(2).pixels
     assert turned.shape == (128, 64, 3)
     assert turned[8, 32, 1] > 0.5 > turned[120, 32, 1]

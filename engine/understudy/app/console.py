@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
-from understudy.core.progress import Event, Failed, Finished, Progress, Warned, to_json_line
+from understudy.core.progress import Event, Failed, Finished, Progress, Told, Warned, to_json_line
 from understudy.quality.figures import score_rows
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -132,7 +132,9 @@ def say(console: Console, text: str) -> None:
 
 
 def text_of(event: Event) -> str:
-    """A warning or an error as a person reads it."""
+    """A note, a warning or an error as a person reads it."""
+    if isinstance(event, Told):
+        return f"note: {event.message}"
     if isinstance(event, Warned):
         place = "" if event.frame is None else f" at frame {event.frame}"
         return f"warning{place}: {event.message}"

@@ -29,6 +29,14 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Told:
+    """What was decided for the user and is not doubtful, such as a plate's colour space."""
+
+    message: str
+    kind: str = field(default="note", init=False)
+
+
+@dataclass(frozen=True)
 class Warned:
     """Something a user should know that did not stop the run; `frame` where it concerns one."""
 
@@ -54,7 +62,7 @@ class Finished:
     kind: str = field(default="result", init=False)
 
 
-Event = Progress | Warned | Failed | Finished
+Event = Progress | Told | Warned | Failed | Finished
 Reporter = Callable[[Event], None]
 
 

@@ -19,7 +19,7 @@ from understudy.image import colour_config
 from understudy.image.chromaticities import AP0, REC_709, alike, as_primaries, linear_space
 from understudy.image.colour_codes import by_codes, space_of, words
 from understudy.image.colour_config import find
-from understudy.image.colour_names import DISPLAY
+from understudy.image.colour_names import DISPLAY, SCENE_LINEAR
 from understudy.image.icc import read_profile
 from understudy.image.png_chunks import PngColour
 
@@ -64,6 +64,15 @@ class Decision:
         return f"{text}; {self.doubt}: {_NAME_IT}." if self.doubt else f"{text}."
 
 
+def meaning_of(decision: Decision, path: Path) -> str:
+    """The space, where neither the job nor the type of file alone says it; for digests of what was made.
+
+    A space of the studio's configuration is named with that configuration's digest.
+    """
+    plain = SCENE_LINEAR if path.suffix.lower() == ".exr" else DISPLAY
+    return "" if decision.space == plain else colour_config.identity(decision.space)
+
+
 def chosen(space: str) -> Decision:
     """The decision where the user named the space, by any name."""
     found = find(space)
@@ -77,7 +86,7 @@ def by_type(path: Path | str, assumed: str | None = None) -> Decision:
     if Path(path).suffix.lower() != ".exr":
         return Decision(DISPLAY, "by its type of file", known=False)
     if assumed:
-        return Decision(assumed, "like the plate", known=False)
+        return Decision(assumed, "like the plate")
     space = colour_config.scene_linear()
     if colour_config.studio_config() is not None:
         return Decision(space, "by the role scene_linear of OCIO", known=False)

@@ -29,6 +29,7 @@ from understudy.image.colour_tags import tags, without_colour
 from understudy.image.frame import FloatImage, Frame, MetadataValue
 from understudy.image.integrity import DIGEST, PIXELS, as_text, from_text, stored_digest
 from understudy.image.layout import file_layout
+from understudy.image.orientation import UPRIGHT, orientation, turned_upright
 from understudy.image.parts import (
     Part,
     channel_names,
@@ -55,6 +56,7 @@ _MAGIC = {
     b"XPDS": "dpx",
     b"\xff\xd8\xff": "jpeg",
 }
+_HEIF = frozenset({b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis"})
 _MAX_PARTS = 256
 _TYPE_NAMES = {"float16": "half", "float32": "float", "uint8": "uint8", "uint16": "uint16"}
 _READ_AS_STORED = frozenset({"half", "float", "uint8", "uint16"})
@@ -70,6 +72,9 @@ def read_image(path: Path, *, colour_space: str | None = None, assumed: str | No
         colour_space: The space the colours are in; when left out, what the header says, else by file type.
         assumed: The space of an EXR whose header says none, in place of ACEScg.
 
+    Returns:
+        The frame, upright: an orientation in the header (EXIF) is applied and said no more.
+
     Raises:
         PlateError: the file is missing, unreadable, damaged, incomplete, too large or no picture.
     """
@@ -78,12 +83,13 @@ def read_image(path: Path, *, colour_space: str | None = None, assumed: str | No
         parts = _parts(source, path)
         pixels = _read_parts(source, parts, path)
         decision = _decision(source, parts[0].spec, path, colour_space, assumed)
+        turned = UPRIGHT if source.format_name() == "openexr" else orientation(parts[0].spec)
     main = parts[0].spec
     values = from_text(header.plain_values(main.extra_attribs))
     values.pop(SPACE_ATTRIBUTE, None)
     names = channel_names(parts)
     storages = [kind for part in parts for kind in part.storages]
-    return Frame(
+    stored = Frame(
         pixels=pixels,
         channels=names,
         data_window=union(parts),
@@ -96,6 +102,7 @@ def read_image(path: Path, *, colour_space: str | None = None, assumed: str | No
         storage=storages[0],
         channel_storage={n: kind for n, kind in zip(names, storages, strict=True) if kind != storages[0]},
     )
+    return stored if turned == UPRIGHT else turned_upright(stored, turned)
 
 
 def read_space(path: Path, *, colour_space: str | None = None, assumed: str | None = None) -> Decision:
@@ -179,7 +186,7 @@ def _opened(path: Path) -> Iterator[Any]:
 def _sniff(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            start = file.read(4)
+            start = file.read(12)
     except FileNotFoundError as exc:
         raise PlateError("The image file is missing.", where=path, fix="check the path") from exc
     except OSError as exc:
@@ -188,6 +195,9 @@ def _sniff(path: Path) -> str:
     for magic, kind in _MAGIC.items():
         if start.startswith(magic):
             return kind
+    if start[4:8] == b"ftyp" and start[8:12] in _HEIF:
+        fix = "write it as .jpg or .png, as the phone or a picture viewer exports it"
+        raise PlateError("The picture is HEIC or AVIF, which is not read.", where=path, fix=fix)
     what = "The image file is empty." if not start else "The file is no EXR, PNG, TIFF, DPX or JPEG picture."
     raise PlateError(what, where=path, fix="write it again")
 

@@ -11,11 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.core.errors import JobError, PlateError
+from understudy.core.progress import Reporter, Told, Warned, silent
 from understudy.image import video
 from understudy.image.colour import check_space
-from understudy.image.exr import SUFFIXES, read_image, write_image
+from understudy.image.colour_space import Decision, meaning_of
+from understudy.image.exr import SUFFIXES, read_image, read_space, write_image
 from understudy.image.frame import Frame
 from understudy.image.sequence import FrameRange, Pattern
+from understudy.image.stills import find_stills, is_wildcard
 
 _NUMBERED = re.compile(r"\.(-?\d{1,9})$")
 
@@ -40,6 +43,10 @@ class Plate(Protocol):
     def file(self, frame: int) -> Path:
         """The file that holds a frame."""
 
+    @property
+    def meaning(self) -> str:
+        """What beside its files and the job's colour space decides its pixels; empty where nothing does."""
+
     def close(self) -> None:
         """Let go of open files."""
 
@@ -63,32 +70,43 @@ def refuse_overwriting(path: Path, inputs: Mapping[str, Plate | None], number: i
             raise JobError(f"The output would overwrite the {what}.", where=path, fix="choose another output")
 
 
-def open_plate(text: str, *, colour_space: str | None = None, assumed: str | None = None) -> Plate:
-    """Open an image sequence (`plate.%04d.exr`, `plate.####.exr`), one image, or a video.
+def open_plate(
+    text: str,
+    *,
+    colour_space: str | None = None,
+    assumed: str | None = None,
+    report: Reporter = silent,
+    called: str = "plate",
+) -> Plate:
+    """Open an image sequence (`plate.%04d.exr`, `plate.####.exr`), stills, one image, or a video.
 
     Args:
-        text: What to open. A single image is frame 1, or the number in a name such as `plate.1017.exr`.
+        text: What to open. A single image is frame 1, or the number in a name such as `plate.1017.exr`; the
+            pictures of a folder or of `folder/*.jpg` are numbered from 1 in natural order of their names.
         colour_space: Space of its colours; by header or file type when left out.
         assumed: Space of EXR files that say none, in place of ACEScg.
+        report: Is told once which space the plate is taken for and why, and of frames in another.
+        called: What it is called there.
 
     Raises:
-        PlateError: nothing is there, or it is a folder, a wildcard or no picture.
+        PlateError: nothing is there, or it is no picture.
         ColourError: there is no such colour space.
     """
-    space = check_space(colour_space) if colour_space else None
-    unsaid = check_space(assumed) if assumed else None
+    if colour_space:
+        check_space(colour_space)
+    how = _Reading(colour_space, check_space(assumed) if assumed else None, report, called)
     path = Path(text)
     if not text.strip() or "\0" in text:
         raise PlateError("The plate has no name.", where=repr(text), fix="name an image or a video")
     if path.is_dir():
-        raise PlateError("The plate is a folder.", where=text, fix=_suggest(path))
+        return _stills(text, how)
     if not path.exists() and Pattern.is_pattern(text):
-        return _Sequence(Pattern.parse(text), text, space, unsaid)
-    if not path.exists() and any(sign in path.name for sign in "*?"):
-        raise PlateError("The plate has a wildcard.", where=text, fix="write the number as %04d or ####")
+        return _Sequence(Pattern.parse(text), text, how)
+    if not path.exists() and is_wildcard(text):
+        return _stills(text, how)
     if path.suffix.lower() in video.SUFFIXES:
-        return _Movie(path, text, space)
-    return _Single(path, text, space, unsaid)
+        return _Movie(path, text, how)
+    return _single(path, text, how)
 
 
 def write_png(path: Path, rgb: NDArray[np.uint8]) -> None:
@@ -107,10 +125,49 @@ def write_png(path: Path, rgb: NDArray[np.uint8]) -> None:
     write_image(Path(path), Frame.from_rgb(pixels, colour_space="sRGB - Texture", storage="uint8"))
 
 
+class _Reading:
+    """How the pictures of a plate are read, and what is told of their colour space."""
+
+    def __init__(self, space: str | None, assumed: str | None, report: Reporter, called: str) -> None:
+        self.space, self._assumed = space, assumed
+        self._report, self._called = report, called
+        self._told: set[str] = set()
+        self.meaning = ""
+
+    def begin(self, path: Path) -> None:
+        """Decide by the first picture's header, and tell it; a damaged one is told when it is read."""
+        try:
+            decision = read_space(path, colour_space=self.space, assumed=self._assumed)
+        except PlateError:
+            return
+        self.tell(decision)
+        self.meaning = "" if self.space else meaning_of(decision, path)
+
+    def tell(self, decision: Decision) -> None:
+        """Tell the plate's space, as a warning where it is doubtful."""
+        self._told.add(decision.space)
+        sentence = decision.sentence(self._called)
+        self._report(Warned(sentence) if decision.doubt else Told(sentence))
+
+    def say(self, sentence: str, *, doubtful: bool = False) -> None:
+        """Tell something else of the plate."""
+        text = f"{self._called}: {sentence}"
+        self._report(Warned(text) if doubtful else Told(text))
+
+    def read(self, path: Path, number: int) -> Frame:
+        """Read one picture; one in another space than those before is told."""
+        frame = read_image(path, colour_space=self.space, assumed=self._assumed)
+        if self._told and frame.colour_space not in self._told:
+            self._told.add(frame.colour_space)
+            message = f"{self._called}: this frame is taken for {frame.colour_space}, unlike those before."
+            self._report(Warned(message, number))
+        return frame
+
+
 class _Sequence:
     """Numbered image files."""
 
-    def __init__(self, pattern: Pattern, name: str, space: str | None, assumed: str | None) -> None:
+    def __init__(self, pattern: Pattern, name: str, how: _Reading) -> None:
         if Path(name).suffix.lower() not in SUFFIXES:
             raise PlateError(
                 f"{pattern.suffix} is no image format that can be read.",
@@ -119,14 +176,18 @@ class _Sequence:
             )
         self.name = name
         self.frames = pattern.find()
-        self._pattern = pattern
-        self._space, self._assumed = space, assumed
+        self._pattern, self._how = pattern, how
+        how.begin(self.file(self.frames.first))
+
+    @property
+    def meaning(self) -> str:
+        return self._how.meaning
 
     def read(self, frame: int) -> Frame:
         path = self._pattern.path(frame)
         if not path.exists():
             raise self._missing(frame, path)
-        return read_image(path, colour_space=self._space, assumed=self._assumed)
+        return self._how.read(path, frame)
 
     def where(self, frame: int) -> str:
         return str(self.file(frame))
@@ -145,44 +206,71 @@ class _Sequence:
         )
 
 
-class _Single:
-    """One image file."""
+class _Stills:
+    """Image files whose frame numbers are not in a pattern: one, or a list."""
 
-    def __init__(self, path: Path, name: str, space: str | None, assumed: str | None) -> None:
-        if not path.exists():
-            raise PlateError("The plate is missing.", where=name, fix="check the path")
-        numbered = _NUMBERED.search(path.stem)
+    def __init__(self, files: Mapping[int, Path], name: str, how: _Reading) -> None:
         self.name = name
-        self.frames = FrameRange((int(numbered[1]) if numbered else 1,))
-        self._path = path
-        self._space, self._assumed = space, assumed
+        self.frames = FrameRange(tuple(files))
+        self._files, self._how = files, how
+        how.begin(self.file(self.frames.first))
+
+    @property
+    def meaning(self) -> str:
+        return self._how.meaning
 
     def read(self, frame: int) -> Frame:
         if frame not in self.frames:
+            what = "is a single image, frame" if len(self.frames) == 1 else "has the stills"
             raise PlateError(
-                f"The plate is a single image, frame {self.frames}; there is no frame {frame}.",
-                where=self._path,
+                f"The plate {what} {self.frames}; there is no frame {frame}.",
+                where=self.name,
                 fix=f"set the range to {self.frames}, or name the sequence with %04d or ####",
             )
-        return read_image(self._path, colour_space=self._space, assumed=self._assumed)
+        return self._how.read(self.file(frame), frame)
 
     def where(self, frame: int) -> str:
-        return str(self._path)
+        return str(self.file(frame))
 
     def file(self, frame: int) -> Path:
-        return self._path
+        return self._files.get(frame, self._files[self.frames.first])
 
     def close(self) -> None:
         return None
 
 
+def _single(path: Path, name: str, how: _Reading) -> _Stills:
+    if not path.exists():
+        raise PlateError("The plate is missing.", where=name, fix="check the path")
+    numbered = _NUMBERED.search(path.stem)
+    return _Stills({int(numbered[1]) if numbered else 1: path}, name, how)
+
+
+def _stills(text: str, how: _Reading) -> _Stills:
+    files, unread = find_stills(text)
+    how.say(f"{len(files)} stills, numbered from 1: {files[0].name} to {files[-1].name}.")
+    if unread:
+        how.say(
+            f"{len(unread)} pictures are left out, the first {unread[0].name}: write them as .jpg or .png.",
+            doubtful=True,
+        )
+    return _Stills(dict(enumerate(files, start=1)), text, how)
+
+
 class _Movie:
     """A video."""
 
-    def __init__(self, path: Path, name: str, space: str | None) -> None:
+    def __init__(self, path: Path, name: str, how: _Reading) -> None:
         self.name = name
-        self._video = video.Video(path, colour_space=space)
+        self._video = video.Video(path, colour_space=how.space)
         self.frames = self._video.frames
+        how.tell(self._video.colour)
+        for sentence in self._video.doubts:
+            how.say(sentence, doubtful=True)
+
+    @property
+    def meaning(self) -> str:
+        return self._video.meaning
 
     def read(self, frame: int) -> Frame:
         return self._video.read(frame)
@@ -195,16 +283,3 @@ class _Movie:
 
     def close(self) -> None:
         self._video.close()
-
-
-def _suggest(folder: Path) -> str:
-    """A pattern for the first numbered image in a folder."""
-    try:
-        names = sorted(entry.name for entry in folder.iterdir() if entry.suffix.lower() in SUFFIXES)
-    except OSError:
-        names = []
-    for name in names:
-        found = re.search(r"\d+(?=\.[a-z]+$)", name, re.IGNORECASE)
-        if found:
-            return f"name {folder / f'{name[: found.start()]}%0{len(found[0])}d{name[found.end() :]}'}"
-    return "name an image, a video or a pattern such as plate.%04d.exr in it"

@@ -1,9 +1,10 @@
 """Videos, frame by frame and exactly. The only user of PyAV.
 
 Convention:
-    Frames are numbered in the order they are shown, from `first`. The numbering comes from the time stamps of
-    the packets, not from what a header claims; where those are of no use every frame is decoded once to
-    count. Pixels are upright: a rotation in the file is applied.
+    Frames are numbered in the order they are shown, from `first`, however long each is shown. The numbering
+    comes from the time stamps of the packets, not from what a header claims; where those are of no use every
+    frame is decoded once to count. Frames at the beginning that need one that is not there are counted, and
+    left out of `frames`. Pixels are upright: a display matrix is applied. Alpha is as stored, and straight.
 """
 
 from __future__ import annotations
@@ -11,21 +12,27 @@ from __future__ import annotations
 import bisect
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.stream import Disposition
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from understudy.core.errors import PlateError
-from understudy.image import memory
-from understudy.image.colour import DISPLAY
-from understudy.image.frame import Frame
+from understudy.image import memory, video_header
+from understudy.image.colour_config import identity
+from understudy.image.colour_space import chosen
+from understudy.image.frame import Frame, MetadataValue
+from understudy.image.header import HeaderTuple
+from understudy.image.orientation import swaps_sides, upright
 from understudy.image.parts import MAX_PIXELS
 from understudy.image.sequence import MAX_FRAMES, FrameRange
+from understudy.image.timecode import TimeCode
 
 SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".avi", ".webm", ".mxf", ".mpg", ".gif", ".ts"})
 """Files that are opened as videos."""
@@ -37,7 +44,6 @@ _FLAGS = (
     | Interpolation.FULL_CHR_H_INP
     | Interpolation.BITEXACT
 )
-_HD_LINES = 720
 
 
 class Video:
@@ -46,7 +52,10 @@ class Video:
     Args:
         path: The file.
         first: Number of the first frame.
-        colour_space: Space its colours are in; sRGB when left out.
+        colour_space: Space its colours are in; by its header, or sRGB, when left out.
+
+    Attributes:
+        colour: The space it is taken for, and why.
 
     Raises:
         PlateError: the file is missing, no video, damaged or without a frame.
@@ -55,7 +64,7 @@ class Video:
     def __init__(self, path: Path | str, *, first: int = 1, colour_space: str | None = None) -> None:
         self.path = Path(path)
         self._first = first
-        self._colour_space = colour_space or DISPLAY
+        self._chosen = chosen(colour_space) if colour_space else None
         self._lock = threading.Lock()
         self._container: Any = None
         self._decoder: Iterator[Any] = iter(())
@@ -65,7 +74,7 @@ class Video:
         self._open()
         try:
             self._times, self._keys = self._index()
-            self._rotation, self._size = self._probe()
+            self._probe()
         except BaseException:
             self.close()
             raise
@@ -73,7 +82,7 @@ class Video:
     @cached_property
     def frames(self) -> FrameRange:
         """Every frame's number."""
-        return FrameRange.between(self._first, self._first + len(self._times) - 1)
+        return FrameRange.between(self._first + self._leading, self._first + len(self._times) - 1)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -81,22 +90,46 @@ class Video:
         return self._size
 
     @property
-    def rotation(self) -> int:
-        """Degrees, counter-clockwise, by which stored frames are turned to be upright: 0, 90, 180 or 270."""
-        return self._rotation
+    def orientation(self) -> int:
+        """How stored frames are turned and mirrored to be upright, as EXIF numbers it."""
+        return self._orientation
+
+    @property
+    def meaning(self) -> str:
+        """What its pixels depend on beside its bytes: how headers are read, and the space."""
+        return f"video 2 {identity(self.colour.space)}"
+
+    @cached_property
+    def doubts(self) -> tuple[str, ...]:
+        """What a user should know of it, in sentences."""
+        told: list[str] = []
+        if self._leading:
+            last = self._first + self._leading - 1
+            told.append(
+                f"frames {self._first} to {last} are left out: they need a frame before the file's beginning."
+            )
+        if not self._even:
+            told.append("its frames are not evenly spaced; they are numbered in the order they are shown.")
+        if self._interlaced:
+            told.append("it is interlaced: two moments lie in one frame, so deinterlace it first.")
+        if self._others:
+            told.append(f"it has {self._others + 1} video streams, and the first is read.")
+        return tuple(told)
 
     def read(self, frame: int) -> Frame:
         """Read one frame.
 
         Returns:
-            (H, W, 3) RGB, values 0 to 1, storage `uint8`, or `uint16` for a deeper video.
+            (H, W, 3) RGB, or (H, W, 4) with alpha, values 0 to 1, storage `uint8`, or `uint16` for a deeper
+            video. The header says FramesPerSecond and smpte:TimeCode where the video does, and where
+            frames are not evenly spaced `understudy:seconds`, the time since the first.
 
         Raises:
             PlateError: the video has no such frame, or it cannot be decoded.
         """
         index = frame - self._first
         with self._lock:
-            if not 0 <= index < len(self._times):
+            if not self._leading <= index < len(self._times):
                 raise PlateError(
                     f"The video has no frame {frame}.",
                     where=self.path,
@@ -104,7 +137,7 @@ class Video:
                 )
             if self._container is None:
                 raise PlateError("The video is closed.", where=self.path)
-            return self._convert(self._decode(index))
+            return self._convert(self._decode(index), index)
 
     def close(self) -> None:
         """Close the file; reading is over."""
@@ -123,7 +156,7 @@ class Video:
             self._container.close()
         try:
             self._container = av.open(str(self.path), metadata_errors="replace")
-            self._stream = self._container.streams.video[0]
+            self._stream = self._pictures()
         except FileNotFoundError as exc:
             raise PlateError("The video is missing.", where=self.path, fix="check the path") from exc
         except IndexError as exc:
@@ -133,6 +166,13 @@ class Video:
             raise self._damaged(exc) from exc
         self._check_header()
         self._decoder, self._next, self._held = self._frames_from_here(), 0, None
+
+    def _pictures(self) -> Any:
+        """The first video stream that is no cover picture."""
+        streams = list(self._container.streams.video)
+        moving = [one for one in streams if not one.disposition & Disposition.attached_pic]
+        self._others = len(moving) - 1
+        return (moving or streams)[0]
 
     def _check_header(self) -> None:
         context = self._stream.codec_context
@@ -179,12 +219,25 @@ class Video:
         self._counted = len(set(times)) < len(times) or times != sorted(times)
         return (list(range(len(times))) if self._counted else times), []
 
-    def _probe(self) -> tuple[int, tuple[int, int]]:
-        """Decode the first frame: its rotation and upright size."""
-        decoded = self._decode(0)
-        rotation = round(getattr(decoded, "rotation", 0) / 90) * 90 % 360
+    def _probe(self) -> None:
+        """Decode the first frame that can be: what holds for all of them."""
+        decoded = next(self._decoder, None)
+        if decoded is None:
+            raise PlateError("No frame of the video can be decoded.", where=self.path, fix="export it again")
+        self._leading = 0 if self._counted else bisect.bisect_left(self._times, decoded.pts or 0)
+        self._held, self._next = (self._leading, decoded), self._leading + 1
+        self._orientation = video_header.orientation_of(decoded)
+        self.colour = video_header.colour_of(decoded, self._chosen)
+        self._interlaced = bool(decoded.interlaced_frame)
+        self._even = self._counted or video_header.is_even(self._times)
+        self._aspect = video_header.pixel_aspect_of(self._stream)
+        self._rate = video_header.rate_of(self._stream) if self._even else None
+        text = video_header.time_code_text(self._container, self._stream)
+        self._time_code = TimeCode.parse(text, self._rate) if self._rate else None
         width, height = decoded.width, decoded.height
-        return rotation, ((height, width) if rotation in (90, 270) else (width, height))
+        self._size = (height, width) if swaps_sides(self._orientation) else (width, height)
+        if swaps_sides(self._orientation):
+            self._aspect = 1 / self._aspect
 
     def _frames_from_here(self) -> Iterator[Any]:
         try:
@@ -254,15 +307,16 @@ class Video:
         self._next = len(self._times)
         return None
 
-    def _convert(self, decoded: Any) -> Frame:
-        self._require_memory(decoded.width, decoded.height)
+    def _convert(self, decoded: Any, index: int) -> Frame:
         deep = max((component.bits for component in decoded.format.components), default=8) > 8
+        alpha = video_header.has_alpha(decoded)
+        kind = ("rgba64le" if alpha else "rgb48le") if deep else ("rgba" if alpha else "rgb24")
         try:
             rgb = self._reformatter.reformat(
                 decoded,
-                format="rgb48le" if deep else "rgb24",
-                src_colorspace=self._matrix(decoded),
-                src_color_range=ColorRange.JPEG if _is_full(decoded) else ColorRange.MPEG,
+                format=kind,
+                src_colorspace=video_header.matrix_of(decoded),
+                src_color_range=ColorRange.JPEG if video_header.is_full(decoded) else ColorRange.MPEG,
                 dst_color_range=ColorRange.JPEG,
                 interpolation=_FLAGS,
             )
@@ -271,15 +325,29 @@ class Video:
             raise self._damaged(exc) from exc
         pixels = stored.astype(np.float32)
         pixels /= np.float32(65535 if deep else 255)
-        pixels = np.ascontiguousarray(np.rot90(pixels, self._rotation // 90))
-        return Frame.from_rgb(pixels, colour_space=self._colour_space, storage="uint16" if deep else "uint8")
+        frame = Frame.from_rgb(
+            upright(pixels, self._orientation),
+            colour_space=self.colour.space,
+            storage="uint16" if deep else "uint8",
+        )
+        return replace(
+            frame,
+            space_known=self.colour.known,
+            premultiplied=not alpha,
+            pixel_aspect=self._aspect,
+            metadata=self._metadata(index),
+        )
 
-    def _matrix(self, decoded: Any) -> Colorspace:
-        """The matrix from Y'CbCr: the frame's own, else by its lines as players do."""
-        try:
-            return Colorspace(int(decoded.colorspace))
-        except ValueError:
-            return Colorspace.ITU709 if decoded.height >= _HD_LINES else Colorspace.ITU601
+    def _metadata(self, index: int) -> dict[str, MetadataValue]:
+        """Rate and time, in the attributes that EXR has for them."""
+        said: dict[str, MetadataValue] = {}
+        if self._rate is not None:
+            said["FramesPerSecond"] = _typed("rational", (self._rate.numerator, self._rate.denominator))
+        if self._time_code is not None:
+            said["smpte:TimeCode"] = _typed("timecode", self._time_code.words(index))
+        if not self._even:
+            said["understudy:seconds"] = float((self._times[index] - self._times[0]) * self._stream.time_base)
+        return said
 
     def _damaged(self, exc: Exception) -> PlateError:
         reason = getattr(exc, "strerror", None) or str(exc)
@@ -288,7 +356,8 @@ class Video:
         )
 
 
-def _is_full(decoded: Any) -> bool:
-    """Whether luma uses all values; RGB always does."""
-    kind = decoded.format
-    return bool(int(decoded.color_range) == ColorRange.JPEG or kind.is_rgb or kind.name.startswith("yuvj"))
+def _typed(kind: str, numbers: tuple[int, ...]) -> HeaderTuple[int]:
+    """Numbers that know their type in a header."""
+    made: HeaderTuple[int] = HeaderTuple(numbers)
+    made.header_type = kind
+    return made

@@ -146,7 +146,8 @@ class PropagationInputs:
         for number in there:
             place = (plate.name, number)
             if place not in self._digests:
-                self._digests[place] = self.contents.of(plate.file(number))
+                held = self.contents.of(plate.file(number))
+                self._digests[place] = f"{held} {plate.meaning}" if plate.meaning else held
         return [(number, self._digests[plate.name, number]) for number in there]
 
     def _matte(self, number: int, box: Box) -> FloatImage | None:

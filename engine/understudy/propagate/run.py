@@ -28,6 +28,7 @@ from understudy.core.settings import Settings
 from understudy.face.crop import rgb_within, with_rgb_within
 from understudy.face.track.store import Track
 from understudy.image import colour
+from understudy.image.encoding import encoded_for
 from understudy.image.exr import write_image
 from understudy.image.frame import Frame
 from understudy.image.integrity import DIGEST
@@ -92,17 +93,22 @@ def run(job: PropagateJob, *, report: Reporter, settings: Settings) -> dict[str,
     """
     with ExitStack() as opened:
 
-        def open_(text: str, space: str | None = None) -> Plate:
+        def open_(text: str, called: str, space: str | None = None) -> Plate:
             # EXR files whose header names no colour space are in the plate's.
-            plate = open_plate(text, colour_space=space, assumed=job.colour_space)
+            plate = open_plate(
+                text, colour_space=space, assumed=job.colour_space, report=report, called=called
+            )
             return opened.enter_context(closing(plate))
+
+        def base_(text: str, called: str, space: str | None = None) -> Plate:
+            return encoded_for(open_(text, called, space), job.output, report)
 
         shot = PropagationInputs(
             job,
-            open_(job.plate, job.colour_space),
-            open_(job.swapped) if job.swapped else None,
-            open_(job.matte) if job.matte else None,
-            open_(job.fix),
+            base_(job.plate, "plate", job.colour_space),
+            base_(job.swapped, "swapped frames") if job.swapped else None,
+            opened.enter_context(closing(open_plate(job.matte))) if job.matte else None,
+            open_(job.fix, "fix"),
             Track.open(job.track).face(job.face) if job.track else None,
             ContentHashes(settings.cache),
         )

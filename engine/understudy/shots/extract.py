@@ -37,7 +37,7 @@ def run(job: ExtractJob, *, report: Reporter, settings: Settings) -> dict[str, A
         ReleaseError: the release is unreadable, or does not allow training today.
     """
     permission = _permission(job)
-    with closing(open_plate(job.plate, colour_space=job.colour_space)) as plate:
+    with closing(open_plate(job.plate, colour_space=job.colour_space, report=report)) as plate:
         frames = chosen_frames(plate, job.frames)
         detection = detect_and_track(job, plate, frames, output=job.faceset, report=report, settings=settings)
         faceset = FaceSet.create(

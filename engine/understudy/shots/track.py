@@ -29,7 +29,7 @@ def run(job: TrackJob, *, report: Reporter, settings: Settings) -> dict[str, Any
             or, in frames that are kept, of another detector.
     """
     names = face_names(job)
-    with closing(open_plate(job.plate, colour_space=job.colour_space)) as plate:
+    with closing(open_plate(job.plate, colour_space=job.colour_space, report=report)) as plate:
         frames = chosen_frames(plate, job.frames)
         contents = ContentHashes(settings.cache)
         there = existing_track.opened(job, plate, frames, contents, report)

@@ -87,5 +87,5 @@ class RenderCache:
             frame.pixels.flags.writeable = False
             return frame
 
-        key = (stamp_of(plate.file(number)), number, colour_space)
+        key = (stamp_of(plate.file(number)), number, colour_space, plate.meaning)
         return self.frames.get(key, read, lambda frame: frame.pixels.nbytes)

@@ -204,7 +204,8 @@ class SwapContext:
         """Plain values that change when what is read of a frame does; `of_file` gives those of a file."""
         match what:
             case Reads.PLATE:
-                return (of_file(self.plate.file(number)), self.job.colour_space)
+                file = of_file(self.plate.file(number))
+                return (file, self.job.colour_space, *filter(None, [self.plate.meaning]))
             case Reads.TRACK:
                 face = self.track.faces.get(number)
                 return None if face is None else face.landmarks_digest

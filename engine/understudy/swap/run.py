@@ -12,6 +12,7 @@ from understudy.core.errors import UnderstudyError
 from understudy.core.progress import Failed, Finished, Progress, Reporter, Warned
 from understudy.core.settings import Settings
 from understudy.face.track.store import Track
+from understudy.image.encoding import encoded_for
 from understudy.image.exr import write_image
 from understudy.image.plate import chosen_frames, open_plate, refuse_overwriting
 from understudy.image.sequence import Pattern
@@ -87,7 +88,8 @@ def _contexts(
                     "features will lie elsewhere. Track the shot with the model's detector."
                 )
             )
-    plate = opened.enter_context(closing(open_plate(job.plate, colour_space=job.colour_space)))
+    read = opened.enter_context(closing(open_plate(job.plate, colour_space=job.colour_space, report=report)))
+    plate = encoded_for(read, job.output, report)
     for face in tracks:
         frame_notes.require_faces(face, plate.frames, job.track)
     roto = opened.enter_context(closing(open_plate(job.matte_roto))) if job.matte_roto else None
