@@ -1,4 +1,4 @@
-"""The two networks that detect a face's box and eyes: YuNet, or BlazeFace where YuNet is missing.
+"""The two networks that detect a face's box and key points: YuNet, or BlazeFace where YuNet is missing.
 
 Both are run on scaled copies of the picture; boxes come back in the picture's own pixels.
 """
@@ -20,12 +20,22 @@ from understudy.face.detect.protocol import FaceBox, Rgb8, overlap
 
 @dataclass(frozen=True)
 class RoughFace:
-    """A face's box with its two eyes, the picture's left one first."""
+    """A face's box with its key points.
+
+    Attributes:
+        box: (left, top, right, bottom) in pixels.
+        score: The network's, 0 to 1.
+        points: (4, 2) pixels: the eye that lies left in the picture as the network saw it, the other eye, the
+            nose's tip, the middle of the mouth.
+        angle: Radians by which what the network saw lies turned clockwise in the picture.
+        alone: Whether only a turned look saw it.
+    """
 
     box: FaceBox
     score: float
-    left_eye: tuple[float, float]
-    right_eye: tuple[float, float]
+    points: NDArray[np.float64]
+    angle: float = 0.0
+    alone: bool = False
 
 
 class BoxDetector(Protocol):
@@ -33,6 +43,10 @@ class BoxDetector(Protocol):
 
     def detect(self, image: Rgb8) -> list[RoughFace]:
         """Rough faces in an (H, W, 3) uint8 RGB picture, the best score first."""
+        ...
+
+    def look(self, image: Rgb8, edge: int) -> list[RoughFace]:
+        """The same by one quick look at the picture, its longer edge scaled to `edge` pixels."""
         ...
 
 
@@ -90,6 +104,10 @@ class YuNet:
                 break
         return distinct(found)
 
+    def look(self, image: Rgb8, edge: int) -> list[RoughFace]:
+        """As `BoxDetector.look` says."""
+        return distinct(list(self._at(image[..., ::-1], edge / max(image.shape[:2]))))
+
     def _scales(self, height: int, width: int) -> list[float]:
         longest = max(height, width)
         if longest < self._LONG_EDGES[0]:
@@ -111,9 +129,10 @@ class YuNet:
             if not np.isfinite(row).all() or min(row[2:4]) < 2:
                 continue
             corner, extent = row[:2] * ratio, row[2:4] * ratio
-            eyes = sorted(tuple(map(float, row[at : at + 2] * ratio)) for at in (4, 6))
+            five = row[4:14].reshape(5, 2) * ratio
             box = (*map(float, corner), *map(float, corner + extent))
-            yield RoughFace(box, float(row[14]), eyes[0], eyes[1])  # type: ignore[arg-type]
+            points = _key_points(five[0], five[1], five[2], (five[3] + five[4]) / 2)
+            yield RoughFace(box, float(row[14]), points)  # type: ignore[arg-type]
 
 
 class BlazeFace:
@@ -147,6 +166,10 @@ class BlazeFace:
                 found.extend(self._at(image, left, top, edge))
         return distinct(found)
 
+    def look(self, image: Rgb8, edge: int) -> list[RoughFace]:
+        """As `BoxDetector.look` says; the network's own 128 px are the only size it has."""
+        return distinct(list(self._at(image, 0, 0, max(image.shape[:2]))))
+
     def _at(self, image: Rgb8, left: int, top: int, edge: int) -> Iterator[RoughFace]:
         tile = image[top : top + edge, left : left + edge]
         scale = self._EDGE / edge
@@ -162,14 +185,19 @@ class BlazeFace:
             row = regressors[0, index] / self._EDGE
             centre = (row[:2] + anchor) * edge
             half = row[2:4] * edge / 2
-            eyes = sorted(
-                (float(x) + left, float(y) + top) for x, y in ((row[4:8].reshape(2, 2) + anchor) * edge)
-            )
             if not np.isfinite(row).all() or half.min() < 1:
                 continue
+            points = _key_points(*((row[4:12].reshape(4, 2) + anchor) * edge + (left, top)))
             low, high = centre - half, centre + half
             box = (float(low[0]) + left, float(low[1]) + top, float(high[0]) + left, float(high[1]) + top)
-            yield RoughFace(box, float(score[index]), eyes[0], eyes[1])
+            yield RoughFace(box, float(score[index]), points)
+
+
+def _key_points(*points: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """(4, 2) of two eyes in any order, nose and mouth; the eyes in the picture's order."""
+    first, second, nose, mouth = np.asarray(points, np.float64)
+    left, right = sorted((first, second), key=lambda eye: (eye[0], eye[1]))
+    return np.stack([left, right, nose, mouth])
 
 
 def _anchors(cells: int, count: int) -> NDArray[np.float64]:

@@ -44,11 +44,11 @@ class Region:
 def first_region(face: RoughFace, scale: float = _ROI_SCALE) -> Region:
     """Where to look first: the box made larger by a factor, the eyes level."""
     left, top, right, bottom = face.box
-    angle = np.arctan2(face.right_eye[1] - face.left_eye[1], face.right_eye[0] - face.left_eye[0])
-    apart = np.hypot(face.right_eye[0] - face.left_eye[0], face.right_eye[1] - face.left_eye[1])
+    line = face.points[1] - face.points[0]
+    angle, apart = np.arctan2(line[1], line[0]), np.hypot(line[0], line[1])
     edge = max(right - left, bottom - top)
     # In profile the eyes fall together and their line means nothing.
-    trusted = angle if apart > 0.15 * edge else 0.0
+    trusted = angle if apart > 0.15 * edge else face.angle
     return Region(((left + right) / 2, (top + bottom) / 2), scale * edge, float(trusted))
 
 

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import cv2
+import numpy as np
 
 from understudy.core.errors import FaceError
 from understudy.core.settings import Settings
 from understudy.face import landmarks
 from understudy.face.detect import models
 from understudy.face.detect.boxes import BlazeFace, BoxDetector, RoughFace, YuNet
-from understudy.face.detect.mesh import FaceMesh, first_region, next_region
+from understudy.face.detect.fit import Fit, level_region
+from understudy.face.detect.mesh import FaceMesh, Region, first_region, next_region
+from understudy.face.detect.orientation import CROP_SHARE, hypotheses, look_through
 from understudy.face.detect.protocol import (
     DetectedFace,
     Points,
     Rgb8,
-    box_round,
     check_picture,
     overlap,
 )
 
-# The mesh's presence score falls towards profiles, where YuNet still detects a face. A mesh with a low score
-# is kept where the box has a high one; its confidence says so in the track.
-_PRESENT = 0.5
-_DOUBTFUL = 0.02
-_SURE_BOX = 0.8
 # YuNet's boxes are tight and miss the back of a turned head: a wider first crop often succeeds there.
 _FIRST_SCALES = (1.5, 2.0, 1.75)
 _PASSES = 2
 _SETTLED = 0.9
+# A mesh that has turned by more than this in its crop was read in a crop that was not level, and is read
+# again. Upright faces turn by at most 3.1 degrees on filmed footage.
+_LEVEL, _MORE_PASSES = float(np.radians(4)), 4
 
 
 class YuNetDetector:
@@ -49,7 +47,11 @@ class YuNetDetector:
         """As `FaceDetector.detect` says."""
         picture = check_picture(image)
         try:
-            found = [face for rough in self._boxes.detect(picture) for face in self._read(picture, rough)]
+            found = [
+                fit.face()
+                for ways in hypotheses(self._boxes, picture)
+                if (fit := self._best_fit(picture, ways)) is not None
+            ]
         except cv2.error as exc:
             raise FaceError(
                 "OpenCV could not run the face detector.",
@@ -63,12 +65,20 @@ class YuNetDetector:
                 kept.append(face)
         return sorted(kept, key=lambda one: -one.size_px)
 
-    def _read(self, image: Rgb8, rough: RoughFace) -> Iterator[DetectedFace]:
+    def _best_fit(self, image: Rgb8, ways: list[RoughFace]) -> Fit | None:
+        """The best of the ways that a face may lie; None where no mesh fits any of them."""
+        best, *rivals = (self._fit(image, rough) for rough in ways)
+        for fit in rivals:
+            # Two ways that end on the same landmarks are one: which is taken would flicker.
+            if fit.quality > best.quality and not fit.agrees(best):
+                best = fit
+        return best if best.holds else None
+
+    def _fit(self, image: Rgb8, rough: RoughFace) -> Fit:
         mesh, presence = self._settle(image, rough)
-        if presence < _PRESENT and not (rough.score >= _SURE_BOX and presence >= _DOUBTFUL):
-            return
         points = landmarks.from_mesh(mesh)
-        yield DetectedFace(box_round(mesh), rough.score, points, presence)
+        seen = look_through(self._boxes, image, level_region(points, CROP_SHARE))
+        return Fit(rough, mesh, points, presence, seen)
 
     def _settle(self, image: Rgb8, rough: RoughFace) -> tuple[Points, float]:
         """The mesh with the highest presence score; profiles and covered faces need more than two passes."""
@@ -76,13 +86,26 @@ class YuNetDetector:
         for scale in _FIRST_SCALES:
             mesh, _ = self._mesh.read(image, first_region(rough, scale))
             for _ in range(_PASSES):
-                mesh, presence = self._mesh.read(image, next_region(mesh))
+                region = next_region(mesh)
+                mesh, presence = self._mesh.read(image, region)
                 if best is None or presence > best[1]:
                     best = mesh, presence
                 if presence >= _SETTLED:
-                    return best
+                    return self._levelled(image, region, mesh, presence)
         assert best is not None
         return best
+
+    def _levelled(self, image: Rgb8, region: Region, mesh: Points, presence: float) -> tuple[Points, float]:
+        """The mesh read again until it lies level in its crop."""
+        for _ in range(_MORE_PASSES):
+            following = next_region(mesh)
+            if abs(np.angle(np.exp(1j * (following.angle - region.angle)))) <= _LEVEL:
+                break
+            again, sure = self._mesh.read(image, following)
+            if sure < _SETTLED:
+                break
+            region, mesh, presence = following, again, sure
+        return mesh, presence
 
 
 def _open_boxes(settings: Settings) -> BoxDetector:
