@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -33,3 +36,33 @@ def write_plate(
         write_image(folder / f"{name}.{number:04d}.exr", Frame.from_rgb(noise, colour_space="ACEScg"))
     write_table(folder / "landmarks.json", {number: landmarks(number, shift=shift) for number in numbers})
     return str(folder / f"{name}.%04d.exr")
+
+
+def _dotted(plate: str, folder: Path) -> str:
+    return os.path.relpath(plate)
+
+
+def _hashes(plate: str, folder: Path) -> str:
+    return plate.replace("%04d", "####")
+
+
+def _linked(plate: str, folder: Path) -> str:
+    (folder / "link").symlink_to(Path(plate).parent)
+    return str(folder / "link" / Path(plate).name)
+
+
+def _linked_frames(plate: str, folder: Path) -> str:
+    (folder / "links").mkdir()
+    for file in Path(plate).parent.iterdir():
+        name = file.name.replace("p.", "other.")
+        (folder / "links" / name).symlink_to(file)
+    return str(folder / "links" / "other.%04d.exr")
+
+
+def _copied(plate: str, folder: Path) -> str:
+    shutil.copytree(Path(plate).parent, folder / "mount")
+    return str(folder / "mount" / Path(plate).name)
+
+
+SPELLINGS: list[Callable[[str, Path], str]] = [_dotted, _hashes, _linked, _linked_frames, _copied]
+"""Other ways to name a plate: each takes its pattern and a folder for links and copies."""

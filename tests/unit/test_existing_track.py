@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from known_plate import SETTINGS, landmarks, write_plate
+from known_plate import SETTINGS, SPELLINGS, landmarks, write_plate
 from understudy.core.errors import FaceError
 from understudy.core.progress import Event, Warned
 from understudy.face.detect.known import write_table
@@ -75,35 +74,6 @@ def test_a_frame_that_was_searched_and_holds_no_face_now_has_none(shot: tuple[st
     write_table(Path(plate).parent / "landmarks.json", {4: landmarks(4), 6: landmarks(6)})
     run(plate, path, frames="4-6")
     assert list(faces(path)) == [1, 2, 3, 4, 6, 7, 8]
-
-
-def _dotted(plate: str, folder: Path) -> str:
-    return os.path.relpath(plate)
-
-
-def _hashes(plate: str, folder: Path) -> str:
-    return plate.replace("%04d", "####")
-
-
-def _linked(plate: str, folder: Path) -> str:
-    (folder / "link").symlink_to(Path(plate).parent)
-    return str(folder / "link" / Path(plate).name)
-
-
-def _linked_frames(plate: str, folder: Path) -> str:
-    (folder / "links").mkdir()
-    for file in Path(plate).parent.iterdir():
-        name = file.name.replace("p.", "other.")
-        (folder / "links" / name).symlink_to(file)
-    return str(folder / "links" / "other.%04d.exr")
-
-
-def _copied(plate: str, folder: Path) -> str:
-    shutil.copytree(Path(plate).parent, folder / "mount")
-    return str(folder / "mount" / Path(plate).name)
-
-
-SPELLINGS = [_dotted, _hashes, _linked, _linked_frames, _copied]
 
 
 @pytest.mark.parametrize("spelt", SPELLINGS)

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from understudy.core.content import ContentHashes
 from understudy.core.errors import PlateError
 from understudy.core.progress import Failed, Finished, Progress, Reporter
 from understudy.core.settings import Settings
 from understudy.face import align
 from understudy.face.crop import cut
+from understudy.face.faceset.origins import origin_of
 from understudy.face.faceset.store import FaceRecord, FaceSet
 from understudy.face.pose import pose
 from understudy.face.sharpness import sharpness
@@ -26,7 +28,7 @@ from understudy.shots.detect_and_track import detect_and_track
 
 
 def run(job: ExtractJob, *, report: Reporter, settings: Settings) -> dict[str, Any]:
-    """Write a face set; frames that are extracted again replace their earlier faces.
+    """Write a face set; frames of a plate that are extracted again replace their earlier faces.
 
     The plate is read twice, to track and to crop: the placement is smoothed over time, so a crop can only be
     cut once the frames after it are tracked, and thousands of frames do not fit in memory.
@@ -51,10 +53,11 @@ def run(job: ExtractJob, *, report: Reporter, settings: Settings) -> dict[str, A
         (faces,) = detection.faces
         failed = list(detection.failed_frames)
         with faceset:
+            origin = origin_of(faceset, plate, list(faces), ContentHashes(settings.cache))
             for done, (number, face) in enumerate(faces.items()):
                 report(Progress("write faces", done, len(faces), f"frame {number}"))
                 try:
-                    add_face(faceset, plate, number, face, name=job.face)
+                    add_face(faceset, plate, number, face, origin=origin, name=job.face)
                 except PlateError as exc:
                     report(Failed(exc.as_dict(), number))
                     failed.append(number)
@@ -72,14 +75,16 @@ def run(job: ExtractJob, *, report: Reporter, settings: Settings) -> dict[str, A
     return result
 
 
-def add_face(faceset: FaceSet, plate: Plate, number: int, face: TrackedFace, *, name: str) -> None:
+def add_face(
+    faceset: FaceSet, plate: Plate, number: int, face: TrackedFace, *, origin: str, name: str
+) -> None:
     """Cut one frame's face and add it to the set."""
     matrix = align.plate_to_aligned(face.landmarks, coverage=faceset.coverage, size=faceset.crop_size)
     crop = cut(plate.read(number), matrix, faceset.crop_size)
     yaw, pitch, _ = pose(face.landmarks)
     record = FaceRecord(
         frame=number,
-        origin=plate.name,
+        origin=origin,
         face=name,
         landmarks_aligned=align.transform(face.landmarks, matrix).astype(np.float32),
         plate_to_aligned=matrix,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from pathlib import Path
 from typing import Any
@@ -38,11 +39,11 @@ def is_plain_name(name: str) -> bool:
     return Path(name).name == name and name.endswith(".png") and "\\" not in name and "\0" not in name
 
 
-def read(folder: Path, name: str, size: int) -> NDArray[np.float32]:
+def read(folder: Path, name: str, size: int, sha256: str) -> NDArray[np.float32]:
     """(size, size, 3) float32 in 0..1.
 
     Raises:
-        FaceError: the file is missing, or not a 16-bit RGB PNG of that size.
+        FaceError: the file is missing, has another digest, or is not a 16-bit RGB PNG of that size.
     """
     where = folder / name if is_plain_name(name) else folder
     if not is_plain_name(name) or not where.is_file():
@@ -58,6 +59,12 @@ def read(folder: Path, name: str, size: int) -> NDArray[np.float32]:
         raise _damaged(where) from exc
     if pixels is None:
         raise _damaged(where)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise FaceError(
+            f"The face set's crop {name} is not the one that was extracted: its digest differs.",
+            where=where,
+            fix="put it back, or extract the faces again",
+        )
     return np.ascontiguousarray(pixels[..., ::-1]).astype(np.float32) / np.float32(65535)
 
 

@@ -24,11 +24,13 @@ from understudy.core.names import DEFAULT_FACE
 from understudy.face import align
 from understudy.face.faceset import crops, records
 from understudy.face.faceset.records import FaceRecord
+from understudy.image.plate_identity import PlateIdentity, parse
 
 __all__ = ["SCHEMA_VERSION", "FaceRecord", "FaceSet"]
 
 SCHEMA_VERSION = 2
 _BATCH = 64
+_PLATE = "plate "
 _ABOUT = ("identity", "coverage", "crop_size", "release_digest", "detector")
 _COLUMNS_1 = tuple(column for column in records.COLUMNS if column != "face")
 _SCHEMAS = {
@@ -206,6 +208,23 @@ class FaceSet:
             self.commit()
         return stored
 
+    def plates(self) -> dict[str, PlateIdentity]:
+        """The plates whose place and content the set remembers, by the origin of their faces."""
+        with database.guarded(self.path, "face set"):
+            rows = self._connection.execute(
+                "SELECT key, value FROM about WHERE key LIKE ? ORDER BY key", (f"{_PLATE}%",)
+            ).fetchall()
+        found = {str(key).removeprefix(_PLATE): parse(str(value)) for key, value in rows}
+        return {origin: plate for origin, plate in found.items() if plate is not None}
+
+    def remember_plate(self, origin: str, plate: PlateIdentity) -> None:
+        """Remember which plate an origin is; kept with the faces that are added next."""
+        with database.guarded(self.path, "face set"):
+            database.upgrade(self._connection, _UPGRADES)
+            insert = "INSERT OR REPLACE INTO about VALUES (?, ?)"
+            self._connection.execute(insert, (_PLATE + origin, plate.as_text()))
+        self._pending += 1
+
     def commit(self) -> None:
         """Keep what was added, and remove the crops that it replaced."""
         with database.guarded(self.path, "face set"):
@@ -239,9 +258,9 @@ class FaceSet:
         """(crop_size, crop_size, 3) float32 of the encoded space.
 
         Raises:
-            FaceError: the crop is missing or damaged.
+            FaceError: the crop is missing or damaged, or is not the one that was written.
         """
-        return crops.read(self.path / "crops", record.crop, self.crop_size)
+        return crops.read(self.path / "crops", record.crop, self.crop_size, record.crop_sha256)
 
     def check(self) -> list[str]:
         """File names of the crops that are missing."""
