@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from understudy.core.content import sha256_of
+from understudy.core.content import ContentHashes, sha256_of
 from understudy.core.errors import FaceError
 from understudy.core.settings import Settings
 
@@ -126,16 +126,30 @@ def model(name: str) -> ModelFile:
 
 
 def locate(name: str, settings: Settings) -> Path | None:
-    """Where a model file lies on this machine; None where it is missing."""
-    path = settings.models / model(name).file
-    return path if path.is_file() else None
+    """Where a model file lies on this machine; None where it is missing.
+
+    Raises:
+        FaceError: a file of its name is there and holds something else.
+    """
+    entry = model(name)
+    path = settings.models / entry.file
+    if not path.is_file():
+        return None
+    # Read once; until the file changes its digest is remembered.
+    if ContentHashes(settings.cache).of(path) != entry.sha256:
+        raise FaceError(
+            f"The model file {entry.file} is not the one that is known under this name: its digest differs.",
+            where=path,
+            fix=f"remove it and run `understudy models fetch`, or put the right {entry.file} there",
+        )
+    return path
 
 
 def first(*names: str, settings: Settings) -> Path:
     """The first of several model files that is there; any of them will do.
 
     Raises:
-        FaceError: all are missing.
+        FaceError: all are missing, or one is not what it should be.
     """
     for name in names:
         path = locate(name, settings)
