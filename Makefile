@@ -12,7 +12,7 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-host test-slow lint types addon generate bench base docs clean
+.PHONY: help setup demo test test-host test-slow lint types addon generate bench kills base docs clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 16
@@ -66,6 +66,9 @@ docs: generate ## Write the pages that are generated
 
 bench: setup ## Train on the demo, swap it and score it: make bench ARGS="--minutes 10,30 --refine-minutes 15"
 	$(BIN)/python bench/truth.py $(ARGS)
+
+kills: setup ## Kill extract and track 30 times each on the demo, and compare what they write with whole runs
+	$(BIN)/python bench/kills.py $(ARGS)
 
 base: setup ## Render and train the base model that new models begin with: an hour on two quiet cores
 	$(BIN)/python bench/base.py $(ARGS)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -39,6 +41,15 @@ def test_a_missing_model_says_which_file_goes_where(tmp_path: Path) -> None:
         detectors.open_detector("yunet", Settings(models=tmp_path))
     text = str(caught.value)
     assert "face_detection_short_range.tflite" in text and str(tmp_path) in text
+
+
+@pytest.mark.parametrize("name", ["yunet", "blazeface_short_range"])
+def test_a_model_file_that_holds_something_else_is_not_opened(tmp_path: Path, name: str) -> None:
+    entry = registry.model(name)
+    (tmp_path / entry.file).write_bytes(b"\0" * entry.size)
+    with pytest.raises(FaceError, match="digest differs") as caught:
+        detectors.open_detector("yunet", Settings(models=tmp_path))
+    assert entry.file in str(caught.value)
 
 
 def test_missing_fan_weights_say_which_file_goes_where(
@@ -228,15 +239,20 @@ def test_what_is_no_picture_is_refused() -> None:
 
 
 @pytest.fixture(params=["yunet", "blazeface"])
-def detector(request: pytest.FixtureRequest, tmp_path: Path) -> detectors.FaceDetector:
-    """Both ways through the back end `yunet`; BlazeFace is in the models' own bundle too."""
+def detector(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> detectors.FaceDetector:
+    """Both ways through the back end `yunet`; the models' own bundle has a BlazeFace of another digest."""
     if request.param == "yunet":
         return detectors.open_detector("yunet", Settings(models=MODELS))
     import zipfile
 
     with zipfile.ZipFile(MODELS / "face_landmarker.task") as bundle:
         data = bundle.read("face_detector.tflite")
-    (tmp_path / "face_detection_short_range.tflite").write_bytes(data)
+    bundled = replace(registry.model("blazeface_short_range"), sha256=hashlib.sha256(data).hexdigest())
+    others = [entry for entry in registry.MODELS if entry.name != bundled.name]
+    monkeypatch.setattr(registry, "MODELS", (bundled, *others))
+    (tmp_path / bundled.file).write_bytes(data)
     os.symlink(MODELS / "face_landmark.tflite", tmp_path / "face_landmark.tflite")
     return detectors.open_detector("yunet", Settings(models=tmp_path))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 
 from small_training import SETTINGS, job, make_faceset, make_sets, resume
 from understudy.core.errors import JobError, ModelError
-from understudy.core.progress import silent
+from understudy.core.progress import Event, Warned, silent
 from understudy.face.faceset.store import FaceSet
 from understudy.inference.predictor import Predictor
 from understudy.jobs.training import AdaptJob, ExportJob, TrainJob
@@ -84,8 +85,6 @@ def test_an_edit_is_a_performer_of_its_own_and_changes_nobody_else(
 
 
 def test_an_adaptation_in_parts_is_that_in_one(tmp_path: Path, model: Path, sets: tuple[Path, Path]) -> None:
-    import shutil
-
     other = tmp_path / "other.model"
     shutil.copytree(model, other)
     run(adaptation(model, sets))
@@ -105,6 +104,24 @@ def test_an_edit_is_exported_beside_the_performer_it_is_of(model: Path, sets: tu
     with pytest.raises(ModelError, match="not 'bert'") as caught:
         Predictor.open(Path(exported["model"])).require_source("bert")
     assert caught.value.fix == f"set the model to {beside['model']}"
+
+
+def test_faces_that_were_painted_on_are_told_and_trained_as_they_are(
+    tmp_path: Path, model: Path, sets: tuple[Path, Path]
+) -> None:
+    painted = Path(shutil.copytree(sets[0].with_name("aged.faceset"), tmp_path / "painted.faceset"))
+    with FaceSet.open(painted) as faceset:
+        names = [record.crop for record in faceset.records()[:3]]
+    for name in names[:2]:
+        shutil.copy(painted / "crops" / names[2], painted / "crops" / name)
+    told: list[str] = []
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Warned):
+            told.append(event.message)
+
+    adapt.run(adaptation(model, sets, faceset=painted, iterations=1), report=hear, settings=SETTINGS)
+    assert any(one.startswith("2 of the 9 faces of bert_aged have changed") for one in told)
 
 
 def test_what_does_not_fit_is_refused(tmp_path: Path, model: Path, sets: tuple[Path, Path]) -> None:

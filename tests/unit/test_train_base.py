@@ -117,3 +117,13 @@ def test_a_missing_or_damaged_base_is_an_error(tmp_path: Path, content: bytes | 
         path.write_bytes(content)
     with pytest.raises(TrainingError, match="missing or damaged"):
         base_weights.give(network(), path)
+
+
+def test_a_base_of_which_one_bit_changed_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "base.safetensors"
+    base_weights.save(network(), path)
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(TrainingError, match="digest differs"):
+        base_weights.give(network(), path)

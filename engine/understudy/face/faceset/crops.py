@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from understudy.core.content import sha256_of
 from understudy.core.errors import FaceError
 
 # Little compression: a crop is written once in a run that waits for it, and noise does not shrink anyway.
@@ -40,7 +41,7 @@ def is_plain_name(name: str) -> bool:
 
 
 def read(folder: Path, name: str, size: int, sha256: str) -> NDArray[np.float32]:
-    """(size, size, 3) float32 in 0..1.
+    """(size, size, 3) float32 in 0..1; an empty digest accepts any.
 
     Raises:
         FaceError: the file is missing, has another digest, or is not a 16-bit RGB PNG of that size.
@@ -59,13 +60,21 @@ def read(folder: Path, name: str, size: int, sha256: str) -> NDArray[np.float32]
         raise _damaged(where) from exc
     if pixels is None:
         raise _damaged(where)
-    if hashlib.sha256(data).hexdigest() != sha256:
+    if sha256 and hashlib.sha256(data).hexdigest() != sha256:
         raise FaceError(
             f"The face set's crop {name} is not the one that was extracted: its digest differs.",
             where=where,
-            fix="put it back, or extract the faces again",
+            fix="put it back, or extract the faces again; painted faces are for `understudy adapt`",
         )
     return np.ascontiguousarray(pixels[..., ::-1]).astype(np.float32) / np.float32(65535)
+
+
+def is_written(folder: Path, name: str, sha256: str) -> bool:
+    """Whether a crop is there with its recorded digest."""
+    try:
+        return is_plain_name(name) and sha256_of(folder / name) == sha256
+    except OSError:
+        return False
 
 
 def _decode(data: bytes, size: int) -> NDArray[np.uint16] | None:

@@ -66,6 +66,7 @@ class FaceSet:
         crop_size: A crop's edge in pixels.
         release_digest: Digest of the performer's likeness release; empty without one.
         detector: The back end whose landmarks these are; one set never mixes two.
+        painted: Whether crops are read as somebody painted them; else one that has changed is refused.
     """
 
     path: Path
@@ -77,6 +78,7 @@ class FaceSet:
     _connection: sqlite3.Connection = field(repr=False)
     _replaced: list[str] = field(default_factory=list, repr=False)
     _pending: int = field(default=0, repr=False)
+    painted: bool = False
 
     @classmethod
     def create(
@@ -260,7 +262,13 @@ class FaceSet:
         Raises:
             FaceError: the crop is missing or damaged, or is not the one that was written.
         """
-        return crops.read(self.path / "crops", record.crop, self.crop_size, record.crop_sha256)
+        wanted = "" if self.painted else record.crop_sha256
+        return crops.read(self.path / "crops", record.crop, self.crop_size, wanted)
+
+    def changed_crops(self) -> list[str]:
+        """File names of the crops that are not as they were written."""
+        folder = self.path / "crops"
+        return [one.crop for one in self.records() if not crops.is_written(folder, one.crop, one.crop_sha256)]
 
     def check(self) -> list[str]:
         """File names of the crops that are missing."""

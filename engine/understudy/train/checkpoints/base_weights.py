@@ -20,10 +20,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from understudy.core import atomic
+from understudy.core.content import sha256_of
 from understudy.core.errors import TrainingError
 from understudy.train.networks import autoencoder
 
 FILE = Path(__file__).with_name("base.safetensors")
+DIGEST = ".sha256"
+"""Suffix of the file beside the weights that holds their digest, as `sha256sum --check` reads it."""
 _FIX = "install Understudy again, or set base off"
 _ONE_DECODER = "decoders.0."
 # What belongs to a model's own performers.
@@ -33,7 +36,7 @@ _MORE = ("finer", "further.", "attention.")
 
 
 def save(network: autoencoder.Comb, path: Path = FILE, **facts: int | str) -> None:
-    """Write a network of one identity as the base, in half precision.
+    """Write a network of one identity as the base, in half precision, and its digest beside it.
 
     Args:
         network: On the CPU.
@@ -49,6 +52,7 @@ def save(network: autoencoder.Comb, path: Path = FILE, **facts: int | str) -> No
     header.update({name: str(value) for name, value in facts.items()})
     with atomic.replacing(path) as partial:
         save_file(tensors, str(partial), metadata=header)
+    atomic.write_text(path.with_suffix(DIGEST), f"{sha256_of(path)}  {path.name}\n")
 
 
 @torch.no_grad()
@@ -62,9 +66,13 @@ def give(network: autoencoder.Comb, path: Path = FILE) -> bool:
         Whether it could: a network of another width or code is left as it was.
 
     Raises:
-        TrainingError: the file is missing or damaged.
+        TrainingError: the file is missing or damaged, or is not the one that was trained.
     """
     try:
+        if path.with_suffix(DIGEST).read_text("ascii").split()[:1] != [sha256_of(path)]:
+            raise TrainingError(
+                "The base model is not the one that was trained: its digest differs.", where=path, fix=_FIX
+            )
         with safetensors.safe_open(str(path), "pt") as file:
             known = json.loads((file.metadata() or {})["architecture"])
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping

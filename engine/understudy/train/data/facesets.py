@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
@@ -89,7 +89,18 @@ def matching_description(
         kept = replace(together, destination=present.destination)
     if kept != present:
         model_folder.write(job.model, kept)
+    read_as_painted(sets, together, report)
     return together
+
+
+def read_as_painted(sets: Sequence[FaceSet], description: model_folder.Description, report: Reporter) -> None:
+    """Let the crops of edits be read as they were painted, and say how many were; others' may not change."""
+    for faceset in sets:
+        if faceset.identity in description.edited:
+            faceset.painted = True
+            if changed := faceset.changed_crops():
+                count = f"{len(changed)} of the {len(faceset)} faces of {faceset.identity}"
+                report(Warned(f"{count} have changed since they were written; they are trained as they are."))
 
 
 def _wanted(job: TrainJob, sets: list[FaceSet]) -> model_folder.Description:

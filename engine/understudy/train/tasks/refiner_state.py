@@ -14,6 +14,7 @@ from understudy.jobs.training import RefineJob
 from understudy.train.checkpoints import model_folder, refiners, selection, store
 from understudy.train.checkpoints.refiners import Basis
 from understudy.train.checkpoints.store import Checkpoint
+from understudy.train.data.facesets import read_as_painted
 from understudy.train.data.samples import LoadedFaces, load_on_device
 from understudy.train.export import onnx
 from understudy.train.hardware.device import adam, device_of, on_device
@@ -80,6 +81,7 @@ def prepare(
         torch.set_num_threads(settings.threads)
     description, model, told = onnx.load(job.model)
     identity = _index_of(faceset, description, job)
+    read_as_painted([faceset], description, report)
     basis = Basis(job.width, model.edge, told["iteration"])
     edge = 2 * basis.edge
     if faceset.crop_size < edge:
