@@ -31,8 +31,9 @@ NEEDED = {"track": "a.track", "model": "m.onnx"}
 def test_every_field_is_a_knob_or_the_hosts_business():
     shown = {knob.name for knob in knobs.knobs("swap")}
     assert {field.name for field in knobs.fields("swap")} == set(SwapJob.model_fields)
-    decided = {"plate", "output", "write", "frames", "keyframes", "exr_compression", "face", "faces"}
-    assert set(SwapJob.model_fields) - shown == decided | {"verify"}
+    decided = {"plate", "output", "overwrite", "verify", "write", "frames", "keyframes"}
+    decided |= {"exr_compression", "face", "faces"}
+    assert set(SwapJob.model_fields) - shown == decided
     for knob in knobs.knobs("swap"):
         field = SwapJob.model_fields[knob.name]
         assert knob.tooltip.startswith(field.description) and knob.tab in knobs.TABS

@@ -145,6 +145,10 @@ def _run_job(arguments: argparse.Namespace) -> int:
         raise JobError(f"{verb} needs {', '.join(missing)}.", fix=f"see `understudy {verb} --help`")
     settings = _settings()
     job = parse_job(verb, values)
+    if arguments._document:
+        from understudy.jobs.files import refuse_document
+
+        refuse_document(job, arguments._document)
 
     from understudy.app import verbs
     from understudy.app.console import open_display

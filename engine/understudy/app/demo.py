@@ -16,6 +16,7 @@ from understudy.core import atomic
 from understudy.core.progress import Event, Finished, Reporter
 from understudy.core.settings import Settings
 from understudy.demo import shot as demo_shot
+from understudy.jobs import files
 from understudy.jobs.fields import Job
 from understudy.jobs.machine import DemoJob
 from understudy.jobs.shots import ExtractJob, ScoreJob, TrackJob
@@ -105,6 +106,8 @@ def run(job: DemoJob, *, report: Reporter, settings: Settings) -> dict[str, Any]
     Raises:
         UnderstudyError: a step failed; the same command goes on from there.
     """
+    files.guard(job)
+    Steps(job.output).finish("demo", _facts(job))  # from here on the folder says whose it is
     where, tell = Layout(job.output), _without_results(report)
     shot = prepare(job, report=tell, settings=settings)
     _train(job, where, shot, tell, settings)
@@ -227,6 +230,7 @@ def _score(
         swapped=where.frames("swap"),
         frames=",".join(map(str, made)),
         sheet=where.sheet,
+        overwrite=True,  # the demo's own guard has looked at the sheet that is there
     )
     written = max(Path(score_job.swapped % number).stat().st_mtime_ns for number in made)
     facts = {**_facts(score_job), "written": written, "identity": identity.available(settings)}

@@ -18,6 +18,7 @@ from understudy.core import atomic
 from understudy.core.errors import JobError, PlateError
 from understudy.core.progress import Finished, Reporter, Warned
 from understudy.core.settings import Settings
+from understudy.jobs import files
 from understudy.jobs.machine import BundleJob
 from understudy.jobs.paths import named_paths
 from understudy.jobs.table import parse_job
@@ -32,9 +33,11 @@ def run(job: BundleJob, *, report: Reporter, settings: Settings) -> dict[str, An
     """Write the bundle of a swap job document.
 
     Raises:
-        JobError: the document is no swap job, names no frames, or its files are named relative to somewhere.
+        JobError: the document is no swap job, names no frames, its files are named relative to somewhere, or
+            the bundle would overwrite it or a foreign file.
         PlateError: the folder cannot be written.
     """
+    files.guard(job)
     swap = _read(job.document, report)
     frames = job.frames or swap.frames
     if not frames:

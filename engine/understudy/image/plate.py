@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.core.errors import JobError, PlateError
+from understudy.core.errors import PlateError
 from understudy.core.progress import Reporter, Told, Warned, silent
 from understudy.image import video
 from understudy.image.colour import check_space
@@ -56,20 +56,6 @@ def chosen_frames(plate: Plate, frames: str | None) -> FrameRange:
     return plate.frames if frames is None else FrameRange.parse(frames)
 
 
-def refuse_overwriting(path: Path, inputs: Mapping[str, Plate | None], number: int) -> None:
-    """Stop before a frame would be written over what it is made from.
-
-    Args:
-        inputs: What is read, by what the user calls it.
-
-    Raises:
-        JobError: the path is an input's own file.
-    """
-    for what, read in inputs.items():
-        if read is not None and path.absolute() == read.file(number).absolute():
-            raise JobError(f"The output would overwrite the {what}.", where=path, fix="choose another output")
-
-
 def open_plate(
     text: str,
     *,
@@ -110,7 +96,7 @@ def open_plate(
 
 
 def write_png(path: Path, rgb: NDArray[np.uint8]) -> None:
-    """Write an 8 bit preview, atomically.
+    """Write an 8 bit preview, atomically; its header carries our mark.
 
     Args:
         path: A file that ends in .png.
@@ -122,7 +108,8 @@ def write_png(path: Path, rgb: NDArray[np.uint8]) -> None:
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or Path(path).suffix.lower() != ".png":
         raise PlateError(f"A preview is no (H, W, 3) uint8 .png: {rgb.dtype} {rgb.shape}.", where=path)
     pixels = rgb.astype(np.float32) / np.float32(255)
-    write_image(Path(path), Frame.from_rgb(pixels, colour_space="sRGB - Texture", storage="uint8"))
+    preview = Frame.from_rgb(pixels, colour_space="sRGB - Texture", storage="uint8")
+    write_image(Path(path), replace(preview, metadata={"understudy:kind": "preview"}))
 
 
 class _Reading:

@@ -19,6 +19,7 @@ MAX_FRAMES = 1_000_000
 """More frames than this in one range is taken for a slip of the hand."""
 
 _PART = re.compile(r"(-?\d{1,9})(?:-(-?\d{1,9})(?:x(\d{1,9}))?)?")
+_NUMBER = re.compile(r"-?\d{1,9}", re.ASCII)
 _TOKENS = (re.compile(r"%(0?)(\d{0,2})d"), re.compile(r"#+"), re.compile(r"@+"))
 _GOOD_RANGE = "write it like 1001-1100, 1001-1100x2 or 1001,1005"
 
@@ -178,22 +179,34 @@ class Pattern:
         """The file of one frame."""
         return self.folder / f"{self.prefix}{frame:0{self.padding}d}{self.suffix}"
 
+    def frame_of(self, name: str) -> int | None:
+        """The frame of a file name; None where the name is not of the sequence."""
+        if not (name.startswith(self.prefix) and name.endswith(self.suffix)):
+            return None
+        digits = name[len(self.prefix) : len(name) - len(self.suffix)]
+        if _NUMBER.fullmatch(digits) is None or self.path(int(digits)).name != name:
+            return None
+        return int(digits)
+
+    def is_member(self, name: str) -> bool:
+        """Whether a file name is of the sequence, whatever its frame."""
+        return self.frame_of(name) is not None
+
     def find(self) -> FrameRange:
         """The frames that are on disk.
 
         Raises:
             PlateError: the folder cannot be read, or holds no frame of the sequence.
         """
-        number = re.compile(re.escape(self.prefix) + r"(-?\d{1,9})" + re.escape(self.suffix))
         try:
-            names = [match for entry in self.folder.iterdir() if (match := number.fullmatch(entry.name))]
+            names = [entry.name for entry in self.folder.iterdir()]
         except OSError as exc:
             raise PlateError(
                 f"The folder of the sequence cannot be read: {exc.strerror}.",
                 where=self.folder,
                 fix="check the path and its permissions",
             ) from exc
-        frames = [int(match[1]) for match in names if self.path(int(match[1])).name == match[0]]
+        frames = [number for name in names if (number := self.frame_of(name)) is not None]
         if not frames:
             raise PlateError(
                 "The sequence has no frame on disk.",

@@ -53,17 +53,34 @@ def reads(what: PathKind, *, knob: bool = True) -> Any:
     return path(what, "read", knob=knob)
 
 
-def writes(what: PathKind, *, knob: bool = True) -> Any:
-    """Marks a path that a verb writes; arguments as for `path`."""
-    return path(what, "write", knob=knob)
+def writes(what: PathKind, output: str, *, when: tuple[str, str] | None = None, knob: bool = True) -> Any:
+    """Marks a path that a verb writes; further arguments as for `path`.
+
+    Args:
+        output: One of `KINDS` of files.py, which says how a file of ours is recognised.
+        when: Another field, and the value with which this path is written; with any other it is read.
+    """
+    return path(what, "write", output=output, when=when, knob=knob)
 
 
-def updates(what: PathKind, *, knob: bool = True) -> Any:
-    """Marks a path whose content a verb reads and changes, or creates; arguments as for `path`."""
-    return path(what, "update", knob=knob)
+def updates(what: PathKind, output: str, *, when: tuple[str, str] | None = None, knob: bool = True) -> Any:
+    """Marks a path whose content a verb reads and changes, or creates; arguments as for `writes`."""
+    return path(what, "update", output=output, when=when, knob=knob)
 
 
-def path(what: PathKind, access: Access, *, knob: bool = True) -> Any:
+def words() -> Any:
+    """Marks a text that names no file; one that does says so by `reads`, `writes` or `updates`."""
+    return Field(json_schema_extra={"words": True})
+
+
+def path(
+    what: PathKind,
+    access: Access,
+    *,
+    output: str = "",
+    when: tuple[str, str] | None = None,
+    knob: bool = True,
+) -> Any:
     """What a path names, and what a verb does with it; schema.py says what each word means.
 
     Args:
@@ -71,7 +88,12 @@ def path(what: PathKind, access: Access, *, knob: bool = True) -> Any:
         access: `read`, `write` or `update`.
         knob: Whether a host shows it; False where the host decides the value itself.
     """
-    return Field(json_schema_extra={"path": what, "access": access, **({} if knob else {"knob": False})})
+    extra: dict[str, Any] = {"path": what, "access": access}
+    if output:
+        extra["output"] = output
+    if when is not None:
+        extra["written_when"] = list(when)
+    return Field(json_schema_extra=extra if knob else {**extra, "knob": False})
 
 
 def facts(field: FieldInfo) -> dict[str, Any]:
@@ -108,8 +130,10 @@ RunMinutes = Annotated[
 Percent = Annotated[float, Field(ge=0, le=100, json_schema_extra=unit("percent"))]
 # What all verbs that read or write frames share.
 Plate = Annotated[str, reads("sequence", knob=False)]
-Frames = Annotated[str | None, affects("run", knob=False)]
-Output = Annotated[str, writes("sequence", knob=False)]
+Frames = Annotated[str | None, affects("run", knob=False), words()]
+Output = Annotated[str, writes("sequence", "frames", knob=False)]
+# Files that do not carry our mark are replaced with it alone; nobody but the user may say so.
+Overwrite = Annotated[bool, affects("run", knob=False)]
 Packing = Annotated[Compression, affects("file", knob=False)]
 Verify = Annotated[bool, affects("run", knob=False)]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -134,7 +158,7 @@ class PlateFields(Job):
     """Plate to read: a video, or an image sequence such as plate.%04d.exr, plate.####.exr, plate.@@@@.exr."""
     frames: Frames = None
     """Frames to process, such as 1001-1100, 1001-1100x2 or 1001,1005; all when left out."""
-    colour_space: str | None = None
+    colour_space: Annotated[str | None, words()] = None
     """Colour space of the plate by its OCIO name; by the file's header or type when left out."""
 
 

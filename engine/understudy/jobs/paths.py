@@ -16,12 +16,14 @@ class NamedPath(NamedTuple):
         value: The path as the job has it; it may hold a frame number such as %04d.
         kind: `file`, `sequence` (one file a frame, or a video) or `folder`.
         access: `read`, `write`, or `update`: read and changed, or created.
+        output: Of a path that is written: its kind, one of `KINDS` of files.py.
     """
 
     field: str
     value: str
     kind: PathKind
     access: Access
+    output: str = ""
 
 
 def named_paths(job: Job) -> Iterator[NamedPath]:
@@ -35,4 +37,8 @@ def named_paths(job: Job) -> Iterator[NamedPath]:
                     yield from (path._replace(field=f"{name}[{place}].{path.field}") for path in inner)
         elif "path" in told and value is not None:
             kind, access = cast(PathKind, told["path"]), cast(Access, told["access"])
-            yield NamedPath(name, str(value), kind, access)
+            other, wanted = told.get("written_when", ("", ""))
+            if other and getattr(job, other) != wanted:
+                access = "read"
+            output = "" if access == "read" else str(told["output"])
+            yield NamedPath(name, str(value), kind, access, output)

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 from understudy.jobs.fields import (
     FaceName,
     Output,
+    Overwrite,
     Packing,
     Percent,
     PlateFields,
@@ -28,6 +29,8 @@ class PropagateJob(PlateFields):
     """Painted keyframes, such as fix.%04d.exr with gaps, or fix.1017.exr; alpha may hold the fix's matte."""
     output: Output
     """Frames to write, such as fixed.%04d.exr."""
+    overwrite: Overwrite = False
+    """Replace files that Understudy did not write; they are refused otherwise."""
     swapped: Annotated[str | None, reads("sequence")] = None
     """Frames that the fix was painted on, such as swap.%04d.exr; the plate when left out."""
     matte: Annotated[str | None, reads("sequence")] = None

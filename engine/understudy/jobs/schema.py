@@ -14,6 +14,9 @@ Nothing here needs pydantic or a job's module. Of a field it tells more than JSO
     path            what a path names: a `file`, a `sequence` (one file a frame, or a video) or a `folder`
     access          of a path: `read`, where frames depend on the content; `write`; or `update`, where the
                     content is read and changed, or created
+    output          of a path that is written: of what kind, which says how a file of ours is recognised
+    written_when    the other field and its value with which a path is written; with others it is read
+    words           true of a text that names no file
     affects         absent: the pixels, by the value, or by the content of a path that is read. `name`: a name
                     of what they depend on. `file`: how frames are stored. `run`: nothing of a frame
     also            another flag for the same

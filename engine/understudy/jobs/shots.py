@@ -13,10 +13,12 @@ from understudy.jobs.fields import (
     FaceName,
     Frames,
     Job,
+    Overwrite,
     PlateFields,
     reads,
     unit,
     updates,
+    words,
     writes,
 )
 
@@ -24,9 +26,9 @@ from understudy.jobs.fields import (
 class ExtractJob(PlateFields, DetectionFields):
     """Detect one performer's face in every frame and write a face set to train on."""
 
-    faceset: Annotated[Path, updates("folder")]
+    faceset: Annotated[Path, updates("folder", "face_set")]
     """Face set to write, a folder that ends in .faceset."""
-    identity: str = "performer"
+    identity: Annotated[str, words()] = "performer"
     """Name of the performer whose faces these are."""
     coverage: CoverageName = "full"
     """How much of the head a crop holds."""
@@ -39,7 +41,7 @@ class ExtractJob(PlateFields, DetectionFields):
 class TrackJob(PlateFields, DetectionFields):
     """Detect and track one face of a shot, or several at once, and write the track."""
 
-    track: Annotated[Path, updates("file")]
+    track: Annotated[Path, updates("file", "track")]
     """Track to write, a file that ends in .track; of one that is there, other frames and faces are kept."""
     existing: Literal["check", "extend", "replace"] = "check"
     """A track that is there: extended if it is of this plate (check), or of any (extend); or replaced."""
@@ -56,9 +58,9 @@ class TrackJob(PlateFields, DetectionFields):
 class PointsJob(Job):
     """Write a track's faces as a document for a host, or put corrections by hand from one into the track."""
 
-    track: Annotated[Path, updates("file")]
+    track: Annotated[Path, updates("file", "track", when=("action", "correct"))]
     """Track to read, or to correct."""
-    document: Annotated[Path, updates("file")]
+    document: Annotated[Path, writes("file", "points", when=("action", "read"))]
     """JSON document to write, or to read corrections from."""
     action: Literal["read", "correct"] = "read"
     """Write the document, or put the faces it marks as set by hand into the track."""
@@ -66,6 +68,8 @@ class PointsJob(Job):
     """Face of the track; all of its faces when left out."""
     frames: Frames = None
     """Frames of the track, such as 1001-1100, 1001-1100x2 or 1001,1005; all when left out."""
+    overwrite: Overwrite = False
+    """Replace files that Understudy did not write; they are refused otherwise."""
 
 
 class ScoreJob(PlateFields):
@@ -75,5 +79,7 @@ class ScoreJob(PlateFields):
     """The plate's frames with the other identity rendered into them: what a perfect swap gives."""
     swapped: Annotated[str, reads("sequence")]
     """Frames that a swap wrote, such as swap.%04d.exr."""
-    sheet: Annotated[Path | None, writes("file")] = None
+    sheet: Annotated[Path | None, writes("file", "sheet")] = None
     """Contact sheet of plate, swap and truth to write, a .png; none when left out."""
+    overwrite: Overwrite = False
+    """Replace files that Understudy did not write; they are refused otherwise."""

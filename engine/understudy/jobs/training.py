@@ -7,13 +7,24 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from understudy.jobs.fields import Job, Percent, Precision, RunMinutes, reads, unit, updates, writes
+from understudy.jobs.fields import (
+    Job,
+    Overwrite,
+    Percent,
+    Precision,
+    RunMinutes,
+    reads,
+    unit,
+    updates,
+    words,
+    writes,
+)
 
 
 class RunFields(Job):
     """The options of every training."""
 
-    model: Annotated[Path, updates("folder")]
+    model: Annotated[Path, updates("folder", "model")]
     """Model folder to create or to continue; its name ends in .model."""
     iterations: Annotated[int, Field(ge=0, le=100_000_000)] = 0
     """Iteration to stop at; 0 for no limit."""
@@ -137,11 +148,13 @@ class ExportJob(Job):
     """File format: ONNX for swapping with Understudy, or TorchScript (fp32) for Nuke's Inference node."""
     precision: Precision = "fp32"
     """Number format of the exported weights."""
-    destination: str | None = None
+    destination: Annotated[str | None, words()] = None
     """Identity of the performer in the plates; the one trained last when left out."""
-    source: str | None = None
+    source: Annotated[str | None, words()] = None
     """Identity whose face the file predicts; the one trained last when left out."""
     refine: bool = False
     """Include the refiners; the file then takes and predicts faces of twice the size."""
-    output: Annotated[Path | None, writes("file", knob=False)] = None
+    output: Annotated[Path | None, writes("file", "exported", knob=False)] = None
     """File to write; in the model folder as export/swap_fp32.onnx, or named by source, when left out."""
+    overwrite: Overwrite = False
+    """Replace files that Understudy did not write; they are refused otherwise."""

@@ -11,16 +11,15 @@ Convention:
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from understudy.comp.merge import paste
+from understudy.core import unfinished
 from understudy.core.content import ContentHashes
 from understudy.core.errors import PlateError, UnderstudyError
 from understudy.core.progress import Failed, Finished, Progress, Reporter
@@ -32,9 +31,9 @@ from understudy.image.encoding import encoded_for
 from understudy.image.exr import write_image
 from understudy.image.frame import Frame
 from understudy.image.integrity import DIGEST
-from understudy.image.plate import Plate, chosen_frames, open_plate, refuse_overwriting
+from understudy.image.plate import Plate, chosen_frames, open_plate
 from understudy.image.sequence import Pattern
-from understudy.jobs import frame_notes
+from understudy.jobs import files, frame_notes
 from understudy.jobs.propagation import PropagateJob
 from understudy.jobs.summary import outcome
 from understudy.patch import blend, quality
@@ -52,19 +51,8 @@ VERSION = 1
 CONFIDENCE, CONFIDENCE_LAYER = "understudy:confidence", "confidence.A"
 # What changes where a frame is made or what is told of it, and names of files: these count by their content.
 _NOT_OF_THE_FRAME = {
-    *(
-        "frames",
-        "output",
-        "device",
-        "verify",
-        "wanted_confidence",
-        "fix",
-        "plate",
-        "matte",
-        "swapped",
-        "track",
-        "face",
-    )
+    *("frames", "output", "overwrite", "verify", "device", "wanted_confidence"),
+    *("fix", "plate", "matte", "swapped", "track", "face"),
 }
 
 
@@ -89,7 +77,7 @@ def run(job: PropagateJob, *, report: Reporter, settings: Settings) -> dict[str,
         PlateError: the plate, the fix or a matte cannot be opened.
         FaceError: the track cannot be read.
         JobError: no keyframe is of a frame of the plate, nothing is painted, or the output would overwrite
-            an input.
+            an input or a foreign file; nothing is written then.
     """
     with ExitStack() as opened:
 
@@ -103,9 +91,12 @@ def run(job: PropagateJob, *, report: Reporter, settings: Settings) -> dict[str,
         def base_(text: str, called: str, space: str | None = None) -> Plate:
             return encoded_for(open_(text, called, space), job.output, report)
 
+        plate = base_(job.plate, "plate", job.colour_space)
+        frames = chosen_frames(plate, job.frames)
+        files.guard(job, frames=frames)
         shot = PropagationInputs(
             job,
-            base_(job.plate, "plate", job.colour_space),
+            plate,
             base_(job.swapped, "swapped frames") if job.swapped else None,
             opened.enter_context(closing(open_plate(job.matte))) if job.matte else None,
             open_(job.fix, "fix"),
@@ -115,7 +106,6 @@ def run(job: PropagateJob, *, report: Reporter, settings: Settings) -> dict[str,
         if shot.track is not None and job.track is not None:
             frame_notes.require_faces(shot.track, shot.plate.frames, job.track)
         keys = keyframes(shot.fix, shot.plate)
-        frames = chosen_frames(shot.plate, job.frames)
         finished = FinishedFrames(settings.cache, verify=job.verify)
         work = _Run(shot, Pattern.parse(job.output), finished, report)
         for span in spans(tuple(frames), keys):
@@ -162,8 +152,8 @@ class _Run:
         if not todo:
             return
         keys = sorted({key for key in (span.before, span.after) if key is not None}, reverse=True)
-        with tempfile.TemporaryDirectory(prefix="understudy-propagate-") as folder:
-            buffer = DiskBuffer(Path(folder))
+        with unfinished.scratch_folder("propagate") as folder:
+            buffer = DiskBuffer(folder)
             for key in keys[:-1]:
                 for number, propagated in self._from_keyframe(key, todo):
                     buffer.put(number, propagated)
@@ -230,7 +220,6 @@ class _Run:
         """Merge a fix over its frame and write it."""
         path = self.output.path(number)
         try:
-            refuse_overwriting(path, self.shot.inputs, number)
             self.confidence[number] = propagated.mean_confidence
             stamp = {DIGEST: self._digests[number], CONFIDENCE: f"{propagated.mean_confidence:.4f}"}
             frame = composite(self.shot.base(number), propagated, with_layer=path.suffix.lower() == ".exr")

@@ -20,6 +20,7 @@ from understudy.core.settings import Settings
 from understudy.image import colour
 from understudy.image.frame import FloatImage, Frame
 from understudy.image.plate import chosen_frames, open_plate
+from understudy.jobs import files
 from understudy.jobs.shots import ScoreJob
 from understudy.quality import identity, measures, sheet
 from understudy.quality.registration import Region, changed_region, follow, register
@@ -41,6 +42,7 @@ def run(job: ScoreJob, *, report: Reporter, settings: Settings) -> dict[str, Any
     Raises:
         PlateError: a frame is missing, sizes differ, values are not finite, or truth and plate are alike.
     """
+    files.guard(job)
     recognition = identity.Recognition.open(settings)
     if recognition is None:
         missing = f"{identity.NETWORK} or YuNet is not in {settings.models}: identity is left out."

@@ -20,7 +20,7 @@ from understudy.face.pose import pose
 from understudy.face.sharpness import sharpness
 from understudy.face.track.store import TrackedFace
 from understudy.image.plate import Plate, chosen_frames, open_plate
-from understudy.jobs import frame_notes
+from understudy.jobs import files, frame_notes
 from understudy.jobs.shots import ExtractJob
 from understudy.provenance import releases
 from understudy.shots import journal
@@ -38,6 +38,7 @@ def run(job: ExtractJob, *, report: Reporter, settings: Settings) -> dict[str, A
         FaceError: no face is in it, or the set holds another identity or coverage.
         ReleaseError: the release is unreadable, or does not allow training today.
     """
+    files.guard(job)
     permission = _permission(job)
     with closing(open_plate(job.plate, colour_space=job.colour_space, report=report)) as plate:
         frames = chosen_frames(plate, job.frames)

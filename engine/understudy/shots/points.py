@@ -28,6 +28,7 @@ from understudy.face.track.correct import follow_moved
 from understudy.face.track.smooth import moved_box
 from understudy.face.track.store import Track, TrackedFace
 from understudy.image.sequence import FrameRange
+from understudy.jobs import files
 from understudy.jobs.shots import PointsJob
 
 SCHEMA_VERSION = 2
@@ -98,8 +99,10 @@ def run(job: PointsJob, *, report: Reporter, settings: Settings) -> dict[str, An
     Raises:
         FaceError: the track cannot be read, has no face of the name or in the frames, or a correction is no
             face.
-        JobError: the document's name does not end in .json, or it is no document of a version we read.
+        JobError: the document's name does not end in .json, it is no document of a version we read, or what
+            is written is an input or a foreign file.
     """
+    files.guard(job)
     track = Track.open(job.track)
     frames = None if job.frames is None else FrameRange.parse(job.frames)
     act = read if job.action == "read" else correct

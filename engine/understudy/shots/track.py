@@ -11,7 +11,7 @@ from understudy.core.settings import Settings
 from understudy.face.detect.protocol import Points
 from understudy.face.track.store import Track
 from understudy.image.plate import chosen_frames, open_plate
-from understudy.jobs import frame_notes
+from understudy.jobs import files, frame_notes
 from understudy.jobs.shots import TrackJob
 from understudy.shots import existing_track, journal
 from understudy.shots.detect_and_track import detect_and_track
@@ -28,6 +28,7 @@ def run(job: TrackJob, *, report: Reporter, settings: Settings) -> dict[str, Any
         FaceError: no face is in it, no detector can be had, or the track that is there is of another plate
             or, in frames that are kept, of another detector.
     """
+    files.guard(job)
     names = face_names(job)
     with closing(open_plate(job.plate, colour_space=job.colour_space, report=report)) as plate:
         frames = chosen_frames(plate, job.frames)

@@ -13,6 +13,7 @@ from understudy.jobs.fields import (
     FaceName,
     Job,
     Output,
+    Overwrite,
     Packing,
     PlateFields,
     Verify,
@@ -20,6 +21,7 @@ from understudy.jobs.fields import (
     facts,
     hidden,
     reads,
+    words,
 )
 from understudy.jobs.keyframes import Keys
 from understudy.swap.declare import Parameters
@@ -68,7 +70,7 @@ class FaceSwap(Job):
     """Name of the face in the track."""
     model: Annotated[Path | None, reads("file")] = None
     """Exported model; the job's when left out."""
-    source: str | None = None
+    source: Annotated[str | None, words()] = None
     """Identity to put in; the job's when left out."""
 
 
@@ -115,6 +117,8 @@ class SwapJob(
     """Several faces in their order, as [{"face": "hero", "model": "a.onnx", "source": "ann"}]."""
     output: Output
     """Frames to write, such as out.%04d.exr."""
+    overwrite: Overwrite = False
+    """Replace files that Understudy did not write; they are refused otherwise."""
     write: Annotated[Literal["frame", "face_pass"], hidden()] = "frame"
     """Write the finished frame, or the face pass to composite in the host."""
     exr_compression: Packing = "zips"

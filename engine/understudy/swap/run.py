@@ -14,9 +14,9 @@ from understudy.core.settings import Settings
 from understudy.face.track.store import Track
 from understudy.image.encoding import encoded_for
 from understudy.image.exr import write_image
-from understudy.image.plate import chosen_frames, open_plate, refuse_overwriting
+from understudy.image.plate import Plate, chosen_frames, open_plate
 from understudy.image.sequence import Pattern
-from understudy.jobs import frame_notes
+from understudy.jobs import files, frame_notes
 from understudy.jobs.summary import outcome
 from understudy.provenance.finished import FinishedFrames
 from understudy.swap import several
@@ -38,7 +38,7 @@ def run(
         PlateError: the plate cannot be opened.
         FaceError: the track cannot be read, has no such face, or none on any frame of the plate.
         ModelError: a model cannot be opened, or does not predict a face's source.
-        JobError: the output would overwrite the plate.
+        JobError: the output would overwrite an input or a foreign file; nothing is written then.
     """
     cache = RenderCache.for_one_run(job) if kept is None else kept
     output = Pattern.parse(job.output)
@@ -47,8 +47,11 @@ def run(
     failed: dict[int, UnderstudyError] = {}
     finished = FinishedFrames(settings.cache, verify=job.verify)
     with ExitStack() as opened:
-        contexts = _contexts(job, cache, opened, report=report, settings=settings)
-        frames = chosen_frames(contexts[0].plate, job.frames)
+        read = open_plate(job.plate, colour_space=job.colour_space, report=report)
+        plate = encoded_for(opened.enter_context(closing(read)), job.output, report)
+        frames = chosen_frames(plate, job.frames)
+        files.guard(job, frames=frames)
+        contexts = _contexts(job, plate, cache, opened, report=report, settings=settings)
         for done, number in enumerate(frames):
             report(Progress("swap", done, len(frames), f"frame {number}"))
             path = output.path(number)
@@ -73,7 +76,13 @@ def run(
 
 
 def _contexts(
-    job: SwapJob, cache: RenderCache, opened: ExitStack, *, report: Reporter, settings: Settings
+    job: SwapJob,
+    plate: Plate,
+    cache: RenderCache,
+    opened: ExitStack,
+    *,
+    report: Reporter,
+    settings: Settings,
 ) -> list[SwapContext]:
     """What the frames are made from, for each face of the job, over one plate and roto."""
     jobs, track = job.each_face(), Track.open(job.track)
@@ -88,8 +97,6 @@ def _contexts(
                     "features will lie elsewhere. Track the shot with the model's detector."
                 )
             )
-    read = opened.enter_context(closing(open_plate(job.plate, colour_space=job.colour_space, report=report)))
-    plate = encoded_for(read, job.output, report)
     for face in tracks:
         frame_notes.require_faces(face, plate.frames, job.track)
     roto = opened.enter_context(closing(open_plate(job.matte_roto))) if job.matte_roto else None
@@ -103,9 +110,7 @@ def _contexts(
 def _write(
     contexts: Sequence[SwapContext], number: int, path: Path, wanted: str, *, report: Reporter
 ) -> None:
-    """Make one frame and write it, never over an input."""
-    first = contexts[0]
-    refuse_overwriting(path, {"plate": first.plate, "matte": first.roto}, number)
+    """Make one frame and write it."""
     inputs = [context.frame_inputs(number) for context in contexts]
     frame = several.make_frame(contexts, inputs, report=report)
-    write_image(path, stamped(frame, contexts, inputs, wanted), compression=first.job.exr_compression)
+    write_image(path, stamped(frame, contexts, inputs, wanted), compression=contexts[0].job.exr_compression)

@@ -19,6 +19,7 @@ from understudy.core.errors import JobError
 from understudy.core.progress import Reporter
 from understudy.core.settings import Settings
 from understudy.face.faceset.store import FaceSet
+from understudy.jobs import files
 from understudy.jobs.training import AdaptJob, TrainJob
 from understudy.train import run as training
 from understudy.train.checkpoints import model_folder, store
@@ -33,6 +34,7 @@ def run(job: AdaptJob, *, report: Reporter, settings: Settings) -> dict[str, Any
             a known performer's and an edit's.
         TrainingError, FaceError, Cancelled: as training has them.
     """
+    files.guard(job)
     description = model_folder.read(job.model)
     saved = store.find(model_folder.checkpoints(job.model))
     if description is None or not saved:

@@ -8,6 +8,7 @@ from understudy.core.errors import JobError
 from understudy.core.progress import Finished, Reporter, silent
 from understudy.core.settings import Settings
 from understudy.face.faceset.store import FaceSet
+from understudy.jobs import files
 from understudy.jobs.training import RefineJob
 from understudy.train.checkpoints import lock, model_folder, refiners, store
 from understudy.train.hardware import process_group
@@ -32,6 +33,7 @@ def run(job: RefineJob, *, report: Reporter, settings: Settings) -> dict[str, An
         FaceError: the face set cannot be read.
         Cancelled: the reporter ended the run; it is saved.
     """
+    files.guard(job)
     if not job.iterations and not job.minutes:
         raise JobError("The job does not say how long to refine.", fix="give minutes or iterations")
     if model_folder.read(job.model) is None:

@@ -8,6 +8,7 @@ from understudy.core.errors import JobError
 from understudy.core.progress import Finished, Reporter, silent
 from understudy.core.settings import Settings
 from understudy.face.faceset.store import FaceSet
+from understudy.jobs import files
 from understudy.jobs.training import TrainJob
 from understudy.train.checkpoints import lock, model_folder, store
 from understudy.train.data.facesets import open_facesets
@@ -44,6 +45,7 @@ def run(job: TrainJob, *, report: Reporter, settings: Settings, edited: bool = F
         FaceError: a face set cannot be read.
         Cancelled: the reporter ended the run; it is saved.
     """
+    files.guard(job)
     if not job.iterations and not job.minutes and job.stop_when == "none":
         raise JobError(
             "The job says neither how long nor how far to train.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from understudy.core.errors import FaceError
 
 # Little compression: a crop is written once in a run that waits for it, and noise does not shrink anyway.
 _PNG_LEVEL = 1
+# Origin and face, frame, and the beginning of the file's SHA-256.
+_OWN_NAME = re.compile(r"[0-9a-f]{8}_-?[0-9]{7,}_(?P<digest>[0-9a-f]{12})\.png")
 
 
 def encode(crop: NDArray[np.floating[Any]], size: int) -> bytes:
@@ -35,9 +38,22 @@ def encode(crop: NDArray[np.floating[Any]], size: int) -> bytes:
     return data.tobytes()
 
 
-def is_plain_name(name: str) -> bool:
-    """Whether a name from an index is a PNG's in the crops folder, and leads nowhere else."""
-    return Path(name).name == name and name.endswith(".png") and "\\" not in name and "\0" not in name
+def is_own_name(name: str) -> bool:
+    """Whether a name from an index is one that a face set gives its crops; a tampered one may be anything."""
+    return _OWN_NAME.fullmatch(name) is not None
+
+
+def remove(folder: Path, name: str) -> None:
+    """Remove a crop; a file that is not the crop of that name stays, whatever an index says.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    found, path = _OWN_NAME.fullmatch(name), folder / name
+    if found is None or path.is_symlink() or not path.is_file():
+        return
+    if sha256_of(path).startswith(found["digest"]):
+        path.unlink(missing_ok=True)
 
 
 def read(folder: Path, name: str, size: int, sha256: str) -> NDArray[np.float32]:
@@ -46,8 +62,8 @@ def read(folder: Path, name: str, size: int, sha256: str) -> NDArray[np.float32]
     Raises:
         FaceError: the file is missing, has another digest, or is not a 16-bit RGB PNG of that size.
     """
-    where = folder / name if is_plain_name(name) else folder
-    if not is_plain_name(name) or not where.is_file():
+    where = folder / name if is_own_name(name) else folder
+    if not is_own_name(name) or not where.is_file():
         raise FaceError(
             f"The face set's crop {name!r} is missing.",
             where=folder,

@@ -202,7 +202,7 @@ class FaceSet:
             ).fetchone()
             # A crop that comes back within a batch is no longer replaced.
             self._replaced = [other for other in self._replaced if other != name]
-            if old and old[0] != name and crops.is_plain_name(str(old[0])):
+            if old and old[0] != name and crops.is_own_name(str(old[0])):
                 self._replaced.append(str(old[0]))
             self._connection.execute(_INSERT, records.to_row(stored))
         self._pending += 1
@@ -232,7 +232,7 @@ class FaceSet:
         with database.guarded(self.path, "face set"):
             self._connection.commit()
             for name in self._replaced:
-                (self.path / "crops" / name).unlink(missing_ok=True)
+                crops.remove(self.path / "crops", name)
         self._replaced.clear()
         self._pending = 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 
 from understudy.comp.mattes import brows, matte
@@ -10,6 +12,7 @@ from understudy.face import align
 from understudy.face.crop import cut, face_box
 from understudy.image.frame import FloatImage, Frame
 from understudy.inference.predictor import Predictor
+from understudy.jobs.fields import words
 from understudy.swap.declare import Parameters, Reads, Share, Stage
 from understudy.swap.frame_data import Prediction
 
@@ -17,7 +20,7 @@ from understudy.swap.frame_data import Prediction
 class PredictParameters(Parameters):
     """Which face is predicted."""
 
-    source: str | None = None
+    source: Annotated[str | None, words()] = None
     """Identity to put in, which the model file must predict; the file's own source when left out."""
     identity_mix: Share = 100.0
     """Share of the source performer in the new face; the rest is the plate's own performer, reconstructed."""

@@ -29,6 +29,7 @@ from understudy.image import colour
 from understudy.inference.card import LANDMARK_COUNT, ModelCard, write_card
 from understudy.inference.predictor import OUTPUTS
 from understudy.inference.session import Session
+from understudy.jobs import files
 from understudy.jobs.fields import Precision
 from understudy.jobs.training import ExportJob
 from understudy.train.checkpoints import model_folder, refiners, selection, store
@@ -84,11 +85,13 @@ def run(job: ExportJob, *, report: Reporter, settings: Settings) -> dict[str, An
     """Export the averaged weights of the newest checkpoint, or of the best where the newest is worse.
 
     Raises:
-        JobError: format, precision and output do not go together, or an identity is unknown.
+        JobError: format, precision and output do not go together, an identity is unknown, or the output would
+            overwrite an input or a foreign file.
         TrainingError: there is no model or no checkpoint.
         ModelError: the exported graph differs from the network by more than 1e-3 in the encoded space.
     """
     output = _output(job)
+    files.guard(job.model_copy(update={"output": output}))
     report(Progress("export", 0, 3, "load"))
     description, network, state = load(job.model)
     description = _chosen(job, description)
