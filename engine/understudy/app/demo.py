@@ -78,6 +78,8 @@ class Steps:
 
     def finish(self, name: str, facts: Mapping[str, Any]) -> None:
         """Note that a step is finished."""
+        if self._finished.get(name) == self._portable(facts):
+            return
         self._finished[name] = self._portable(facts)
         atomic.write_text(self._path, json.dumps(self._finished, indent=1))
 
