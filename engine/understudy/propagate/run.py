@@ -220,6 +220,8 @@ class _Run:
         """Merge a fix over its frame and write it."""
         path = self.output.path(number)
         try:
+            if not self.shot.job.overwrite:
+                self.finished.refuse_edited(path)
             self.confidence[number] = propagated.mean_confidence
             stamp = {DIGEST: self._digests[number], CONFIDENCE: f"{propagated.mean_confidence:.4f}"}
             frame = composite(self.shot.base(number), propagated, with_layer=path.suffix.lower() == ".exr")

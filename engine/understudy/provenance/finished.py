@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from understudy.core.content import ContentHashes
-from understudy.core.errors import PlateError
+from understudy.core.errors import JobError, PlateError
 from understudy.image.exr import read_image, read_metadata
 from understudy.image.frame import MetadataValue
 from understudy.image.integrity import DIGEST, PIXELS, looks_whole, pixels_digest
+
+_CHECKED = frozenset({".exr", ".png"})
 
 
 class PixelHashes(ContentHashes):
@@ -62,6 +64,30 @@ class FinishedFrames:
         if header.get(DIGEST) != wanted or not looks_whole(path):
             return None
         return header if self._pixels.of(path) == header.get(PIXELS) else None
+
+    def refuse_edited(self, path: Path) -> None:
+        """Refuse to replace a frame that somebody painted on after it was written.
+
+        It has our header, reads without a fault, and holds other pixels than were written. One that does not
+        read is damaged, and is made again. Formats whose data have no check of their own do not tell the two
+        apart: there such a frame counts as damaged.
+
+        Raises:
+            JobError: the frame was edited.
+        """
+        if path.suffix.lower() not in _CHECKED or not path.exists() or not looks_whole(path):
+            return
+        try:
+            written = read_metadata(path).get(PIXELS)
+        except PlateError:
+            return
+        found = self._pixels.of(path) if isinstance(written, str) else ""
+        if found and found != written:
+            raise JobError(
+                "The frame was changed after Understudy wrote it, by hand or by another program.",
+                where=path,
+                fix="write to another name, or replace it with --overwrite",
+            )
 
     def remember(self, path: Path) -> None:
         """Take a frame that was just written as whole, until its file changes."""

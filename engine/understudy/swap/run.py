@@ -60,6 +60,8 @@ def run(
                 if finished.header(path, wanted) is not None:
                     unchanged.append(number)
                     continue
+                if not job.overwrite:
+                    finished.refuse_edited(path)
                 _write(contexts, number, path, wanted, report=report)
                 finished.remember(path)
                 written.append(number)
