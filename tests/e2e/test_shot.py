@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import OpenImageIO as oiio
 import pytest
 
 from rendered import FRAMES, SETTINGS, Shot, released, render
@@ -417,6 +418,24 @@ def test_a_damaged_frame_is_made_again(tmp_path: Path, shot: Shot, verify: bool)
     result = swap_run.run(job, report=silent, settings=cached)
     assert (result["written"], result["unchanged"]) == (2, 1)
     assert [path.read_bytes() for path in paths] == whole  # and the time of day is in none of them
+
+
+def test_a_frame_that_an_artist_painted_on_is_kept_until_told(tmp_path: Path, shot: Shot) -> None:
+    """The paint program keeps the header: digest and mark are ours, the pixels are not."""
+    run(shot.job(tmp_path))
+    painted = tmp_path / "out.0002.exr"
+    picture = oiio.ImageBuf(str(painted))
+    oiio.ImageBufAlgo.fill(picture, (0.8, 0.1, 0.1), roi=oiio.ROI(2, 6, 2, 6, 0, 1, 0, 3))
+    picture.write(str(painted))
+    mine = painted.read_bytes()
+    result, events = run(shot.job(tmp_path, opacity=50.0))
+    assert (result["written"], result["failed_frames"]) == (FRAMES - 1, [2])
+    assert [event.error["what"] for event in events if isinstance(event, Failed)] == [
+        "The frame was changed after Understudy wrote it, by hand or by another program."
+    ]
+    assert painted.read_bytes() == mine
+    assert run(shot.job(tmp_path, opacity=50.0, overwrite=True))[0]["written"] == 1
+    assert painted.read_bytes() != mine
 
 
 @pytest.mark.parametrize(
