@@ -109,7 +109,9 @@ def _other_model(plate: str, path: Path) -> TrackJob:
 
 
 @pytest.mark.parametrize(
-    ("change", "kept"), [(_other_content, 4), (_other_option, 0), (_other_model, 0)], ids=lambda one: str(one)
+    ("change", "kept"),
+    [(_other_content, 4), (_other_option, 0), (_other_model, 0)],
+    ids=["content", "option", "model"],
 )
 def test_another_plate_option_or_model_is_looked_for_again(
     tmp_path: Path, plate: str, change: Any, kept: int
