@@ -12,7 +12,7 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-host test-slow lint types addon generate bench kills base docs clean
+.PHONY: help setup demo test test-host test-slow fuzz lint types addon generate bench kills base docs clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 16
@@ -43,6 +43,9 @@ $(HOST)/.understudy-bpy: Makefile
 
 test-slow: setup ## Run the tests that take minutes
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+fuzz: setup ## Read damaged inputs: make fuzz ARGS="--count 10000", make fuzz ARGS="--reader exr --seed 123"
+	PYTHONPATH=tests $(BIN)/python -m fuzz $(ARGS)
 
 lint: setup ## Check style and the layers
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from understudy.image.exr import read_image, read_metadata, write_image
 from understudy.image.frame import Frame
-from understudy.image.integrity import DIGEST, PIXELS, looks_whole, pixels_digest
+from understudy.image.integrity import DIGEST, PIXELS, looks_whole, pixels_digest, place_of
 from understudy.provenance.finished import FinishedFrames
 
 WANTED = "a" * 64
@@ -39,7 +40,8 @@ def test_a_frame_that_was_written_is_finished_and_another_is_not(
 ) -> None:
     path = written(tmp_path / f"a{suffix}", storage=storage)
     frame = read_image(path)
-    assert pixels_digest(frame.pixels, frame.channels) == read_metadata(path)[PIXELS]
+    place = place_of(frame.data_window, frame.display_window)
+    assert pixels_digest(frame.pixels, frame.channels, place) == read_metadata(path)[PIXELS]
     assert finished(path) and FinishedFrames(None).header(path, "b" * 64) is None
 
 
@@ -146,4 +148,16 @@ def test_what_is_hardly_an_exr_file_is_not_whole(tmp_path: Path, length: int) ->
     path.write_bytes(path.read_bytes()[:length])
     assert not looks_whole(path) and not finished(path)
     path.write_bytes(b"\x76\x2f\x31\x01" + os.urandom(length))
+    assert not finished(path)
+
+
+@pytest.mark.parametrize("key", [b"displayWindow", b"dataWindow"])
+def test_a_window_that_lies_elsewhere_is_found(tmp_path: Path, key: bytes) -> None:
+    path = written(tmp_path / "a.exr", compression="none")
+    data = bytearray(path.read_bytes())
+    place = data.index(key) + len(key) + len(b"\0box2i\0") + 4
+    left, top, right, bottom = struct.unpack_from("<4i", data, place)
+    moved = int(key == b"dataWindow")  # as a whole; the other one grows
+    struct.pack_into("<4i", data, place, left + moved, top, right + 1, bottom)
+    path.write_bytes(data)
     assert not finished(path)

@@ -52,7 +52,8 @@ def encoding_of(name: str) -> str:
 
 
 def _space(name: str) -> Space:
-    space = colour_config.find(name)
+    # A header's text may hold bytes that are no UTF-8, which the library does not take.
+    space = colour_config.find(name) if name.isprintable() else None
     if space is None:
         raise ColourError(
             f"There is no colour space {name!r}.",

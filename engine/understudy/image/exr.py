@@ -27,7 +27,7 @@ from understudy.image import header, memory
 from understudy.image.colour_space import SPACE_ATTRIBUTE, Decision, chosen, decide
 from understudy.image.colour_tags import tags, without_colour
 from understudy.image.frame import FloatImage, Frame, MetadataValue
-from understudy.image.integrity import DIGEST, PIXELS, as_text, from_text, stored_digest
+from understudy.image.integrity import DIGEST, PIXELS, as_text, from_text, place_of, stored_digest
 from understudy.image.layout import file_layout
 from understudy.image.orientation import UPRIGHT, orientation, turned_upright
 from understudy.image.parts import (
@@ -317,7 +317,9 @@ def _told(
     values: dict[str, MetadataValue] = {"DateTime": "", **frame.metadata}
     values.pop(PIXELS, None)
     if DIGEST in values and not path.suffix.lower().startswith(".j"):
-        values[PIXELS] = stored_digest(stored, frame.channels, storages, storage)
+        values[PIXELS] = stored_digest(
+            stored, frame.channels, storages, storage, place_of(frame.data_window, frame.display_window)
+        )
     return as_text(path, values)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.image import exr_chunks
-from understudy.image.frame import FloatImage, MetadataValue
+from understudy.image.frame import Box, FloatImage, MetadataValue
 from understudy.image.storage import from_stored
 
 PIXELS = "understudy:pixels"
@@ -31,16 +31,25 @@ _TEXTS = {
 _TAIL_BYTES = 64
 
 
-def pixels_digest(pixels: FloatImage, channels: Sequence[str]) -> str:
-    """SHA-256 in hexadecimal of a picture's size, its channels' names and their values.
+Place = tuple[int, int, int, int]
+
+
+def place_of(data: Box, display: Box) -> Place:
+    """Where the stored pixels lie: left and top within the display window, and its width and height."""
+    return (data.x0 - display.x0, data.y0 - display.y0, display.width, display.height)
+
+
+def pixels_digest(pixels: FloatImage, channels: Sequence[str], place: Place) -> str:
+    """SHA-256 in hexadecimal of a picture's size and place, its channels' names and their values.
 
     All NaN count as one: their payloads do not survive every format.
 
     Args:
         pixels: (H, W, C) float32 as read from a file.
         channels: Their C names, in any order.
+        place: As `place_of` gives it.
     """
-    whole = hashlib.sha256(repr((pixels.shape, sorted(channels))).encode())
+    whole = hashlib.sha256(repr((pixels.shape, place, sorted(channels))).encode())
     for name in sorted(channels):
         values = np.ascontiguousarray(pixels[..., channels.index(name)], "<f4")
         missing = np.isnan(values)
@@ -51,7 +60,7 @@ def pixels_digest(pixels: FloatImage, channels: Sequence[str]) -> str:
 
 
 def stored_digest(
-    stored: NDArray[np.generic], channels: Sequence[str], storages: Sequence[str], storage: str
+    stored: NDArray[np.generic], channels: Sequence[str], storages: Sequence[str], storage: str, place: Place
 ) -> str:
     """`pixels_digest` of what a reader will get of numbers that are about to be written.
 
@@ -60,6 +69,7 @@ def stored_digest(
         channels: C names.
         storages: The number type of each channel in the file.
         storage: The type of `stored`.
+        place: As `place_of` gives it.
     """
     pixels = from_stored(stored, storage)
     if stored.dtype == np.float32:
@@ -68,7 +78,7 @@ def stored_digest(
             pixels = pixels.copy()
             with np.errstate(over="ignore", invalid="ignore"):
                 pixels[..., halves] = pixels[..., halves].astype(np.float16)
-    return pixels_digest(pixels, channels)
+    return pixels_digest(pixels, channels, place)
 
 
 def looks_whole(path: Path) -> bool:

@@ -9,7 +9,7 @@ from understudy.core.content import ContentHashes
 from understudy.core.errors import JobError, PlateError
 from understudy.image.exr import read_image, read_metadata
 from understudy.image.frame import MetadataValue
-from understudy.image.integrity import DIGEST, PIXELS, looks_whole, pixels_digest
+from understudy.image.integrity import DIGEST, PIXELS, looks_whole, pixels_digest, place_of
 
 _CHECKED = frozenset({".exr", ".png"})
 
@@ -33,7 +33,7 @@ class PixelHashes(ContentHashes):
             frame = read_image(path)
         except PlateError as exc:
             raise OSError(exc.what) from exc
-        return pixels_digest(frame.pixels, frame.channels)
+        return pixels_digest(frame.pixels, frame.channels, place_of(frame.data_window, frame.display_window))
 
 
 class FinishedFrames:
