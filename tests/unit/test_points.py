@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -236,7 +237,6 @@ def bent(change: Callable[[list[Any]], Any]) -> dict[str, Any]:
         ({"1001": bent(lambda rows: [*rows, [1, 2]])}, "faces.1001.landmarks"),
         ({"1001": bent(lambda rows: [[1, 2, 3], *rows[1:]])}, "faces.1001.landmarks.0"),
         ({"1001": bent(lambda rows: [["1", 2], *rows[1:]])}, "faces.1001.landmarks.0"),
-        ({"1001": bent(lambda rows: [[float("nan"), 2], *rows[1:]])}, "faces.1001.landmarks.0"),
         ({"1001": bent(lambda rows: [[1e300, 2], *rows[1:]])}, "faces.1001.landmarks.0"),
         ({"1001": bent(lambda rows: [[10**400, 2], *rows[1:]])}, "faces.1001.landmarks.0"),
         ({"1001": bent(lambda rows: [[True, 2], *rows[1:]])}, "faces.1001.landmarks.0"),
@@ -270,9 +270,14 @@ def test_a_correction_that_is_no_face_is_refused_whole(track: Track, faces: Any,
         (b"", "not JSON"),
         (b"[" * 100_000, "not JSON"),
         (b"\xff", "not JSON"),
-        (b"[]", "not as it should be"),
+        (b"[]", "no JSON object"),
         (b"{}", "version None"),
-        (b'{"schema_version": 3, "faces": {}}', "version 3"),
+        (
+            b'{"schema_version": 2, "faces": {"1001": {"moved": {"30": [NaN, 1]}}}}',
+            "NaN is no number",
+        ),
+        (b'{"schema_version": 2, "faces": {"1001": {"moved": {"30": [1e999, 1]}}}}', "too large"),
+        (b'{"schema_version": 3, "faces": {}}', "newer version: schema 3"),
         (b'{"schema_version": 2, "faces": {"1001": {}}}', "not as it should be"),
         (b'{"schema_version": 2, "faces": {"face": {"x": {}}}}', "not as it should be"),
         (b'{"schema_version": 1}', "Field required"),
@@ -295,7 +300,7 @@ def test_a_missing_document_is_named(track: Track) -> None:
 def test_a_document_larger_than_any_shot_is_not_taken_in(
     track: Track, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(points, "LARGEST_BYTES", 100)
+    monkeypatch.setattr(points, "_KIND", dataclasses.replace(points._KIND, largest_bytes=100))
     with pytest.raises(JobError, match="not JSON"):
         correct(track, {"1001": GOOD}, plate="x" * 100)
 

@@ -63,7 +63,7 @@ def test_another_term_gives_another_digest(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema_version": 2}, "schema version 2"),
+        ({"schema_version": 2}, "newer version: schema 2"),
         ({"performer": ""}, "performer"),
         ({"uses": []}, "uses"),
         ({"uses": ["anything"]}, "uses"),

@@ -107,7 +107,7 @@ def test_a_model_description_from_a_later_version_is_refused(
     run.run(job(model, sets, iterations=1), report=silent, settings=settings)
     path = model / "model.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"schema_version": 99}))
-    with pytest.raises(TrainingError, match="later version"):
+    with pytest.raises(TrainingError, match="newer version"):
         run.run(job(model, sets, iterations=2), report=silent, settings=settings)
 
 

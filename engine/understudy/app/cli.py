@@ -6,7 +6,6 @@ Everything heavy, pydantic included, is imported by the verb that needs it, so t
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import sys
@@ -18,7 +17,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from understudy import __version__
 from understudy.app.options import add_options, given_values, missing_flags
+from understudy.core import documents
 from understudy.core.errors import JobError, UnderstudyError
+from understudy.core.names import printable
 from understudy.core.progress import Cancelled, Event, Failed, Finished, Reporter, Warned
 from understudy.core.settings import Settings
 from understudy.jobs import schema
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 EXIT_FAILED = 1
 EXIT_BUG = 70
 EXIT_BROKEN_PIPE = 141
-LARGEST_JOB_BYTES = 1_000_000
+_DOCUMENT = documents.Kind("job document", JobError, "see `understudy schema`")
 SIGNALLED = 128  # a process that a signal ended exits with 128 plus the signal's number
 
 
@@ -131,7 +132,7 @@ _SERVE_HELP = "Serve jobs to a host program: JSON-RPC 2.0, one object a line, ov
 
 def _run_job(arguments: argparse.Namespace) -> int:
     verb: str = arguments.verb
-    document = _read_document(arguments._document) if arguments._document else {}
+    document = documents.read(arguments._document, _DOCUMENT) if arguments._document else {}
     fields = schema.job(verb)
     warnings: list[str] = []
     # Each by itself: a flag under a new name lies on top of a document under the former one.
@@ -183,9 +184,9 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
     checks = doctor.examine(_settings())
     if arguments._json:
-        print(json.dumps({"checks": [check.as_dict() for check in checks]}, ensure_ascii=False))
+        print(documents.dump({"checks": [check.as_dict() for check in checks]}))
     else:
-        print("\n".join(str(check) for check in checks))
+        print("\n".join(printable(str(check)) for check in checks))
     return EXIT_FAILED if any(check.status == "fail" for check in checks) else 0
 
 
@@ -212,25 +213,6 @@ def _settings() -> Settings:
     return settings
 
 
-def _read_document(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST_JOB_BYTES + 1)
-    except OSError as exc:
-        raise JobError(
-            f"The job document cannot be read: {exc.strerror}.", where=path, fix="check the path"
-        ) from exc
-    try:
-        if len(data) > LARGEST_JOB_BYTES:
-            raise ValueError("too large")
-        values = json.loads(data)
-    except (ValueError, RecursionError) as exc:
-        raise JobError("The job document is not JSON.", where=path, fix="see `understudy schema`") from exc
-    if not isinstance(values, dict):
-        raise JobError("The job document is no JSON object.", where=path, fix="see `understudy schema`")
-    return values
-
-
 def _system_error(error: OSError | MemoryError) -> UnderstudyError:
     if isinstance(error, MemoryError):
         return UnderstudyError("The machine ran out of memory.", fix="use smaller frames, size or batch")
@@ -250,7 +232,7 @@ def _show_error(error: dict[str, str | int], *, as_json: bool) -> int:
 
 
 def _show_bug(error: Exception, *, as_json: bool) -> int:
-    traceback.print_exc()
+    print(printable(traceback.format_exc()), file=sys.stderr)
     what = f"{type(error).__name__}: {error}"
     fix = "this is a bug in Understudy: send us the lines above with the command"
     values: dict[str, str | int] = {"type": "InternalError", "what": what, "where": "", "fix": fix}

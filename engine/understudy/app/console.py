@@ -1,6 +1,7 @@
 """Shows a run's events: bars with the time left for a person, one JSON object a line for a program.
 
-Bars, warnings and errors go to stderr; results go to stdout, so that they can be piped.
+Bars, warnings and errors go to stderr; results go to stdout, so that they can be piped. Texts of others
+reach a terminal or a log through `names.printable` alone; in JSON lines they stay what they are.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
+from understudy.core.names import printable
 from understudy.core.progress import Event, Failed, Finished, Progress, Told, Warned, to_json_line
 from understudy.quality.figures import score_rows
 
@@ -79,9 +81,11 @@ class Bars:
     def _move(self, event: Progress) -> None:
         task = self._tasks.get(event.stage)
         if task is None:
-            task = self._rich.add_task(event.stage, total=event.total or None, note=event.note)
+            stage = printable(event.stage, lines=False)
+            task = self._rich.add_task(stage, total=event.total or None, note="")
             self._tasks[event.stage] = task
-        self._rich.update(task, completed=event.done, total=event.total or None, note=event.note)
+        note = printable(event.note, lines=False)
+        self._rich.update(task, completed=event.done, total=event.total or None, note=note)
 
 
 class Lines:
@@ -127,19 +131,19 @@ def open_display(*, as_json: bool) -> Display:
 
 
 def say(console: Console, text: str) -> None:
-    """Print text as it is: no markup, no wrapping."""
-    console.print(text, markup=False, soft_wrap=True)
+    """Print text as it is: no markup, no wrapping, and no control characters."""
+    console.print(printable(text), markup=False, soft_wrap=True)
 
 
 def text_of(event: Event) -> str:
     """A note, a warning or an error as a person reads it."""
     if isinstance(event, Told):
-        return f"note: {event.message}"
+        return f"note: {printable(event.message)}"
     if isinstance(event, Warned):
         place = "" if event.frame is None else f" at frame {event.frame}"
-        return f"warning{place}: {event.message}"
+        return f"warning{place}: {printable(event.message)}"
     if isinstance(event, Failed):
-        error = event.error
+        error = {key: printable(str(value), lines=False) for key, value in event.error.items()}
         lines = [f"{error.get('type', 'Error')}: {error.get('what', '')}"]
         lines += [
             f"  {word}: {error[key]}" for key, word in (("where", "at"), ("fix", "try")) if error.get(key)
@@ -151,7 +155,7 @@ def text_of(event: Event) -> str:
 def show_result(result: Mapping[str, Any]) -> None:
     """Print a result to stdout, a line a value, a row an item."""
     for line in result_lines(result):
-        sys.stdout.write(line + "\n")
+        sys.stdout.write(printable(line, lines=False) + "\n")
     sys.stdout.flush()
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from understudy.core import atomic
+from understudy.core import atomic, documents
+from understudy.core.errors import JobError, UnderstudyError
 from understudy.core.progress import Event, Finished, Reporter
 from understudy.core.settings import Settings
 from understudy.demo import shot as demo_shot
@@ -31,7 +32,7 @@ from understudy.train.export import onnx
 
 # A finished run may have trained for a moment less than its minutes.
 TRAINED_SHARE = 0.99
-LARGEST_BYTES = 1_000_000
+_STEPS = documents.Kind("record of finished steps", JobError, "delete it")
 
 
 @dataclass(frozen=True)
@@ -92,11 +93,9 @@ class Steps:
 def _read_object(path: Path) -> dict[str, Any]:
     """A JSON object that the demo wrote; empty where missing or damaged, so that its step runs again."""
     try:
-        with path.open("rb") as file:
-            document = json.loads(file.read(LARGEST_BYTES))
-    except (OSError, ValueError, RecursionError):
+        return documents.read(path, _STEPS)
+    except UnderstudyError:
         return {}
-    return document if isinstance(document, dict) else {}
 
 
 def run(job: DemoJob, *, report: Reporter, settings: Settings) -> dict[str, Any]:

@@ -16,7 +16,6 @@ library prints goes to stderr, because stdout belongs to the protocol.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import queue
@@ -26,11 +25,13 @@ import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 
 from understudy import __version__
 from understudy.app import verbs
+from understudy.core import documents
 from understudy.core.errors import HostError, UnderstudyError
+from understudy.core.names import printable
 from understudy.core.progress import Cancelled, Event, Finished, Reporter, Warned
 from understudy.core.settings import Settings
 from understudy.jobs import schema
@@ -129,7 +130,7 @@ class Worker:
             if identifier is not None:
                 self._fail(identifier, error)
         except Exception as error:  # a bug in one request must not end the others
-            traceback.print_exc()
+            sys.stderr.write(printable(traceback.format_exc()) + "\n")
             self._refuse(identifier, Refusal(INTERNAL_ERROR, f"{type(error).__name__}: {error}"))
         else:
             if identifier is not None and result is not None:
@@ -200,7 +201,7 @@ class Worker:
         except UnderstudyError as error:
             failure = error
         except (Exception, SystemExit) as error:  # reported to the host; the worker goes on
-            traceback.print_exc()
+            sys.stderr.write(printable(traceback.format_exc()) + "\n")
             failure = Refusal(INTERNAL_ERROR, f"{type(error).__name__}: {error}")
         self._runs.pop(run.identifier, None)
         if isinstance(failure, UnderstudyError):
@@ -230,7 +231,7 @@ class Worker:
         self._send({"id": identifier, "error": answer})
 
     def _send(self, message: Mapping[str, Any]) -> None:
-        text = json.dumps(_plain({"jsonrpc": "2.0", **message}), ensure_ascii=False, allow_nan=False)
+        text = documents.dump(_plain({"jsonrpc": "2.0", **message}))
         try:
             with self._writing:
                 self._replies.write(text.encode() + b"\n")
@@ -261,8 +262,8 @@ def serve(settings: Settings) -> None:
 
 def _parse(line: bytes) -> dict[str, Any]:
     try:
-        request = json.loads(line, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as exc:
+        request = documents.parse(line)
+    except ValueError as exc:
         raise Refusal(PARSE_ERROR, "A line is not JSON.") from exc
     if not isinstance(request, dict):
         raise Refusal(INVALID_REQUEST, "A request is one JSON object a line; there are no batches.")
@@ -278,10 +279,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     return value if value is None or isinstance(value, str | int) else str(value)
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _identifier(request: Mapping[str, Any]) -> Identifier | None:

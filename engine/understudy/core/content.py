@@ -16,7 +16,8 @@ from contextlib import closing
 from pathlib import Path
 
 from understudy.core import atomic, database
-from understudy.core.errors import FaceError
+from understudy.core.errors import UnderstudyError
+from understudy.core.paths import as_text
 
 FILE_NAME = "content.sqlite"
 LARGEST_ROWS = 100_000
@@ -26,6 +27,7 @@ _SETTLED_NS = 2_000_000_000
 _LONGEST_WAIT_MS = 500
 _PRUNE_EVERY = 256
 
+_KIND = database.Kind("cache of file contents", UnderstudyError)
 _SCHEMAS = {1: {"hashes": ("path", "size", "modified_ns", "inode", "sha256")}}
 _SCHEMA = """CREATE TABLE hashes (
     path TEXT PRIMARY KEY, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL, inode INTEGER NOT NULL,
@@ -94,7 +96,7 @@ class ContentHashes:
         try:
             with closing(_open(self._table)) as connection:
                 row = connection.execute(_SELECT, key).fetchone()
-        except (FaceError, sqlite3.Error):
+        except (UnderstudyError, sqlite3.Error):
             return ""  # the table is no use: the file is read
         # The table may have been tampered with.
         return row[0] if row and re.fullmatch(r"[0-9a-f]{64}", str(row[0])) else ""
@@ -110,7 +112,7 @@ class ContentHashes:
                 row = connection.execute(insert, (*key, sha256)).lastrowid or 0
                 if row % _PRUNE_EVERY == 0:
                     connection.execute(_PRUNE, (LARGEST_ROWS,))
-        except (FaceError, sqlite3.Error, OSError):
+        except (UnderstudyError, sqlite3.Error, OSError):
             return  # a cache that cannot be written costs time, and nothing else
 
 
@@ -133,7 +135,7 @@ def _key(path: Path) -> _Key | None:
         return None
     # SQLite's integers are signed; some file systems count inodes beyond.
     inode = facts.st_ino - 2**64 if facts.st_ino >= 2**63 else facts.st_ino
-    return (str(path.absolute()), facts.st_size, facts.st_mtime_ns, inode)
+    return (as_text(path.absolute()), facts.st_size, facts.st_mtime_ns, inode)
 
 
 def _create(path: Path) -> None:
@@ -142,6 +144,6 @@ def _create(path: Path) -> None:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    connection = database.connect(path, "cache of file contents", _SCHEMAS)
+    connection = database.connect(path, _KIND, _SCHEMAS)
     connection.execute(f"PRAGMA busy_timeout = {_LONGEST_WAIT_MS}")
     return connection

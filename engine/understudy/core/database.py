@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from understudy.core.errors import FaceError
+from understudy.core.errors import UnderstudyError
 
 APPLICATION_ID = 0x55445354  # "UDST"
 Schemas = Mapping[int, Mapping[str, tuple[str, ...]]]
 
 
+@dataclass(frozen=True)
+class Kind:
+    """A kind of database: what a person calls it, and the error that tells of one that cannot be used."""
+
+    name: str
+    error: type[UnderstudyError]
+
+
 @contextmanager
-def guarded(path: Path, kind: str) -> Iterator[None]:
-    """Turn SQLite's errors about a file into a `FaceError` that names it."""
+def guarded(path: Path, kind: Kind) -> Iterator[None]:
+    """Turn SQLite's errors about a file into the kind's error, which names it."""
     try:
         yield
     except (sqlite3.Error, OSError, OverflowError) as exc:
-        raise FaceError(
-            f"The {kind} cannot be read or written: {exc}.",
+        raise kind.error(
+            f"The {kind.name} cannot be read or written: {exc}.",
             where=path,
-            fix=f"check the disk, or make the {kind} again",
+            fix=f"check the disk, or make the {kind.name} again",
         ) from exc
 
 
@@ -36,23 +46,23 @@ def connect_new(path: Path, schema: str, version: int) -> sqlite3.Connection:
     return connection
 
 
-def connect(path: Path, kind: str, schemas: Schemas) -> sqlite3.Connection:
+def connect(path: Path, kind: Kind, schemas: Schemas) -> sqlite3.Connection:
     """Open a database that should be ours, of any version that we know.
 
     Args:
         path: The file.
-        kind: `track` or `face set`, for messages.
+        kind: Of the database.
         schemas: For each version its tables, and for each table the columns that it must have.
 
     Raises:
-        FaceError: the file is missing, foreign, damaged, or from a newer version.
+        UnderstudyError: of the kind: the file is missing, foreign, damaged, or from a newer version.
     """
     if not path.is_file():
-        raise FaceError(f"The {kind} does not exist.", where=path, fix=f"make the {kind} first")
+        raise kind.error(f"The {kind.name} does not exist.", where=path, fix=f"make the {kind.name} first")
     with guarded(path, kind):
         # Not `mode=ro`: a killed writer leaves a journal, which SQLite must be let roll back. A file that we
         # may not write opens for reading all the same.
-        connection = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=rw", uri=True)
+        connection = sqlite3.connect(f"file:{quote(os.fsencode(path.absolute()))}?mode=rw", uri=True)
     try:
         with guarded(path, kind):
             _check(connection, path, kind, schemas)
@@ -86,20 +96,22 @@ def upgrade(connection: sqlite3.Connection, statements: Mapping[int, Sequence[st
         connection.execute(f"PRAGMA user_version = {version + 1}")
 
 
-def _check(connection: sqlite3.Connection, path: Path, kind: str, schemas: Schemas) -> None:
+def _check(connection: sqlite3.Connection, path: Path, kind: Kind, schemas: Schemas) -> None:
     # Views, triggers and odd defaults of a crafted file may not call functions.
     connection.execute("PRAGMA trusted_schema = OFF")
     # Texts that are no UTF-8 come back with marks in place of an error from deep inside.
     connection.text_factory = lambda data: data.decode("utf-8", "replace")
-    foreign = FaceError(
-        f"The file is not a {kind} of Understudy.", where=path, fix=f"choose a {kind}, or make it again"
+    foreign = kind.error(
+        f"The file is not a {kind.name} of Understudy.",
+        where=path,
+        fix=f"choose a {kind.name}, or make it again",
     )
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise foreign
     version, newest = version_of(connection), max(schemas)
     if version > newest:
-        raise FaceError(
-            f"The {kind} was written by a newer Understudy (schema {version}; this one reads {newest}).",
+        raise kind.error(
+            f"The {kind.name} was written by a newer Understudy (schema {version}; this one reads {newest}).",
             where=path,
             fix="update Understudy",
         )

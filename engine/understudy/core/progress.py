@@ -7,10 +7,11 @@ frame or an iteration, so that a cancel takes effect soon.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from understudy.core import documents
 
 
 class Cancelled(Exception):
@@ -72,4 +73,4 @@ def silent(event: Event) -> None:
 
 def to_json_line(event: Event) -> str:
     """One event as one line of JSON, without the line end."""
-    return json.dumps(asdict(event), ensure_ascii=False, allow_nan=False)
+    return documents.dump(asdict(event))

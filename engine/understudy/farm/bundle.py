@@ -9,12 +9,11 @@ Source:
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
-from understudy.core import atomic
+from understudy.core import atomic, documents
 from understudy.core.errors import JobError, PlateError
 from understudy.core.progress import Finished, Reporter, Warned
 from understudy.core.settings import Settings
@@ -24,6 +23,7 @@ from understudy.jobs.paths import named_paths
 from understudy.jobs.table import parse_job
 from understudy.swap.job import SwapJob
 
+_KIND = documents.Kind("job document", JobError, "write it again")
 SPECIFICATION = "jobtemplate-2023-09"
 # Farms let a name be this long, and show it.
 _LONGEST_NAME = 64
@@ -46,7 +46,7 @@ def run(job: BundleJob, *, report: Reporter, settings: Settings) -> dict[str, An
     try:
         job.folder.mkdir(parents=True, exist_ok=True)
         for name, content in (("job.json", document), ("template.json", template(job, frames))):
-            atomic.write_text(job.folder / name, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+            atomic.write_text(job.folder / name, documents.dump(content, indent=1) + "\n")
     except OSError as exc:
         raise PlateError(f"The bundle cannot be written: {exc.strerror}.", where=job.folder) from exc
     result = {"bundle": str(job.folder), "frames": frames, "chunk_frames": job.chunk_frames}
@@ -110,12 +110,7 @@ def _range(frames: str) -> str:
 
 
 def _read(path: Path, report: Reporter) -> SwapJob:
-    try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError) as exc:
-        raise JobError("The job document cannot be read.", where=path, fix="write it again") from exc
-    if not isinstance(document, dict):
-        raise JobError("The job document is no JSON object.", where=path, fix="write it again")
+    document = documents.read(path, _KIND)
     job = parse_job("swap", document, warn=lambda message: report(Warned(message)))
     assert isinstance(job, SwapJob)
     for named in named_paths(job):

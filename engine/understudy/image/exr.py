@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from understudy.core.atomic import replacing
 from understudy.core.errors import PlateError
+from understudy.core.paths import open_regular, reachable
 from understudy.image import header, memory
 from understudy.image.colour_space import SPACE_ATTRIBUTE, Decision, chosen, decide
 from understudy.image.colour_tags import tags, without_colour
@@ -154,7 +155,8 @@ def write_image(path: Path, frame: Frame, *, compression: str = "zips") -> None:
     spec, stored = _new_spec(path, layout, compression)
     try:
         with replacing(path) as partial:
-            _write(partial, spec, stored, path)
+            with reachable(partial) as name:
+                _write(Path(name), spec, stored, path)
             if path.suffix.lower() == ".dpx":
                 _clear_dpx_times(partial)
             _verify_on_full_disk(partial, path)
@@ -168,7 +170,8 @@ def _opened(path: Path) -> Iterator[Any]:
     kind = _sniff(path)
     hints = oiio.ImageSpec()
     hints.attribute("oiio:UnassociatedAlpha", 1)
-    source = oiio.ImageInput.open(str(path), hints)
+    with reachable(path) as name:
+        source = oiio.ImageInput.open(name, hints)
     if source is None or source.format_name() != kind:
         raise _damaged(path, _reason(oiio))
     try:
@@ -185,7 +188,7 @@ def _opened(path: Path) -> Iterator[Any]:
 
 def _sniff(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_regular(path), "rb") as file:
             start = file.read(12)
     except FileNotFoundError as exc:
         raise PlateError("The image file is missing.", where=path, fix="check the path") from exc

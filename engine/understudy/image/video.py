@@ -24,6 +24,7 @@ from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from understudy.core.errors import PlateError
+from understudy.core.paths import is_special
 from understudy.image import memory, video_header
 from understudy.image.colour_config import identity
 from understudy.image.colour_space import chosen
@@ -154,6 +155,8 @@ class Video:
     def _open(self) -> None:
         if self._container is not None:
             self._container.close()
+        if is_special(self.path):
+            raise PlateError("A pipe or a device is no video.", where=self.path, fix="name a video file")
         try:
             self._container = av.open(str(self.path), metadata_errors="replace")
             self._stream = self._pictures()

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from understudy.core import documents
 from understudy.core.atomic import write_text
 from understudy.core.errors import ModelError
+from understudy.core.strict import Strict
 
 SCHEMA_VERSION = 2
 LANDMARK_COUNT = 68
-_LARGEST_CARD = 2**20
+_KIND = documents.Kind("model card", ModelError, "export the model again", newest=SCHEMA_VERSION)
 
 
-class ModelCard(BaseModel):
+class ModelCard(Strict):
     """The facts about an exported model.
 
     A file of version 2 predicts one source for one destination. Files of version 1 predict every identity of
     a model; they are read and no longer written.
     """
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        use_attribute_docstrings=True,
-        allow_inf_nan=False,
-        protected_namespaces=(),
-    )
 
     schema_version: Literal[1, 2] = 2
     """Version of this document's schema."""
@@ -51,9 +44,9 @@ class ModelCard(BaseModel):
     """Digest of the exported file."""
     precision: Literal["fp32", "fp16"] = "fp32"
     """Number format of the weights."""
-    opset: Annotated[int, Field(ge=1)]
+    opset: Annotated[int, Field(ge=1, le=1000)]
     """Version of the ONNX operators that the file uses."""
-    iterations: Annotated[int, Field(ge=0)] = 0
+    iterations: Annotated[int, Field(ge=0, le=10**12)] = 0
     """Iterations of training."""
     training: dict[str, Any] = Field(default_factory=dict)
     """Facts about the training."""
@@ -96,7 +89,7 @@ def write_card(model: Path, card: ModelCard) -> Path:
     path = card_path(model)
     try:
         document = card.model_dump(mode="json", exclude_none=True)
-        write_text(path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        write_text(path, documents.dump(document, indent=2) + "\n")
     except (OSError, ValueError, TypeError) as exc:
         raise ModelError(f"The model card cannot be written: {exc}.", where=path) from exc
     return path
@@ -109,41 +102,11 @@ def read_card(model: Path) -> ModelCard:
         ModelError: the card is missing, damaged, or was written by a newer version.
     """
     path = card_path(model)
-    document = _read_document(path)
-    version = document.get("schema_version")
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise ModelError(
-            f"The model card was written by a newer version: schema {version}, not {SCHEMA_VERSION}.",
-            where=path,
-            fix="update Understudy, or export the model with this version",
-        )
-    try:
-        return ModelCard.model_validate({"schema_version": 1, **document})
-    except ValidationError as exc:
-        first = exc.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise ModelError(
-            f"The model card is not valid: {field + ': ' if field else ''}{first['msg']}.",
-            where=path,
-            fix="export the model again",
-        ) from exc
-
-
-def _read_document(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > _LARGEST_CARD:
-            raise ModelError("The model card is too large to be one.", where=path)
-        document = json.loads(path.read_bytes())
-    except FileNotFoundError as exc:
+    if not path.exists():
         raise ModelError(
             "The model has no card.",
             where=path,
             fix="copy the card beside the .onnx file, or export the model again",
-        ) from exc
-    except OSError as exc:
-        raise ModelError(f"The model card cannot be read: {exc.strerror}.", where=path) from exc
-    except (ValueError, RecursionError) as exc:
-        raise ModelError("The model card is not JSON.", where=path, fix="export the model again") from exc
-    if not isinstance(document, dict):
-        raise ModelError("The model card is not a JSON object.", where=path, fix="export the model again")
-    return document
+        )
+    document = documents.read(path, _KIND)
+    return documents.validated({"schema_version": 1, **document}, ModelCard, path, _KIND)

@@ -20,6 +20,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from understudy.core.errors import ModelError
+from understudy.core.paths import is_special
 from understudy.core.settings import PREDICTION_SECONDS
 from understudy.inference import limits
 
@@ -140,6 +141,8 @@ class Session:
 
 def _read(path: Path) -> bytes:
     try:
+        if is_special(path):
+            raise ModelError("A pipe or a device is no model file.", where=path, fix="name an .onnx file")
         size = path.stat().st_size
         if size > _LARGEST_FILE:
             raise ModelError(f"The model file is {size} bytes, more than ONNX allows.", where=path)

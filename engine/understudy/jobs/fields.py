@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
+from understudy.core import paths
 from understudy.core.names import DEFAULT_FACE, FACE_NAME
+from understudy.core.strict import Strict
 
 # A studio's own detectors come in by entry points; whether there is one of a name is said where it is opened.
 Detector = Annotated[
@@ -139,16 +141,26 @@ Verify = Annotated[bool, affects("run", knob=False)]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
-class Job(BaseModel):
-    """What every verb's job shares: it is frozen, knows no extra fields and accepts no NaN."""
+class Job(Strict):
+    """What every verb's job shares: frozen, no extra fields, no NaN, and names that can be names."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        use_attribute_docstrings=True,
-        allow_inf_nan=False,
-        protected_namespaces=(),
-    )
+    @field_validator("*", mode="before")
+    @classmethod
+    def _check_names(cls, value: Any, info: ValidationInfo) -> Any:
+        """Every field that names a file is held to what a file can be called; other words are Unicode."""
+        if not isinstance(value, str | Path):
+            return value
+        if names_a_file(cls.model_fields[str(info.field_name)]):
+            paths.check_name(value)
+        elif isinstance(value, str):
+            paths.check_text(value)
+        return value
+
+
+def names_a_file(field: FieldInfo) -> bool:
+    """Whether a field names a file, or a pattern of files."""
+    is_path = field.annotation is Path or Path in get_args(field.annotation)
+    return is_path or "path" in facts(field)
 
 
 class PlateFields(Job):

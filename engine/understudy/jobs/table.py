@@ -98,7 +98,7 @@ def parse_job(verb: str, values: Mapping[str, Any], *, warn: Callable[[str], Non
         return job.model_validate(with_present_names(verb, values, warn))
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_input=True)[0]
-        field = ".".join(str(part) for part in first["loc"]) or verb
+        field = ".".join(str(part)[:40] for part in first["loc"]) or verb
         raise JobError(
             f"{field} of the {verb} job: {first['msg']}.",
             where=f"{field} = {str(first['input'])[:200]!r}",

@@ -10,23 +10,23 @@ import hashlib
 import json
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from understudy.core import documents
 from understudy.core.errors import ReleaseError
+from understudy.core.strict import Strict
 
 SCHEMA_VERSION = 1
-LARGEST_BYTES = 1_000_000
+_KIND = documents.Kind(
+    "likeness release", ReleaseError, "name the JSON document of the release", newest=SCHEMA_VERSION
+)
 Use = Literal["train", "swap", "publish"]
 Words = Annotated[str, Field(min_length=1, max_length=500)]
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Signature(_Document):
+class Signature(Strict):
     """Who signed, and when."""
 
     by: Words
@@ -35,7 +35,7 @@ class Signature(_Document):
     """Day of the signature."""
 
 
-class Release(_Document):
+class Release(Strict):
     """One performer's permission for one production."""
 
     schema_version: Literal[1] = 1
@@ -94,42 +94,4 @@ def load(path: Path) -> Release:
     Raises:
         ReleaseError: the file cannot be read, is no release, or was written for a newer version.
     """
-    values = _read_object(path)
-    version = values.get("schema_version", SCHEMA_VERSION)
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise ReleaseError(
-            f"The release has schema version {version}; this Understudy reads {SCHEMA_VERSION}.",
-            where=path,
-            fix="update Understudy",
-        )
-    try:
-        return Release.model_validate(values)
-    except ValidationError as exc:
-        first = exc.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the release"
-        raise ReleaseError(
-            f"{field}: {first['msg']}.", where=path, fix="correct the document with who issued it"
-        ) from exc
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST_BYTES + 1)
-    except OSError as exc:
-        raise ReleaseError(
-            f"The release cannot be read: {exc.strerror}.", where=path, fix="check the path"
-        ) from exc
-    if len(data) > LARGEST_BYTES:
-        raise ReleaseError("The file is too large for a release.", where=path, fix="name the JSON document")
-    try:
-        values = json.loads(data)
-    except (ValueError, RecursionError) as exc:
-        raise ReleaseError(
-            "The file is not JSON.", where=path, fix="name the JSON document of the release"
-        ) from exc
-    if not isinstance(values, dict):
-        raise ReleaseError(
-            "The document is no JSON object.", where=path, fix="name the JSON document of the release"
-        )
-    return values
+    return documents.validated(documents.read(path, _KIND), Release, path, _KIND)

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from understudy.core import documents
 from understudy.image.frame import Frame, MetadataValue
 
 PROVENANCE = "understudy:provenance"
@@ -57,8 +58,8 @@ def provenance_of(header: Mapping[str, MetadataValue]) -> tuple[Entry, ...]:
     text = header.get(PROVENANCE)
     if isinstance(text, str) and len(text) <= LARGEST_BYTES:
         try:
-            rows = json.loads(text)
-        except (ValueError, RecursionError):
+            rows = documents.parse(text, largest_bytes=LARGEST_BYTES)
+        except ValueError:
             rows = None
         if isinstance(rows, list) and rows and len(rows) <= LARGEST_ENTRIES:
             entries = [_entry(row) for row in rows]

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from understudy.core.errors import ModelError
+from understudy.core.paths import reachable
 from understudy.core.settings import Settings
 from understudy.face.detect import models
 from understudy.image.frame import FloatImage
@@ -45,7 +46,8 @@ class Recognition:
         if self._network.inputs.get(INPUT, ())[1:] != (INPUT_PX, INPUT_PX, 3):
             raise ModelError("The file is not the face recognition network.", where=network, fix="replace it")
         try:
-            self._detector: Any = cv2.FaceDetectorYN.create(str(detector), "", (320, 320), LEAST_SCORE)
+            with reachable(detector) as name:
+                self._detector: Any = cv2.FaceDetectorYN.create(name, "", (320, 320), LEAST_SCORE)
         except cv2.error as exc:
             fix = "run `understudy models verify`"
             raise ModelError("The face detector cannot be read.", where=detector, fix=fix) from exc

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from understudy.core import documents
 from understudy.face.detect.protocol import DetectedFace
 
 _KINDS = {"<f4", "<f8", "<f2", "|u1", "<i4", "<i8", "|b1"}
@@ -34,7 +35,7 @@ def written(faces: Sequence[DetectedFace]) -> str:
 def parse(text: str) -> list[DetectedFace] | None:
     """The faces that `written` wrote; None where the text is something else, or of other fields."""
     try:
-        rows = json.loads(text)
+        rows = documents.parse(text, largest_bytes=2**26, finite=False)
         if not isinstance(rows, list) or not all(set(row) == _NAMES for row in rows):
             return None
         faces = [DetectedFace(**{name: _value(value) for name, value in row.items()}) for row in rows]

@@ -34,7 +34,7 @@ SECONDS_BETWEEN_WRITES = 2.0
 """A kill costs what was found since the last write; a write costs some milliseconds."""
 # A file that changed this recently may change again within the same tick of its file system's clock.
 _SETTLED_NS = 2_000_000_000
-_KIND = "journal of found faces"
+_KIND = database.Kind("journal of found faces", FaceError)
 _COLUMNS = ("frame", "asked", "file", "sha256", "faces")
 _SCHEMAS = {1: {"found": _COLUMNS}}
 _SCHEMA = """CREATE TABLE found (

@@ -6,21 +6,21 @@ top left pixel, as in the track. A host that counts otherwise converts on its ow
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from understudy.comp.mattes import matte
-from understudy.core import atomic
+from understudy.core import atomic, documents
 from understudy.core.errors import FaceError, JobError, UnderstudyError
 from understudy.core.names import FACE_NAME
 from understudy.core.progress import Finished, Progress, Reporter, Warned
 from understudy.core.settings import Settings
+from understudy.core.strict import Strict
 from understudy.face import align
 from understudy.face.detect.protocol import Points
 from understudy.face.template import BASE, WEIGHTS
@@ -34,8 +34,14 @@ from understudy.jobs.shots import PointsJob
 SCHEMA_VERSION = 2
 COVERAGE = "full"
 """The coverage whose aligned square a face's four corners are of."""
-LARGEST_BYTES = 256_000_000
 LARGEST_PX = 1e6
+_KIND = documents.Kind(
+    "document of points",
+    JobError,
+    "take the document that `understudy points --action read` writes, and change its faces",
+    largest_bytes=256_000_000,
+    newest=SCHEMA_VERSION,
+)
 # Other programs round coordinates more coarsely: a smaller difference is no correction.
 _SAME_PX = 1e-4
 
@@ -47,23 +53,19 @@ _NameText = Annotated[str, Field(pattern=FACE_NAME)]
 _Key = tuple[int, str]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class _Face(_Part):
+class _Face(Strict):
     """One frame's face; what only the host reads is let through."""
 
     by_hand: Annotated[bool, Field(strict=True)] = False
     landmarks: Annotated[tuple[_Point, ...], Field(min_length=68, max_length=68)] | None = None
-    moved: dict[_IndexText, _Point] = {}
+    moved: dict[_IndexText, _Point] = Field(default_factory=dict)
     confidence: Any = None
     hull: Any = None
     placement: Any = None
     corners: Any = None
 
 
-class _Document(_Part):
+class _Document(Strict):
     """Version 2: faces by name and frame."""
 
     schema_version: Literal[2]
@@ -83,7 +85,7 @@ class _Document(_Part):
         return dict(sorted(marked.items(), key=lambda item: item[0]))
 
 
-class _Document1(_Part):
+class _Document1(Strict):
     """Version 1: the frames of one face."""
 
     schema_version: Literal[1]
@@ -143,7 +145,7 @@ def read(
         "detector": track.detector,
         "faces": faces,
     }
-    atomic.write_text(path, json.dumps(document, allow_nan=False, ensure_ascii=False) + "\n")
+    atomic.write_text(path, documents.dump(document) + "\n")
     report(Progress("read points", len(chosen), len(chosen)))
     return {"faces": len(chosen), "by_hand": sum(face.by_hand for face in chosen.values())}
 
@@ -224,30 +226,18 @@ def _rounded(points: NDArray[np.float64]) -> list[list[float]]:
 
 
 def _read(path: Path, track: Track, name: str | None) -> _Document:
-    fix = "take the document that `understudy points --action read` writes, and change its faces"
-    try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST_BYTES + 1)
-    except OSError as exc:
-        what = f"The document of points cannot be read: {exc.strerror}."
-        raise JobError(what, where=path, fix="check the path") from exc
-    try:
-        if len(data) > LARGEST_BYTES:
-            raise ValueError("too large")
-        values = json.loads(data)
-    except (ValueError, RecursionError) as exc:
-        raise JobError("The document of points is not JSON.", where=path, fix=fix) from exc
-    version = values.get("schema_version") if isinstance(values, dict) else SCHEMA_VERSION
+    values = documents.read(path, _KIND)
+    version = values.get("schema_version")
     if version not in (1, SCHEMA_VERSION):
         said = str(version)[:20]
         what = f"The document of points has version {said}; this Understudy reads {SCHEMA_VERSION}."
-        raise JobError(what, where=path, fix=fix)
+        raise JobError(what, where=path, fix=_KIND.fix)
     try:
         if version != 1:
             return _Document.model_validate(values)
         old = _Document1.model_validate(values)
     except ValidationError as exc:
-        raise _refused(exc, path, fix) from exc
+        raise _refused(exc, path) from exc
     return _Document(
         schema_version=2,
         track=old.track,
@@ -257,12 +247,14 @@ def _read(path: Path, track: Track, name: str | None) -> _Document:
     )
 
 
-def _refused(exc: ValidationError, path: Path, fix: str) -> UnderstudyError:
+def _refused(exc: ValidationError, path: Path) -> UnderstudyError:
     first = exc.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part)[:20] for part in first["loc"])
     kind = FaceError if first["loc"][:1] == ("faces",) else JobError
     return kind(
-        f"The document of points is not as it should be: {first['msg']}.", where=f"{path}: {place}", fix=fix
+        f"The document of points is not as it should be: {first['msg']}.",
+        where=f"{path}: {place}",
+        fix=_KIND.fix,
     )
 
 

@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import Any
 
 from understudy.core.content import ContentHashes
+from understudy.core.paths import as_text
 from understudy.core.progress import Finished, Reporter
 from understudy.core.settings import Settings
 from understudy.face.detect.protocol import Points
@@ -47,7 +48,7 @@ def run(job: TrackJob, *, report: Reporter, settings: Settings) -> dict[str, Any
         faces = {name: list(face.values()) for name, face in zip(names, detection.faces, strict=False)}
         track = Track.create(
             job.track,
-            plate=job.plate,
+            plate=as_text(job.plate),
             faces=faces,
             detector=detection.detector,
             identity=existing_track.identity_after(there, plate, faces, contents),

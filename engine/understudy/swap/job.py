@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, cast
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from understudy.core import documents
 from understudy.jobs import keyframes
 from understudy.jobs.fields import (
     FaceName,
@@ -135,10 +135,7 @@ class SwapJob(
     @field_validator("keyframes", "faces", mode="before")
     @classmethod
     def _parse_json(cls, value: Any) -> Any:
-        try:
-            return json.loads(value) if isinstance(value, str) else value  # a command line has only text
-        except RecursionError as exc:
-            raise ValueError("the JSON is nested too deeply") from exc
+        return documents.parse(value) if isinstance(value, str) else value  # a command line has only text
 
     @field_validator("keyframes")
     @classmethod

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.core.errors import FaceError
+from understudy.core.paths import reachable
 from understudy.face.detect.protocol import FaceBox, Rgb8, overlap
 
 
@@ -66,7 +67,8 @@ def read_net(reader: Any, path: Path) -> Any:
         FaceError: the file is not such a network.
     """
     try:
-        return reader(path)
+        with reachable(path) as name:
+            return reader(Path(name))
     except cv2.error as exc:
         raise FaceError(
             "A detector's model file cannot be read.",

@@ -6,17 +6,31 @@ faces of 68 points each. In version 1 a frame has one face, without the list aro
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
-from understudy.core import atomic
+from understudy.core import atomic, documents
 from understudy.core.errors import FaceError
+from understudy.core.strict import Strict
 from understudy.face.detect.protocol import DetectedFace, Points, Rgb8, box_round
 
 _SCHEMA_VERSION = 2
+_KIND = documents.Kind(
+    "table of known landmarks",
+    FaceError,
+    "render the demo shot again, or choose another detector",
+    largest_bytes=256_000_000,
+    newest=_SCHEMA_VERSION,
+)
+
+
+class _Table(Strict):
+    schema_version: Literal[1, 2]
+    landmarks: dict[Annotated[str, Field(pattern=r"^-?[0-9]{1,9}$")], list[Any]]
 
 
 class KnownDetector:
@@ -50,22 +64,14 @@ def read_table(path: Path) -> dict[int, Points]:
     Raises:
         FaceError: the file is missing, is no such table, or was written by a newer version.
     """
+    table = documents.validated(documents.read(path, _KIND), _Table, path, _KIND)
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        version = document["schema_version"]
-        faces = {int(frame): np.array(points, np.float32) for frame, points in document["landmarks"].items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:
-        raise FaceError(
-            "The table of known landmarks cannot be read.",
-            where=path,
-            fix="render the demo shot again, or choose another detector",
-        ) from exc
-    if version not in (1, _SCHEMA_VERSION):
-        raise FaceError(
-            f"The table of known landmarks has version {version!r}, this Understudy reads {_SCHEMA_VERSION}.",
-            where=path,
-        )
-    return {frame: _checked(points, frame) for frame, points in faces.items()}
+        return {
+            int(frame): _checked(np.array(points, np.float32), int(frame))
+            for frame, points in table.landmarks.items()
+        }
+    except (ValueError, TypeError) as exc:
+        raise FaceError("The table of known landmarks holds no points.", where=path, fix=_KIND.fix) from exc
 
 
 def write_table(path: Path, table: Mapping[int, Points]) -> None:
@@ -78,7 +84,7 @@ def write_table(path: Path, table: Mapping[int, Points]) -> None:
         str(frame): np.asarray(points, np.float64).reshape(-1, 68, 2).round(3).tolist()
         for frame, points in table.items()
     }
-    atomic.write_text(path, json.dumps({"schema_version": _SCHEMA_VERSION, "landmarks": rows}))
+    atomic.write_text(path, documents.dump({"schema_version": _SCHEMA_VERSION, "landmarks": rows}))
 
 
 def _checked(points: Points, frame: int) -> Points:

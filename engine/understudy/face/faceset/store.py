@@ -28,6 +28,7 @@ from understudy.image.plate_identity import PlateIdentity, parse
 
 __all__ = ["SCHEMA_VERSION", "FaceRecord", "FaceSet"]
 
+_KIND = database.Kind("face set", FaceError)
 SCHEMA_VERSION = 2
 _BATCH = 64
 _PLATE = "plate "
@@ -102,7 +103,7 @@ class FaceSet:
         about = dict(zip(_ABOUT, values, strict=True))
         index = path / "faces.sqlite"
         if not index.exists():
-            with database.guarded(path, "face set"):
+            with database.guarded(path, _KIND):
                 (path / "crops").mkdir(parents=True, exist_ok=True)
                 with atomic.replacing(index) as partial:
                     _write_new(partial, about)
@@ -127,9 +128,9 @@ class FaceSet:
             FaceError: it is missing, foreign, damaged, or from a newer version.
         """
         path = Path(path)
-        connection = database.connect(path / "faces.sqlite", "face set", _SCHEMAS)
+        connection = database.connect(path / "faces.sqlite", _KIND, _SCHEMAS)
         try:
-            with database.guarded(path, "face set"):
+            with database.guarded(path, _KIND):
                 about = dict(connection.execute("SELECT key, value FROM about").fetchall())
             identity, coverage, digits, release, detector = (str(about[key]) for key in _ABOUT)
             align.template(coverage)
@@ -162,7 +163,7 @@ class FaceSet:
         return faces
 
     def __len__(self) -> int:
-        with database.guarded(self.path, "face set"):
+        with database.guarded(self.path, _KIND):
             return int(self._connection.execute("SELECT COUNT(*) FROM faces").fetchone()[0])
 
     def __enter__(self) -> Self:
@@ -193,7 +194,7 @@ class FaceSet:
         digest = hashlib.sha256(data).hexdigest()
         name = f"{_prefix(face)}_{face.frame:08d}_{digest[:12]}.png"
         stored = replace(face, crop=name, crop_sha256=digest)
-        with database.guarded(self.path, "face set"):
+        with database.guarded(self.path, _KIND):
             atomic.write_bytes(self.path / "crops" / name, data)
             database.upgrade(self._connection, _UPGRADES)
             key = (face.origin, face.frame, face.face)
@@ -229,7 +230,7 @@ class FaceSet:
 
     def commit(self) -> None:
         """Keep what was added, and remove the crops that it replaced."""
-        with database.guarded(self.path, "face set"):
+        with database.guarded(self.path, _KIND):
             self._connection.commit()
             for name in self._replaced:
                 crops.remove(self.path / "crops", name)
@@ -250,7 +251,7 @@ class FaceSet:
         Raises:
             FaceError: a row is damaged.
         """
-        with database.guarded(self.path, "face set"):
+        with database.guarded(self.path, _KIND):
             columns = _NAMED if database.version_of(self._connection) == 1 else "*"
             query = f"SELECT {columns} FROM faces ORDER BY origin, frame, face"
             rows = self._connection.execute(query).fetchall()
@@ -272,7 +273,7 @@ class FaceSet:
 
     def check(self) -> list[str]:
         """File names of the crops that are missing."""
-        with database.guarded(self.path, "face set"):
+        with database.guarded(self.path, _KIND):
             wanted = [str(row[0]) for row in self._connection.execute("SELECT crop FROM faces ORDER BY crop")]
             folder = self.path / "crops"
             there = {entry.name for entry in os.scandir(folder)} if folder.is_dir() else set()
@@ -307,7 +308,7 @@ class FaceSet:
         whole = hashlib.sha256()
         for key in _ABOUT:
             whole.update(f"{key}={getattr(self, key)}\0".encode())
-        with database.guarded(self.path, "face set"):
+        with database.guarded(self.path, _KIND):
             face = f"'{DEFAULT_FACE}'" if database.version_of(self._connection) == 1 else "face"
             query = f"SELECT origin, frame, crop_sha256, landmarks_aligned, {face} AS face FROM faces"
             for *row, name in self._connection.execute(f"{query} ORDER BY origin, frame, face"):

@@ -22,6 +22,7 @@ from understudy.image.sequence import FrameRange
 
 __all__ = ["MATRIX_COVERAGE", "MATRIX_SIZE", "SCHEMA_VERSION", "FaceTrack", "Faces", "Track", "TrackedFace"]
 
+_KIND = database.Kind("track", FaceError)
 SCHEMA_VERSION = 2
 MATRIX_COVERAGE, MATRIX_SIZE = "full", 256
 """The crop that a track file's `plate_to_aligned` is for; `align.rescale` leads to other sizes."""
@@ -125,7 +126,7 @@ class Track:
         ordered = _ordered(merged)
         about = {"plate": plate, "detector": detector, "identity": identity, "content": _content(ordered)}
         with (
-            database.guarded(path, "track"),
+            database.guarded(path, _KIND),
             atomic.replacing(path) as partial,
             closing(database.connect_new(partial, _SCHEMA, SCHEMA_VERSION)) as connection,
             connection,
@@ -143,8 +144,8 @@ class Track:
         """
         path = Path(path)
         with (
-            closing(database.connect(path, "track", _SCHEMAS)) as connection,
-            database.guarded(path, "track"),
+            closing(database.connect(path, _KIND, _SCHEMAS)) as connection,
+            database.guarded(path, _KIND),
         ):
             about = {str(key): str(value) for key, value in connection.execute("SELECT * FROM about")}
             name = "face" if database.version_of(connection) > 1 else f"'{DEFAULT_FACE}'"
@@ -200,8 +201,8 @@ class Track:
             merged.setdefault(name, {}).update(each)
         ordered = _ordered(merged)
         with (
-            closing(database.connect(self.path, "track", _SCHEMAS)) as connection,
-            database.guarded(self.path, "track"),
+            closing(database.connect(self.path, _KIND, _SCHEMAS)) as connection,
+            database.guarded(self.path, _KIND),
             connection,
         ):
             database.upgrade(connection, _UPGRADES)

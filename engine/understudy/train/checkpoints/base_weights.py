@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
-from understudy.core import atomic
+from understudy.core import atomic, documents
 from understudy.core.content import sha256_of
 from understudy.core.errors import TrainingError
 from understudy.train.networks import autoencoder
@@ -74,14 +74,15 @@ def give(network: autoencoder.Comb, path: Path = FILE) -> bool:
                 "The base model is not the one that was trained: its digest differs.", where=path, fix=_FIX
             )
         with safetensors.safe_open(str(path), "pt") as file:
-            known = json.loads((file.metadata() or {})["architecture"])
+            known = documents.parse((file.metadata() or {})["architecture"])
+            width, code, size = (int(known[name]) for name in ("width", "code", "size"))
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
-    except (OSError, ValueError, KeyError, safetensors.SafetensorError) as exc:
+    except (OSError, ValueError, LookupError, TypeError, safetensors.SafetensorError) as exc:
         raise TrainingError("The base model is missing or damaged.", where=path, fix=_FIX) from exc
     architecture = network.architecture
-    if (known["width"], known["code"]) != (architecture.width, architecture.latent):
+    if (width, code) != (architecture.width, architecture.latent):
         return False
-    coarsest = int(known["size"]) // 2**autoencoder.HALVINGS
+    coarsest = size // 2**autoencoder.HALVINGS
     for name, own in network.state_dict().items():
         known_as = _of_base(name)
         if name.startswith(_OWN) or (known_as not in weights and any(part in name for part in _MORE)):

@@ -12,16 +12,71 @@ training.lock    see lock.py
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal, Self
 
-from understudy.core import atomic
+from pydantic import AfterValidator, Field, model_validator
+
+from understudy.core import atomic, documents, paths
 from understudy.core.errors import TrainingError
+from understudy.core.strict import Strict
+from understudy.jobs.fields import CoverageName
 from understudy.train.networks.autoencoder import Architecture
 
 SCHEMA_VERSION = 1
+_KIND = documents.Kind(
+    "model's description",
+    TrainingError,
+    "restore model.json from a backup, or train into another folder",
+    newest=SCHEMA_VERSION,
+)
+_MOST_IDENTITIES = 1000
+_Name = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(paths.check_text)]
+_Iteration = Annotated[int, Field(ge=0, le=10**12)]
+
+
+class _Architecture(Strict):
+    """The shape of a network, in the ranges that a training may ask for."""
+
+    size: Annotated[int, Field(ge=16, le=1024, multiple_of=16)]
+    width: Annotated[int, Field(ge=8, le=256)]
+    code: Annotated[int, Field(ge=1, le=4096)]
+    variant: Literal["df", "liae"] = "df"
+    residuals: Annotated[int, Field(ge=1, le=4)] = 1
+    attention: Annotated[bool, Field(strict=True)] = False
+    identities: Annotated[tuple[_Name, ...], Field(min_length=1, max_length=_MOST_IDENTITIES)]
+
+
+class _Document(Strict):
+    """model.json; `Description` says what its fields mean."""
+
+    schema_version: Literal[1]
+    name: Annotated[str, Field(max_length=500)]
+    architecture: _Architecture
+    coverage: CoverageName
+    facesets: dict[_Name, str]
+    releases: dict[_Name, str]
+    landmarks: Annotated[str, Field(max_length=500)]
+    destination: str | None = None
+    source: str | None = None
+    joined: dict[_Name, _Iteration] = Field(default_factory=dict)
+    edited: dict[_Name, _Name] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        names = self.architecture.identities
+        if len(set(names)) < len(names):
+            raise ValueError("an identity is named twice")
+        for name in (self.destination, self.source):
+            if name is not None and name not in names:
+                raise ValueError(f"{name!r} is none of the identities")
+        return self
+
+    def index(self, name: str | None, otherwise: int) -> int:
+        """The place of an identity among all."""
+        names = self.architecture.identities
+        return min(otherwise, len(names) - 1) if name is None else names.index(name)
 
 
 @dataclass(frozen=True)
@@ -73,7 +128,7 @@ def write(folder: Path, description: Description) -> None:
         "joined": description.joined,
         "edited": description.edited,
     }
-    atomic.write_text(folder / "model.json", json.dumps(document, indent=1))
+    atomic.write_text(folder / "model.json", documents.dump(document, indent=1))
 
 
 def read(folder: Path) -> Description | None:
@@ -85,36 +140,16 @@ def read(folder: Path) -> Description | None:
     path = folder / "model.json"
     if not path.exists():
         return None
-    try:
-        document = json.loads(path.read_text())
-        version = int(document["schema_version"])
-        if version > SCHEMA_VERSION:
-            raise TrainingError(
-                f"The model was written by a later version of Understudy (schema {version}).",
-                where=path,
-                fix="update Understudy",
-            )
-        return _description(document)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as exc:
-        raise TrainingError(
-            f"The model's description is unreadable: {exc}.",
-            where=path,
-            fix="restore model.json from a backup, or train into another folder",
-        ) from exc
-
-
-def _description(document: dict[str, Any]) -> Description:
-    architecture = Architecture.from_dict(document["architecture"])
-    identities = architecture.identities
+    document = documents.validated(documents.read(path, _KIND), _Document, path, _KIND)
     return Description(
-        str(document["name"]),
-        architecture,
-        str(document["coverage"]),
-        {str(k): str(v) for k, v in document["facesets"].items()},
-        {str(k): str(v) for k, v in document["releases"].items()},
-        str(document["landmarks"]),
-        identities.index(str(document.get("destination", identities[0]))),
-        identities.index(str(document.get("source", identities[1]))),
-        {str(k): int(v) for k, v in document.get("joined", {}).items()},
-        {str(k): str(v) for k, v in document.get("edited", {}).items()},
+        document.name,
+        Architecture.from_dict(document.architecture.model_dump()),
+        document.coverage,
+        document.facesets,
+        document.releases,
+        document.landmarks,
+        document.index(document.destination, 0),
+        document.index(document.source, 1),
+        document.joined,
+        document.edited,
     )

@@ -25,24 +25,43 @@ import re
 import shutil
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from understudy.core import atomic, unfinished
+from understudy.core import atomic, documents, unfinished
 from understudy.core.errors import TrainingError
 from understudy.train.losses.patch_critic import PatchCritic
 
 SCHEMA_VERSION = 1
+_STATE = documents.Kind(
+    "checkpoint's state",
+    TrainingError,
+    "remove this checkpoint folder",
+    largest_bytes=16_000_000,
+    newest=SCHEMA_VERSION,
+    finite=False,
+)
 _TABLES = ("weights", "average", "optimiser")
 _CRITIC = "adversary"
 FILES = frozenset({"state.json", *(f"{name}.safetensors" for name in (*_TABLES, _CRITIC))})
 _PARTIAL = re.compile(r"\.\d+\.[0-9a-f]{8}\.partial")
+
+
+class _State(BaseModel):
+    """What a training is taken up by; whoever else wrote a fact into a state.json checks it itself."""
+
+    model_config = ConfigDict(extra="allow")
+
+    schema_version: Annotated[int, Field(ge=1)]
+    iteration: Annotated[int, Field(ge=0, le=10**12)]
+    digests: dict[str, Annotated[str, Field(max_length=64)]]
 
 
 @dataclass(frozen=True)
@@ -205,21 +224,8 @@ def read_state(checkpoint: Checkpoint) -> dict[str, Any]:
         TrainingError: it is unreadable or from a later version.
     """
     path = checkpoint.path / "state.json"
-    try:
-        state = dict(json.loads(path.read_text()))
-        version = int(state["schema_version"])
-        if version <= SCHEMA_VERSION:
-            int(state["iteration"]), dict(state["digests"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as exc:
-        raise TrainingError(
-            "The checkpoint's state is unreadable.", where=path, fix="remove this checkpoint folder"
-        ) from exc
-    if version > SCHEMA_VERSION:
-        raise TrainingError(
-            f"The checkpoint was written by a later version of Understudy (schema {version}).",
-            where=path,
-            fix="update Understudy",
-        )
+    state = documents.read(path, _STATE)
+    documents.validated(state, _State, path, _STATE)
     return state
 
 
@@ -238,11 +244,11 @@ def era(state: Mapping[str, Any]) -> int:
 def is_later(checkpoint: Checkpoint) -> bool:
     """Whether a later version of Understudy wrote it, so far as its state can be read at all."""
     try:
-        return (
-            int(json.loads((checkpoint.path / "state.json").read_text())["schema_version"]) > SCHEMA_VERSION
-        )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        state = documents.read(checkpoint.path / "state.json", replace(_STATE, newest=0))
+    except TrainingError:
         return False
+    version = state.get("schema_version")
+    return isinstance(version, int) and version > SCHEMA_VERSION
 
 
 def is_finite(module: nn.Module) -> bool:
