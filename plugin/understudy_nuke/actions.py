@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import tempfile
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -128,11 +129,11 @@ def send_to_farm(node: Any) -> None:
     folder = str(bundle.get("folder") or "")
     if not folder:
         raise HostError("The bundle has no folder.", node.fullName(), "name one in the panel")
-    os.makedirs(folder, exist_ok=True)
-    document = os.path.join(folder, "job.json")
-    with open(document, "w", encoding="utf-8") as file:
-        json.dump(job, file)
-    runs.engines.get().run("bundle", {**bundle, "document": document})
+    with tempfile.TemporaryDirectory() as scratch:
+        document = os.path.join(scratch, "job.json")
+        with open(document, "w", encoding="utf-8") as file:
+            json.dump(job, file)
+        runs.engines.get().run("bundle", {**bundle, "document": document})
     nuke.message(f"Written to {folder}.\nSubmit it with your farm's tool for Open Job Description bundles.")
 
 

@@ -49,6 +49,7 @@ def write_shot(root: Path) -> TrackJob:
 def fresh(job: TrackJob) -> dict[str, Any]:
     """What the engine tells a host of a shot that it has just tracked."""
     job.track.unlink(missing_ok=True)
+    job.track.with_suffix(".json").unlink(missing_ok=True)
     verbs.run(job, report=silent, settings=SETTINGS)
     return read(job)
 

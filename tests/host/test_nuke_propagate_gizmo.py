@@ -29,7 +29,7 @@ def test_every_field_of_the_job_is_a_knob_an_input_or_the_hosts_business():
             assert words[words.index("t") + 1].startswith(knob.tooltip)
             if knob.kind == "double":
                 assert float(group.knobs[knob.name]) == knob.default
-    host_business = {"plate", "output", "frames", "exr_compression", "face"}
+    host_business = {"plate", "output", "frames", "exr_compression", "face", "overwrite", "verify"}
     assert {knob.name for knob in knobs("propagate")} | host_business == set(PropagateJob.model_fields)
     inputs = [node.name for node in group.children.values() if node.kind == "Input"]
     assert inputs == list(propagate_gizmo.INPUTS)

@@ -52,8 +52,7 @@ def encoding_of(name: str) -> str:
 
 
 def _space(name: str) -> Space:
-    # A header's text may hold bytes that are no UTF-8, which the library does not take.
-    space = colour_config.find(name) if name.isprintable() else None
+    space = colour_config.find(name)
     if space is None:
         raise ColourError(
             f"There is no colour space {name!r}.",

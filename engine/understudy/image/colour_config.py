@@ -157,7 +157,8 @@ def to_interchange(made: MadeSpace) -> Any:
 
 @lru_cache(maxsize=256)
 def _find(name: str, studio_named: str) -> Space | None:
-    if not name or "\0" in name:
+    # A header's text may hold bytes that are no UTF-8, which the library does not take.
+    if not name.isprintable() or not name:
         return None
     made = MadeSpace.parse(name)
     if made is not None:
