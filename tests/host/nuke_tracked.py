@@ -49,13 +49,13 @@ def write_shot(root: Path) -> TrackJob:
 def fresh(job: TrackJob) -> dict[str, Any]:
     """What the engine tells a host of a shot that it has just tracked."""
     job.track.unlink(missing_ok=True)
-    job.track.with_suffix(".json").unlink(missing_ok=True)
     verbs.run(job, report=silent, settings=SETTINGS)
     return read(job)
 
 
 def read(job: TrackJob) -> dict[str, Any]:
     path = job.track.with_suffix(".json")
+    path.unlink(missing_ok=True)  # a document with moved points is the artist's, and is not written over
     verbs.run(PointsJob(track=job.track, document=path), report=silent, settings=SETTINGS)
     return json.loads(path.read_text())
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 import small_training
 from small_training import SETTINGS, make_sets, resume
-from understudy.core.errors import FaceError, TrainingError
+from understudy.core.errors import FaceError, JobError, TrainingError
 from understudy.core.progress import Event, Progress, Warned, silent
 from understudy.face.faceset.store import FaceSet
 from understudy.jobs.training import TrainJob

@@ -10,7 +10,6 @@ import numpy as np
 
 from understudy.core.content import ContentHashes
 from understudy.core.errors import PlateError
-from understudy.core.paths import as_text
 from understudy.core.progress import Failed, Finished, Progress, Reporter
 from understudy.core.settings import Settings
 from understudy.face import align

@@ -88,7 +88,7 @@ def read(folder: Path, name: str, size: int, sha256: str) -> NDArray[np.float32]
 def is_written(folder: Path, name: str, sha256: str) -> bool:
     """Whether a crop is there with its recorded digest."""
     try:
-        return is_plain_name(name) and sha256_of(folder / name) == sha256
+        return is_own_name(name) and sha256_of(folder / name) == sha256
     except OSError:
         return False
 

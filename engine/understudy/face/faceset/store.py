@@ -213,7 +213,7 @@ class FaceSet:
 
     def plates(self) -> dict[str, PlateIdentity]:
         """The plates whose place and content the set remembers, by the origin of their faces."""
-        with database.guarded(self.path, "face set"):
+        with database.guarded(self.path, _KIND):
             rows = self._connection.execute(
                 "SELECT key, value FROM about WHERE key LIKE ? ORDER BY key", (f"{_PLATE}%",)
             ).fetchall()
@@ -222,7 +222,7 @@ class FaceSet:
 
     def remember_plate(self, origin: str, plate: PlateIdentity) -> None:
         """Remember which plate an origin is; kept with the faces that are added next."""
-        with database.guarded(self.path, "face set"):
+        with database.guarded(self.path, _KIND):
             database.upgrade(self._connection, _UPGRADES)
             insert = "INSERT OR REPLACE INTO about VALUES (?, ?)"
             self._connection.execute(insert, (_PLATE + origin, plate.as_text()))
