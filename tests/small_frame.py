@@ -75,7 +75,7 @@ def complete(
     prediction = predict.predict(job.of(PredictParameters), frame, face.landmarks, model)
     if prediction is None:
         return FrameInputs(1, frame, near, None, None, None)
-    made = mattes.build(job.of(MatteParameters), prediction, None)
+    made = mattes.build(job.of(MatteParameters), prediction, None, frame.data_window)
     covered = resize(made.final, prediction.size)
     seen = measure.measure(
         job.of(MeasureParameters), prediction.face, prediction.plate, covered, prediction.aligned

@@ -151,7 +151,7 @@ def test_the_artists_own_matte_holds_the_face_out(tmp_path: Path, shot: Shot) ->
 
 
 def test_a_missing_matte_frame_costs_only_itself(tmp_path: Path, shot: Shot) -> None:
-    roto = np.ones((8, 8, 3), np.float32)
+    roto = np.ones((*shot.plate().pixels.shape[:2], 3), np.float32)
     write_image(tmp_path / "roto.0002.exr", Frame.from_rgb(roto, colour_space="Raw"))
     result, _ = run(shot.job(tmp_path, matte_roto=str(tmp_path / "roto.%04d.exr")))
     assert (result["written"], result["failed_frames"]) == (1, [1, 3])

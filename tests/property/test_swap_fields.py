@@ -48,6 +48,9 @@ FILES = {
 CHOSEN: dict[str, tuple[Any, Any]] = {
     "frames": ("2", "2-2"),
     "colour_space": ("ACEScg", "Linear Rec.709 (sRGB)"),
+    "alpha": ("premultiplied", "ignore"),
+    "layer": (None, "wide"),
+    "view": (None, "right"),
     "source": ("a", "c"),
     "matte_combine": ("product", "minimum"),
     "feather": (3.0, 5.0),
@@ -155,7 +158,7 @@ def shot(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for number in (1, 2, 3):
             random = np.random.default_rng([seed, number])
             pixels = cv2.GaussianBlur(random.gamma(2, 0.1, (60, 80, 3)).astype(np.float32), (0, 0), 1)
-            write_image(folder / (plate % number), Frame.from_rgb(pixels, colour_space="ACEScg"))
+            write_image(folder / (plate % number), stereo(pixels))
             matte = np.full((60, 80, 3), 0.9 - 0.2 * seed, np.float32)
             write_image(folder / (roto % number), Frame.from_rgb(matte, colour_space="ACEScg"))
         faces = {
@@ -164,6 +167,20 @@ def shot(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
         Track.create(folder / track, plate=plate, faces=faces, detector="known")
     return folder
+
+
+def stereo(pixels: FloatImage) -> Frame:
+    """A plate with an alpha, a second layer and a second view."""
+    alpha = np.full((*pixels.shape[:2], 1), 0.7, np.float32)
+    window = Frame.from_rgb(pixels, colour_space="ACEScg").data_window
+    return Frame(
+        np.concatenate([pixels, alpha, 0.5 * pixels, 0.8 * pixels, alpha], axis=2),
+        (*"RGBA", *(f"wide.{name}" for name in "RGB"), *(f"right.{name}" for name in "RGBA")),
+        window,
+        window,
+        "ACEScg",
+        metadata={"multiView": ("left", "right")},
+    )
 
 
 def job_of(shot: Path, folder: Path, changes: Mapping[str, Any]) -> SwapJob:
@@ -213,7 +230,8 @@ def has_part_in(name: str, stage: Any) -> bool:
     if any(name in one.parameters.model_fields for one in stages):
         return True
     read = {what.value for one in stages for what in one.reads}
-    return name in read or name == "colour_space" or FIELDS[name].get("affects") == "name"
+    taken = ("colour_space", "alpha", "layer", "view")  # how the plate's pixels are taken
+    return name in read or name in taken or FIELDS[name].get("affects") == "name"
 
 
 def test_every_stage_is_in_the_job_once_and_stands_after_what_it_uses() -> None:

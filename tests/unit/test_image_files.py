@@ -227,11 +227,25 @@ def test_a_part_that_already_names_its_layer_is_not_named_twice(tmp_path: Path) 
     assert read_image(tmp_path / "a.exr").channels == ("R", "G", "B", "depth.id", "depth.Z")
 
 
-def test_object_numbers_are_read_as_numbers(tmp_path: Path) -> None:
-    spec = oiio.ImageSpec(4, 1, 1, "uint")
-    spec.channelnames = ("id",)
-    write_oiio(tmp_path / "a.exr", spec, np.array([[[0], [1], [2**24], [77]]], np.uint32))
-    assert read_image(tmp_path / "a.exr").pixels.ravel().tolist() == [0, 1, 2**24, 77]
+def test_object_numbers_keep_all_their_bits_beside_half_colours(tmp_path: Path) -> None:
+    numbers = np.random.default_rng(3).integers(0, 2**32, (6, 8), dtype=np.uint32)
+    whole = Frame(
+        np.dstack([np.full((6, 8), 0.25, np.float32), numbers.view(np.float32)]),
+        ("Y", "object.id"),
+        Box(0, 0, 8, 6),
+        Box(0, 0, 8, 6),
+        "ACEScg",
+        channel_storage={"object.id": "uint"},
+    )
+    write_image(tmp_path / "a.exr", whole)
+    write_image(tmp_path / "b.exr", read_image(tmp_path / "a.exr"), compression="piz")
+    source = oiio.ImageInput.open(str(tmp_path / "b.exr"))
+    kinds = dict(zip(source.spec().channelnames, map(str, source.spec().channelformats), strict=True))
+    assert kinds == {"Y": "half", "object.id": "uint"}
+    place = list(source.spec().channelnames).index("object.id")
+    stored = source.read_image(0, 0, place, place + 1, "uint")
+    source.close()
+    np.testing.assert_array_equal(stored[..., 0], numbers)
 
 
 def test_a_missing_empty_or_wrong_file_says_so(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ frame or an iteration, so that a cancel takes effect soon.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -65,6 +65,21 @@ class Finished:
 
 Event = Progress | Told | Warned | Failed | Finished
 Reporter = Callable[[Event], None]
+
+
+class WarnedOnce:
+    """Passes each warning on once in a run, with the first frame that it concerns."""
+
+    def __init__(self, report: Reporter) -> None:
+        self._report = report
+        self._told: set[str] = set()
+
+    def __call__(self, messages: Iterable[str], frame: int | None = None) -> None:
+        """Report what was not reported before."""
+        for message in messages:
+            if message not in self._told:
+                self._told.add(message)
+                self._report(Warned(message, frame))
 
 
 def silent(event: Event) -> None:

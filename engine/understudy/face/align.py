@@ -68,6 +68,7 @@ TEMPLATE: NDArray[np.float64] = template("full")
 # Fitted on the meshes of five performances up to 60 degrees of yaw: the middle of the visible face lies at
 # this share of the ears' mean shift, with a correlation of 0.998.
 _TURN_SHARE = 0.79
+_SAME_SCALE = 1e-6
 
 
 def similarity(source: ArrayLike, destination: ArrayLike, weights: ArrayLike | None = None) -> Matrix:
@@ -107,13 +108,15 @@ def similarity(source: ArrayLike, destination: ArrayLike, weights: ArrayLike | N
     return np.column_stack([linear, second_mean - linear @ first_mean])
 
 
-def plate_to_aligned(landmarks: ArrayLike, *, coverage: str, size: int) -> Matrix:
+def plate_to_aligned(landmarks: ArrayLike, *, coverage: str, size: int, pixel_aspect: float = 1.0) -> Matrix:
     """Where a face's crop lies in its plate.
 
     Args:
         landmarks: (68, 2) pixels of the plate.
         coverage: `half`, `full`, `whole_face` or `head`.
         size: Edge of the crop in pixels.
+        pixel_aspect: Width of a plate's pixel divided by its height. The crop shows the face in its true
+            shape: the matrix holds the squeeze.
 
     Returns:
         (2, 3) float64 from the plate's pixels to the crop's.
@@ -124,6 +127,10 @@ def plate_to_aligned(landmarks: ArrayLike, *, coverage: str, size: int) -> Matri
     points = np.asarray(landmarks, np.float64)
     if points.shape != BASE.shape:
         raise FaceError(f"A face has 68 landmarks of two numbers, not an array of shape {points.shape}.")
+    if pixel_aspect != 1:
+        square = squaring(pixel_aspect)
+        true = transform(points, square)
+        return compose(plate_to_aligned(true, coverage=coverage, size=size), square)
     ideal = template(coverage) * size - 0.5
     matrix = similarity(points, ideal, WEIGHTS)
     # Eyes and nose lead when a head turns, so that a crop centred on them runs over the nose and wastes the
@@ -165,6 +172,11 @@ def resizing(factor_x: float, factor_y: float) -> Matrix:
     return np.array([[factor_x, 0.0, (factor_x - 1) / 2], [0.0, factor_y, (factor_y - 1) / 2]])
 
 
+def squaring(pixel_aspect: float) -> Matrix:
+    """The (2, 3) matrix from a plate's pixels to square ones, none smaller, edges on edges."""
+    return resizing(max(pixel_aspect, 1.0), max(1 / pixel_aspect, 1.0))
+
+
 def rescale(matrix: ArrayLike, from_size: int, to_size: int) -> Matrix:
     """`plate_to_aligned` of a crop of `from_size` pixels, for the same crop at `to_size` pixels."""
     factor = to_size / from_size
@@ -174,6 +186,18 @@ def rescale(matrix: ArrayLike, from_size: int, to_size: int) -> Matrix:
 def magnification(matrix: ArrayLike) -> float:
     """How many pixels after a (2, 3) matrix one pixel before it spans, along an edge."""
     return float(np.sqrt(abs(np.linalg.det(np.asarray(matrix, np.float64)[:, :2]))))
+
+
+def magnifications(matrix: ArrayLike) -> tuple[float, float]:
+    """How many pixels after a (2, 3) matrix one pixel before it spans, along its x and along its y.
+
+    They differ where the pixels before are not square; of a similarity both are `magnification`.
+    """
+    linear = np.asarray(matrix, np.float64)[:, :2]
+    x, y = (float(length) for length in np.hypot(*linear))
+    if abs(x - y) <= _SAME_SCALE * max(x, y):
+        return magnification(matrix), magnification(matrix)
+    return x, y
 
 
 def warp(image: Image, matrix: ArrayLike, size: int, *, interpolation: int = cv2.INTER_LINEAR) -> Image:
@@ -196,10 +220,11 @@ def warp(image: Image, matrix: ArrayLike, size: int, *, interpolation: int = cv2
     """
     full = np.asarray(matrix, np.float64)
     part, full = _cut(image, full, size)
-    factor = magnification(full)
-    if factor < 1:
+    factors = magnifications(full)
+    if min(factors) < 1:
         height, width = part.shape[:2]
-        smaller = max(1, round(width * factor)), max(1, round(height * factor))
+        across, down = (min(factor, 1.0) for factor in factors)
+        smaller = max(1, round(width * across)), max(1, round(height * down))
         part = cv2.resize(part, smaller, interpolation=cv2.INTER_AREA)
         full = compose(full, invert(resizing(smaller[0] / width, smaller[1] / height)))
     result = cv2.warpAffine(part, full, (size, size), flags=interpolation, borderMode=cv2.BORDER_REPLICATE)
@@ -210,7 +235,7 @@ def _cut(image: Image, matrix: Matrix, size: int) -> tuple[Any, Matrix]:
     """The part of a picture that a crop can see, and the matrix from there: 4K plates warp no slower."""
     corners = np.array([[-0.5, -0.5], [size - 0.5, -0.5], [size - 0.5, size - 0.5], [-0.5, size - 0.5]])
     seen = transform(corners, invert(matrix))
-    margin = 4 + 2 / magnification(matrix)
+    margin = 4 + 2 / min(magnifications(matrix))
     limits = np.array([image.shape[1], image.shape[0]])
     # At least one row and one column stay, so that a face beyond the border still has a border to go on.
     low = np.clip(np.floor(seen.min(axis=0) - margin), 0, limits - 1).astype(int)

@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.face import align
-from understudy.image import colour
+from understudy.image import colour, grey
 from understudy.image.frame import Box, FloatImage, Frame
 
 Matrix = NDArray[np.float64]
 # Cubic resampling reaches two pixels past the face's corners; area averaging of large faces a few more.
 _MARGIN_PX = 8
 _LARGEST_HALF = 65504.0
+_ALPHA = ("A", "a", "alpha", "Alpha")
 
 
 def shifted(matrix: Matrix, x: float, y: float) -> Matrix:
@@ -77,25 +78,43 @@ def cut(frame: Frame, plate_to_aligned: Matrix, size: int) -> FloatImage:
 def matte_within(frame: Frame, box: Box) -> FloatImage:
     """A matte's pixels (h, w) in 0..1 in a rectangle of its data window: its alpha, or its first channel."""
     rows, columns = box.slices(frame.data_window)
-    channel = frame.channels.index("A") if "A" in frame.channels else 0
+    alpha = [place for place, name in enumerate(frame.channels) if name.split(".")[-1] in _ALPHA]
+    channel = frame.channels.index("A") if "A" in frame.channels else (*alpha, 0)[0]
     return np.ascontiguousarray(np.clip(finite(frame.pixels[rows, columns, channel]), 0, 1))
 
 
 def with_rgb_within(frame: Frame, box: Box, rgb: FloatImage) -> Frame:
-    """The frame with other colours (h, w, 3) in a rectangle of its data window; all else is untouched."""
+    """The frame with other colours (h, w, 3) in a rectangle of its data window; all else is untouched.
+
+    A grey frame gets their luminance.
+    """
     pixels = frame.pixels.copy()
     if not box.empty:
         rows, columns = box.slices(frame.data_window)
+        new = grey.without_colour(rgb, frame.colour_space) if frame.grey else rgb
         for index, channel in enumerate(frame.rgb_index):
-            pixels[rows, columns, channel] = rgb[..., index]
+            pixels[rows, columns, channel] = new[..., index]
     return replace(frame, pixels=pixels)
 
 
-def cut_matte(frame: Frame, plate_to_aligned: Matrix, size: int) -> FloatImage:
-    """The aligned part (size, size) of a matte in the plate's raster: its alpha, or its first channel."""
-    box = face_box(plate_to_aligned, size, frame.data_window)
+def cut_matte(frame: Frame, plate_to_aligned: Matrix, size: int, window: Box) -> FloatImage:
+    """The aligned part (size, size) of a matte in the plate's raster: its alpha, or its first channel.
+
+    A matte is 0 outside its data window. Only beyond the picture, where no pixel of the plate is, does its
+    border go on, so that the picture's own border gets what the matte says there.
+
+    Args:
+        frame: The matte.
+        plate_to_aligned: (2, 3) matrix.
+        size: Edge of the aligned face.
+        window: The plate's data window, in the matte's coordinates.
+    """
+    canvas = window.union(frame.display_window)
+    box = face_box(plate_to_aligned, size, canvas)
     if box.empty:
         return np.zeros((size, size), np.float32)
-    part = matte_within(frame, box)
+    part, inside = np.zeros((box.height, box.width), np.float32), frame.data_window.intersect(box)
+    if not inside.empty:
+        part[inside.slices(box)] = matte_within(frame, inside)
     cropped = align.warp(part, shifted(plate_to_aligned, box.x0, box.y0), size)
     return np.asarray(np.clip(cropped, 0, 1), np.float32)

@@ -134,10 +134,10 @@ class _Encoded:
 
 def _straight(frame: Frame) -> Frame:
     """Colour divided by alpha; where alpha is 0 colour is left as it is."""
-    if not frame.premultiplied or "A" not in frame.channels:
+    if not frame.premultiplied or frame.alpha_channel is None:
         return frame
     pixels = frame.pixels.copy()
-    alpha: FloatImage = pixels[..., frame.channels.index("A")]
+    alpha: FloatImage = pixels[..., frame.channels.index(frame.alpha_channel)]
     divisor = np.where(alpha > 0, alpha, np.float32(1))[..., None]
     index = sorted(set(frame.rgb_index))
     pixels[..., index] /= divisor

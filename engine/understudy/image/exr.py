@@ -4,7 +4,8 @@ Convention:
     Files are hostile until read: what they are is told by their first bytes, sizes are checked before
     memory is taken, and half a picture is an error. Alpha is handed on as the file has it; the frame says
     whether colour is premultiplied. EXR parts are joined: the first is the main layer, channels of the
-    others are named `part.channel`, and a pixel outside a part's own data window is 0.
+    others are named `part.channel`, and a pixel outside a part's own data window is 0. They are written as
+    the parts that they were.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +30,22 @@ from understudy.image import header, memory
 from understudy.image.colour_space import SPACE_ATTRIBUTE, Decision, chosen, decide
 from understudy.image.colour_tags import tags, without_colour
 from understudy.image.frame import FloatImage, Frame, MetadataValue
-from understudy.image.integrity import DIGEST, PIXELS, as_text, from_text, place_of, stored_digest
-from understudy.image.layout import file_layout
+from understudy.image.integer_channels import mark_integers
+from understudy.image.integrity import DIGEST, PIXELS, as_read, as_text, from_text, pixels_digest, place_of
+from understudy.image.layout import as_joined, file_layout, in_parts
 from understudy.image.orientation import UPRIGHT, orientation, turned_upright
 from understudy.image.parts import (
     Part,
     channel_names,
     check_parts,
+    headers,
+    main_storage,
     pixel_aspect,
     read_part,
     reading_bytes,
     size_of,
     union,
+    views,
 )
 from understudy.image.png_chunks import read_colour
 from understudy.image.storage import from_stored, to_stored
@@ -61,7 +67,6 @@ _HEIF = frozenset({b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis"
 _MAX_PARTS = 256
 _TYPE_NAMES = {"float16": "half", "float32": "float", "uint8": "uint8", "uint16": "uint16"}
 _READ_AS_STORED = frozenset({"half", "float", "uint8", "uint16"})
-_EXACT_IN_FLOAT = 2**24
 _LOW_DISK_BYTES = 2**20
 
 
@@ -90,6 +95,7 @@ def read_image(path: Path, *, colour_space: str | None = None, assumed: str | No
     values.pop(SPACE_ATTRIBUTE, None)
     names = channel_names(parts)
     storages = [kind for part in parts for kind in part.storages]
+    storage = main_storage(names, storages)
     stored = Frame(
         pixels=pixels,
         channels=names,
@@ -100,8 +106,11 @@ def read_image(path: Path, *, colour_space: str | None = None, assumed: str | No
         premultiplied=not main.getattribute("oiio:UnassociatedAlpha"),
         pixel_aspect=pixel_aspect(parts[0]),
         metadata=values,
-        storage=storages[0],
-        channel_storage={n: kind for n, kind in zip(names, storages, strict=True) if kind != storages[0]},
+        storage=storage,
+        channel_storage={n: kind for n, kind in zip(names, storages, strict=True) if kind != storage},
+        parts=headers(parts, names),
+        views=views(parts),
+        origin=str(path),
     )
     return stored if turned == UPRIGHT else turned_upright(stored, turned)
 
@@ -152,13 +161,18 @@ def write_image(path: Path, frame: Frame, *, compression: str = "zips") -> None:
             fix="write .exr, .png, .tif or .dpx",
         )
     layout = file_layout(path, frame)
-    spec, stored = _new_spec(path, layout, compression)
+    pieces = in_parts(layout) if path.suffix.lower() == ".exr" else [layout]
+    stored = [_stored(piece) for piece in pieces]
+    told = [_digest(path, pieces, stored), *({} for _ in pieces[1:])]
+    specs = [_new_spec(path, *one, compression) for one in zip(pieces, stored, told, strict=True)]
     try:
         with replacing(path) as partial:
             with reachable(partial) as name:
-                _write(Path(name), spec, stored, path)
+                _write(Path(name), specs, [one.pixels for one in stored], path)
             if path.suffix.lower() == ".dpx":
                 _clear_dpx_times(partial)
+            if any(one.integers for one in stored):
+                mark_integers(partial, [one.integers for one in stored])
             _verify_on_full_disk(partial, path)
     except OSError as exc:
         raise _disk_error(path, exc.strerror or str(exc), exc.errno) from exc
@@ -267,13 +281,7 @@ def _read_part(source: Any, part: Part, path: Path) -> FloatImage:
     for channel, kind in enumerate(part.kinds):
         if kind == "uint" and source.format_name() == "openexr":
             numbers = _read_channels(source, part, (channel, channel + 1), "uint", path)[..., 0]
-            if numbers.max() > _EXACT_IN_FLOAT:
-                raise PlateError(
-                    f"The channel {part.spec.channelnames[channel]} holds integers that are too large.",
-                    where=path,
-                    fix="write the channel as float, or leave it out",
-                )
-            pixels[..., channel] = numbers
+            pixels[..., channel] = numbers.view(np.float32)
     return pixels
 
 
@@ -284,46 +292,74 @@ def _read_channels(source: Any, part: Part, span: tuple[int, int], kind: str, pa
     return np.asarray(stored).reshape(part.window.height, part.window.width, span[1] - span[0])
 
 
-def _new_spec(path: Path, frame: Frame, compression: str) -> tuple[Any, NDArray[Any]]:
-    """The header to write, and the pixels as the file stores them."""
-    storages = [frame.channel_storage.get(name, frame.storage) for name in frame.channels]
-    kinds = ["half" if kind == "half" else "float" if kind == "float" else "" for kind in storages]
-    mixed = len(set(kinds)) > 1 and all(kinds)
-    stored = to_stored(frame.pixels, "float" if mixed else frame.storage)
+def _new_spec(
+    path: Path, frame: Frame, stored: _Stored, told: Mapping[str, MetadataValue], compression: str
+) -> Any:
+    """The header to write; `told` is what it says beside the frame's own values."""
+    window = frame.data_window
     spec = oiio.ImageSpec(
-        frame.data_window.width, frame.data_window.height, len(storages), _TYPE_NAMES[str(stored.dtype)]
+        window.width, window.height, len(frame.channels), _TYPE_NAMES[str(stored.pixels.dtype)]
     )
     spec.channelnames = frame.channels
-    if mixed:
-        spec.channelformats = tuple(oiio.TypeDesc(kind) for kind in kinds)
-    told = _told(path, frame, stored, storages, "float" if mixed else frame.storage)
+    if stored.mixed:
+        spec.channelformats = tuple(oiio.TypeDesc(kind) for kind in stored.storages)
     suffix = path.suffix.lower()
-    header.apply_values(spec, without_colour(told))
+    own = {name: value for name, value in frame.metadata.items() if name != PIXELS}
+    # An empty time is not written; without one the library takes the clock's.
+    header.apply_values(spec, without_colour(as_text(path, {"DateTime": "", **own, **told})))
     for name, kind, value in tags(suffix, frame.colour_space, known=frame.space_known):
         spec.attribute(name, kind, value)
     spec.attribute("PixelAspectRatio", float(frame.pixel_aspect))
     if suffix == ".exr":
         spec.attribute("compression", compression)
         _set_windows(spec, frame)
+        for part in frame.parts[:1]:
+            for name, said in (("oiio:subimagename", part.name), ("view", part.view)):
+                if said:
+                    spec.attribute(name, said)
     if frame.storage in ("uint10", "uint12"):
         spec.attribute("oiio:BitsPerSample", int(frame.storage[4:]))
-    if not frame.premultiplied:
+    if frame.alpha_as_stored or not frame.premultiplied:
         spec.attribute("oiio:UnassociatedAlpha", 1)
-    return spec, stored
+    return spec
 
 
-def _told(
-    path: Path, frame: Frame, stored: NDArray[Any], storages: list[str], storage: str
-) -> dict[str, MetadataValue]:
-    """The header's values: the frame's own, a digest of its pixels, and no time but the plate's own."""
-    # An empty time is not written; without one the library takes the clock's.
-    values: dict[str, MetadataValue] = {"DateTime": "", **frame.metadata}
-    values.pop(PIXELS, None)
-    if DIGEST in values and not path.suffix.lower().startswith(".j"):
-        values[PIXELS] = stored_digest(
-            stored, frame.channels, storages, storage, place_of(frame.data_window, frame.display_window)
-        )
-    return as_text(path, values)
+@dataclass(frozen=True)
+class _Stored:
+    """A part's pixels as the image library is given them.
+
+    Attributes:
+        pixels: (H, W, C).
+        storage: Their number type.
+        storages: The number type of each channel in the file.
+        mixed: Whether these differ.
+        integers: Channels whose bits are those of integers, to be marked at the end.
+    """
+
+    pixels: NDArray[Any]
+    storage: str
+    storages: list[str]
+    mixed: bool
+    integers: list[str]
+
+
+def _stored(frame: Frame) -> _Stored:
+    storages = [frame.channel_storage.get(name, frame.storage) for name in frame.channels]
+    integers = [name for name, kind in zip(frame.channels, storages, strict=True) if kind == "uint"]
+    # The bits of integers travel as those of floats.
+    kinds = ["float" if kind == "uint" else kind for kind in storages]
+    mixed = len(set(kinds)) > 1 and set(kinds) <= {"half", "float"}
+    storage = "float" if mixed else kinds[0] if len(set(kinds)) == 1 else frame.storage
+    return _Stored(to_stored(frame.pixels, storage), storage, kinds, mixed, integers)
+
+
+def _digest(path: Path, pieces: list[Frame], stored: list[_Stored]) -> dict[str, MetadataValue]:
+    """A digest of the pixels that a reader will get, for a frame of ours."""
+    if DIGEST not in pieces[0].metadata or path.suffix.lower().startswith(".j"):
+        return {}
+    seen = [as_read(one.pixels, one.storages, one.storage) for one in stored]
+    pixels, channels, window = as_joined(pieces, seen)
+    return {PIXELS: pixels_digest(pixels, channels, place_of(window, pieces[0].display_window))}
 
 
 def _set_windows(spec: Any, frame: Frame) -> None:
@@ -332,16 +368,20 @@ def _set_windows(spec: Any, frame: Frame) -> None:
     spec.full_width, spec.full_height = frame.display_window.width, frame.display_window.height
 
 
-def _write(partial: Path, spec: Any, stored: NDArray[Any], path: Path) -> None:
+def _write(partial: Path, specs: list[Any], stored: list[NDArray[Any]], path: Path) -> None:
     output = oiio.ImageOutput.create(str(partial))
     if output is None:
         raise PlateError("The image cannot be written.", where=path, fix=_reason(oiio))
-    written = output.open(str(partial), spec) and output.write_image(stored)
+    written = output.open(str(partial), specs if len(specs) > 1 else specs[0])
+    for index, pixels in enumerate(stored):
+        if index:
+            written = written and output.open(str(partial), specs[index], "AppendSubimage")
+        written = written and output.write_image(pixels)
     reason = _reason(output)
     if not (output.close() and written):
         reason = reason or _reason(output)
         _reason(oiio)
-        raise _write_error(partial, path, reason, stored.nbytes)
+        raise _write_error(partial, path, reason, sum(pixels.nbytes for pixels in stored))
 
 
 def _clear_dpx_times(partial: Path) -> None:

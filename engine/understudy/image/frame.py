@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.core.errors import PlateError
+from understudy.image import layers
+from understudy.image.layers import Layer
 
 FloatImage = NDArray[np.float32]
-MetadataValue = str | int | float | tuple[float, ...] | tuple[int, ...]
+MetadataValue = str | int | float | tuple[float, ...] | tuple[int, ...] | tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,16 @@ class Box:
         x0, y0 = max(self.x0, other.x0), max(self.y0, other.y0)
         return Box(x0, y0, max(x0, min(self.x1, other.x1)), max(y0, min(self.y1, other.y1)))
 
+    def union(self, other: Box) -> Box:
+        """The smallest box that holds both."""
+        return Box(
+            min(self.x0, other.x0), min(self.y0, other.y0), max(self.x1, other.x1), max(self.y1, other.y1)
+        )
+
+    def moved(self, x: int, y: int) -> Box:
+        """The box shifted by whole pixels."""
+        return Box(self.x0 + x, self.y0 + y, self.x1 + x, self.y1 + y)
+
     def grow(self, by_px: int) -> Box:
         """The box with a border of `by_px` on every side."""
         return Box(self.x0 - by_px, self.y0 - by_px, self.x1 + by_px, self.y1 + by_px)
@@ -59,6 +71,25 @@ class Box:
             slice(self.y0 - origin.y0, self.y1 - origin.y0),
             slice(self.x0 - origin.x0, self.x1 - origin.x0),
         )
+
+
+@dataclass(frozen=True)
+class PartHeader:
+    """One part of an EXR, to be written again as it was.
+
+    Attributes:
+        name: The part's name; empty where it has none.
+        channels: For each channel its name among the frame's channels, and its own name in the part.
+        window: Its data window.
+        view: The view it is of; empty where it says none.
+        metadata: Its header's plain values; those of the first part are the frame's.
+    """
+
+    name: str
+    channels: tuple[tuple[str, str], ...]
+    window: Box
+    view: str = ""
+    metadata: Mapping[str, MetadataValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,11 +105,18 @@ class Frame:
         premultiplied: Whether colour is already multiplied by the A channel.
         pixel_aspect: Width of a pixel divided by its height.
         metadata: Everything else the file's header said, plain values only.
-        storage: The file's own data type: "half", "float", "uint8", "uint10", "uint12" or "uint16".
+        storage: The file's own data type: "half", "float", "uint8", "uint10", "uint12" or "uint16"; "uint" is
+            a channel of 32-bit integers, whose bits `pixels` holds as they are.
         channel_storage: The data type of channels that differ from `storage`, such as a float depth
             beside half colour; names that the frame does not have mean nothing.
         space_known: Whether somebody said the colour space, the user or the header; a space that was taken
             by the type of file is not said in another one.
+        alpha_as_stored: Whether colours and A are written as they are, whatever the format says of alpha.
+        layer: The channels that are worked on; the main layer's when None.
+        parts: The parts of an EXR that has names, views or several of them.
+        views: The views of a stereo file, the default one first.
+        origin: Where it was read from, for messages.
+        notes: What was decided when it was read, and a user should know.
     """
 
     pixels: FloatImage
@@ -92,6 +130,12 @@ class Frame:
     storage: str = "half"
     channel_storage: Mapping[str, str] = field(default_factory=dict)
     space_known: bool = True
+    alpha_as_stored: bool = False
+    layer: Layer | None = None
+    parts: tuple[PartHeader, ...] = ()
+    views: tuple[str, ...] = ()
+    origin: str = ""
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         expected = (self.data_window.height, self.data_window.width, len(self.channels))
@@ -117,23 +161,41 @@ class Frame:
         )
 
     @property
-    def rgb_index(self) -> tuple[int, int, int]:
-        """Where R, G and B of the main layer lie among the channels; a lone Y stands for all three.
+    def colour_layer(self) -> Layer:
+        """The channels that are worked on.
 
         Raises:
-            PlateError: the frame has neither.
+            PlateError: the frame has no colours, or several layers of them.
         """
-        if all(name in self.channels for name in "RGB"):
-            red, green, blue = (self.channels.index(name) for name in "RGB")
-            return red, green, blue
-        if "Y" in self.channels:
-            luma = self.channels.index("Y")
-            return luma, luma, luma
-        raise PlateError(
-            f"The frame has no R, G and B among its channels: {', '.join(self.channels)}.",
-            fix="write the plate with an rgb layer",
-        )
+        found = self.layer or layers.main(self.channels)
+        if found is None:
+            raise PlateError(
+                f"The frame has no R, G and B among its channels: {', '.join(self.channels)}.",
+                where=self.origin,
+                fix="write the plate with an rgb layer",
+            )
+        return found
+
+    @property
+    def grey(self) -> bool:
+        """Whether one channel holds all the colour there is."""
+        return self.colour_layer.grey
+
+    @property
+    def alpha_channel(self) -> str | None:
+        """The name of the alpha that belongs to the colours; None without one."""
+        return self.colour_layer.alpha
+
+    @property
+    def rgb_index(self) -> tuple[int, int, int]:
+        """Where R, G and B of the layer that is worked on lie; a single grey channel stands for all three.
+
+        Raises:
+            PlateError: as `colour_layer`.
+        """
+        places = [self.channels.index(name) for name in self.colour_layer.colour]
+        return places[0], places[-2 % len(places)], places[-1]
 
     def rgb(self) -> FloatImage:
-        """(H, W, 3) copy of the main layer's colour, as stored."""
+        """(H, W, 3) copy of the colours that are worked on, as stored."""
         return np.ascontiguousarray(self.pixels[..., list(self.rgb_index)])

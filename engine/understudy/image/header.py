@@ -22,7 +22,6 @@ _DERIVED = frozenset(
         "PixelAspectRatio",
         "ICCProfile",
         "name",
-        "multiView",
         "view",
         "chunkCount",
         "type",
@@ -70,6 +69,8 @@ def plain_values(attributes: Iterable[Any]) -> dict[str, MetadataValue]:
 def _plain(value: Any, header_type: str) -> MetadataValue | None:
     if isinstance(value, (str, int, float)):
         return value
+    if isinstance(value, tuple) and value and all(isinstance(part, str) for part in value):
+        return tuple(str(part) for part in value)
     if isinstance(value, tuple) and value and all(type(part) in (int, float) for part in value):
         result: HeaderTuple[Any] = HeaderTuple(value)
         result.header_type = header_type
@@ -98,6 +99,8 @@ def _type_of(name: str, value: MetadataValue) -> str:
         return "int"
     if isinstance(value, float):
         return "float"
+    if all(isinstance(part, str) for part in value):
+        return f"string[{len(value)}]"
     remembered = getattr(value, "header_type", "")
     known, length = _KNOWN_TYPES.get(name, ("", 0))
     if remembered or (known and length == len(value)):

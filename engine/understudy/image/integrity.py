@@ -59,17 +59,13 @@ def pixels_digest(pixels: FloatImage, channels: Sequence[str], place: Place) -> 
     return whole.hexdigest()
 
 
-def stored_digest(
-    stored: NDArray[np.generic], channels: Sequence[str], storages: Sequence[str], storage: str, place: Place
-) -> str:
-    """`pixels_digest` of what a reader will get of numbers that are about to be written.
+def as_read(stored: NDArray[np.generic], storages: Sequence[str], storage: str) -> FloatImage:
+    """What a reader will get of numbers that are about to be written.
 
     Args:
         stored: (H, W, C) as the image library is given them.
-        channels: C names.
         storages: The number type of each channel in the file.
         storage: The type of `stored`.
-        place: As `place_of` gives it.
     """
     pixels = from_stored(stored, storage)
     if stored.dtype == np.float32:
@@ -78,7 +74,7 @@ def stored_digest(
             pixels = pixels.copy()
             with np.errstate(over="ignore", invalid="ignore"):
                 pixels[..., halves] = pixels[..., halves].astype(np.float16)
-    return pixels_digest(pixels, channels, place)
+    return pixels
 
 
 def looks_whole(path: Path) -> bool:

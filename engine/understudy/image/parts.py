@@ -12,14 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from understudy.core.errors import PlateError
-from understudy.image.frame import Box
+from understudy.image import header, layers
+from understudy.image.frame import Box, PartHeader
 
 MAX_PIXELS = 2**29
 """Larger pictures are refused before memory is taken."""
 MAX_BYTES = 2**34
 """The same for all channels together, as float32."""
 
-_STORAGES = {"half": "half", "uint8": "uint8", "int8": "uint8", "uint16": "uint16", "int16": "uint16"}
+_STORAGES = {
+    "half": "half",
+    "uint8": "uint8",
+    "int8": "uint8",
+    "uint16": "uint16",
+    "int16": "uint16",
+}
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,7 @@ class Part:
     spec: Any
     window: Box
     display: Box
+    is_exr: bool
 
     @property
     def count(self) -> int:
@@ -48,22 +56,33 @@ class Part:
         bits = self.spec.getattribute("oiio:BitsPerSample")
         if bits in (10, 12) and self.kinds[0] == "uint16":
             return [f"uint{bits}"] * self.count
-        return [_STORAGES.get(kind, "float") for kind in self.kinds]
+        exr = {"uint": "uint"} if self.is_exr else {}
+        return [{**_STORAGES, **exr}.get(kind, "float") for kind in self.kinds]
+
+    @property
+    def own_name(self) -> str:
+        """The part's own name; empty where it has none."""
+        return str(self.spec.getattribute("oiio:subimagename") or "")
 
     @property
     def name(self) -> str:
         """The part's own name, or its number."""
-        return str(self.spec.getattribute("oiio:subimagename") or f"part{self.index}")
+        return self.own_name or f"part{self.index}"
+
+    @property
+    def view(self) -> str:
+        """The view that the part says it is of; empty where it says none."""
+        return str(self.spec.getattribute("view") or "")
 
 
 def read_part(spec: Any, index: int, *, windows: bool) -> Part:
     """Take a part from its header; `windows` says whether the format has any."""
     if not windows:
         box = Box(0, 0, spec.width, spec.height)
-        return Part(index, spec, box, box)
+        return Part(index, spec, box, box, windows)
     x, y, left, top = spec.x, spec.y, spec.full_x, spec.full_y
     window = Box(x, y, x + spec.width, y + spec.height)
-    return Part(index, spec, window, Box(left, top, left + spec.full_width, top + spec.full_height))
+    return Part(index, spec, window, Box(left, top, left + spec.full_width, top + spec.full_height), windows)
 
 
 def check_parts(parts: Sequence[Part], path: Path) -> None:
@@ -121,17 +140,68 @@ def channel_names(parts: Sequence[Part]) -> tuple[str, ...]:
     """Every channel once: the first part's as they are, the others' as `part.channel`."""
     names: list[str] = []
     for part in parts:
-        for channel in part.spec.channelnames:
-            name = str(channel)
-            if part.index > 0 and not name.startswith(f"{part.name}."):
-                name = f"{part.name}.{name}"
-            while name in names:
-                name = f"part{part.index}.{name}"
-            names.append(name)
+        own = [str(channel) for channel in part.spec.channelnames]
+        names += joined_names(part.index, part.name, own, names)
     return tuple(names)
+
+
+def joined_names(index: int, part: str, channels: Sequence[str], taken: Sequence[str]) -> list[str]:
+    """The names of a part's channels in the joined frame.
+
+    Args:
+        index, part: Its place, and its name or what stands for it.
+        channels: Their own names.
+        taken: The names of the parts before it.
+    """
+    names: list[str] = []
+    for name in channels:
+        if index > 0 and not name.startswith(f"{part}."):
+            name = f"{part}.{name}"
+        while name in taken or name in names:
+            name = f"part{index}.{name}"
+        names.append(name)
+    return names
 
 
 def pixel_aspect(part: Part) -> float:
     """Width of a pixel divided by its height; 1 where the header has none or nonsense."""
     value = part.spec.getattribute("PixelAspectRatio")
     return float(value) if isinstance(value, (int, float)) and 0.001 < value < 1000.0 else 1.0
+
+
+def headers(parts: Sequence[Part], names: Sequence[str]) -> tuple[PartHeader, ...]:
+    """What has to be known of the parts to write them again; nothing of a single one without a name.
+
+    Args:
+        parts: All of the file's.
+        names: Every channel's name in the joined frame, in order.
+    """
+    if len(parts) == 1 and not parts[0].own_name and not parts[0].view:
+        return ()
+    found, first = [], 0
+    for part in parts:
+        joined = names[first : first + part.count]
+        own = [str(name) for name in part.spec.channelnames]
+        values = header.plain_values(part.spec.extra_attribs) if part.index else {}
+        channels = tuple(zip(joined, own, strict=True))
+        found.append(PartHeader(part.own_name, channels, part.window, part.view, values))
+        first += part.count
+    return tuple(found)
+
+
+def views(parts: Sequence[Part]) -> tuple[str, ...]:
+    """The views of a file, its default view first; none where it is not stereo."""
+    listed = parts[0].spec.getattribute("multiView")
+    if isinstance(listed, str):
+        listed = (listed,)
+    if listed and len(listed) > 1:
+        return tuple(str(name) for name in listed)
+    said = tuple(dict.fromkeys(part.view for part in parts if part.view))
+    return said if len(said) > 1 else ()
+
+
+def main_storage(names: Sequence[str], storages: Sequence[str]) -> str:
+    """The storage of the main layer's colours, by every channel's; else the first channel's."""
+    found = layers.main(names)
+    storage = storages[0] if found is None else storages[list(names).index(found.colour[0])]
+    return "float" if storage == "uint" else storage

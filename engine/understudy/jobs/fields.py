@@ -15,6 +15,8 @@ from pydantic.fields import FieldInfo
 from understudy.core import paths
 from understudy.core.names import DEFAULT_FACE, FACE_NAME
 from understudy.core.strict import Strict
+from understudy.image.alpha import Alpha
+from understudy.image.reading import Reading
 
 # A studio's own detectors come in by entry points; whether there is one of a name is said where it is opened.
 Detector = Annotated[
@@ -172,6 +174,17 @@ class PlateFields(Job):
     """Frames to process, such as 1001-1100, 1001-1100x2 or 1001,1005; all when left out."""
     colour_space: Annotated[str | None, words()] = None
     """Colour space of the plate by its OCIO name; by the file's header or type when left out."""
+    alpha: Alpha = "auto"
+    """Whether the plate's colours are multiplied by its alpha; auto looks at each frame, and tells."""
+    layer: str | None = None
+    """Layer of the plate to work on, such as ViewLayer.Combined; the main layer when left out."""
+    view: str | None = None
+    """View of a stereo plate to work on, such as right; the default view when left out."""
+
+    @property
+    def reading(self) -> Reading:
+        """How the plate's channels are taken."""
+        return Reading(self.alpha, self.layer or "", self.view or "")
 
 
 class DetectionFields(Job):

@@ -16,10 +16,12 @@ from typing import Any
 from understudy.core.cache import stamp_of
 from understudy.core.content import ContentHashes
 from understudy.core.errors import UnderstudyError
+from understudy.face.track.on_raster import note_on, on_raster
 from understudy.face.track.smooth import is_cut
-from understudy.face.track.store import FaceTrack
+from understudy.face.track.store import FaceTrack, TrackedFace
 from understudy.image.frame import Frame
 from understudy.image.plate import Plate
+from understudy.image.raster import Raster, on_plate
 from understudy.inference.predictor import Predictor
 from understudy.swap.cache import RenderCache
 from understudy.swap.colour_statistics import ColourStatistics
@@ -45,6 +47,10 @@ class SwapContext:
         roto: The artist's own matte, if there is one.
         cache: What is kept.
         contents: Digests of the files.
+
+    Convention:
+        What a frame is made from is in that frame's own raster: a track of another size of the plate is
+        scaled to it, frame by frame.
     """
 
     job: SwapJob
@@ -63,12 +69,14 @@ class SwapContext:
             ModelError: the network fails on it.
         """
         frame = self._frame(number)
-        near = tuple(self.track.faces.get(number + step) for step in (-1, 0, 1))
+        near = tuple(self._face(number + step, frame) for step in (-1, 0, 1))
+        note = note_on(self.track.faces, self.track.raster, Raster.of(frame))
+        notes = (*frame.notes, *((note,) if note else ()))
         prediction = self._prediction(number)
         if prediction is None:
-            return FrameInputs(number, frame, near, None, None, None)
+            return FrameInputs(number, frame, near, None, None, None, notes)
         made = self._mattes(number, prediction)
-        return FrameInputs(number, frame, near, prediction, made, self._averaged(number))
+        return FrameInputs(number, frame, near, prediction, made, self._averaged(number), notes)
 
     def inputs(self, number: int) -> dict[str, Any]:
         """What of files, track and model a frame depends on, as plain values, by what is read.
@@ -121,10 +129,16 @@ class SwapContext:
     def _frame(self, number: int) -> Frame:
         return self.cache.frame(self.plate, number, self.job.colour_space)
 
-    def _prediction(self, number: int) -> Prediction | None:
+    def _face(self, number: int, frame: Frame) -> TrackedFace | None:
+        """The track's face on a frame, in the raster of a frame that may be another."""
         face = self.track.faces.get(number)
-        if face is None:
+        return face and on_raster(face, self.track.raster, Raster.of(frame), frame.origin)
+
+    def _prediction(self, number: int) -> Prediction | None:
+        if number not in self.track.faces:
             return None
+        face = self._face(number, self._frame(number))
+        assert face is not None
         parameters = self.job.at(number).of(PredictParameters)
         return self.cache.predictions.get(
             self._key(predict.STAGE, number),
@@ -133,11 +147,13 @@ class SwapContext:
         )
 
     def _mattes(self, number: int, prediction: Prediction) -> MatteSet:
-        roto = None if self.roto is None else self.cache.frame(self.roto, number, None)
+        frame, roto = self._frame(number), None
+        if self.roto is not None:
+            roto = on_plate(self.cache.frame(self.roto, number, None), Raster.of(frame), "roto")
         parameters = self.job.at(number).of(MatteParameters)
         return self.cache.mattes.get(
             self._key(mattes.STAGE, number),
-            lambda: mattes.build(parameters, prediction, roto),
+            lambda: mattes.build(parameters, prediction, roto, frame.data_window),
             lambda made: made.nbytes,
         )
 
@@ -208,7 +224,9 @@ class SwapContext:
                 return (file, self.job.colour_space, *filter(None, [self.plate.meaning]))
             case Reads.TRACK:
                 face = self.track.faces.get(number)
-                return None if face is None else face.landmarks_digest
+                if face is None or self.track.raster is None:
+                    return None if face is None else face.landmarks_digest
+                return (face.landmarks_digest, self.track.raster.as_text())
             case Reads.MODEL:
                 return self._model_facts()
             case Reads.ROTO:

@@ -87,7 +87,7 @@ def _metadata(frame: Frame, swapped: SwappedFace, colours: ColourTransform) -> d
             (*swapped.mattes.chosen, *(["roto"] if "roto" in swapped.mattes.single else []))
         ),
         "understudy:matte_combine": swapped.mattes.mode,
-        "understudy:plate_alpha": int(frame.premultiplied and "A" in frame.channels),
+        "understudy:plate_alpha": int(frame.premultiplied and frame.alpha_channel is not None),
         **({} if found is None else _curves_apart(found)),
     }
 
@@ -112,7 +112,15 @@ def empty(frame: Frame) -> Frame:
     left, top = frame.display_window.x0, frame.display_window.y0
     nothing = np.zeros((1, 1, len(_ALWAYS)), np.float32)
     corner = Box(left, top, left + 1, top + 1)
-    return Frame(nothing, _ALWAYS, corner, frame.display_window, frame.colour_space, storage="float")
+    return Frame(
+        nothing,
+        _ALWAYS,
+        corner,
+        frame.display_window,
+        frame.colour_space,
+        pixel_aspect=frame.pixel_aspect,
+        storage="float",
+    )
 
 
 def _uv(to_box: np.ndarray, box: Box, size: int) -> dict[str, FloatImage]:

@@ -99,6 +99,7 @@ class FrameInputs:
         mattes: None like the prediction.
         statistics: Colours of this frame, averaged with its neighbours where that is asked for; None where
             nothing is matched, or where there is nothing to measure.
+        notes: What a user should know of how the inputs were taken.
     """
 
     number: int
@@ -107,6 +108,7 @@ class FrameInputs:
     prediction: Prediction | None
     mattes: MatteSet | None
     statistics: ColourStatistics | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,8 @@ def swap_face(job: SwapJob, inputs: FrameInputs, prediction: Prediction, mattes:
     rgb = detail.apply(sharp, resize(prediction.face, mattes.size), plate, mattes.final)
     rgb = mouth.apply(job.of(MouthParameters), rgb, inputs.frame, prediction, mattes, colours)
     placed = place.moved(job.of(PlaceParameters), mattes.plate_to_aligned, mattes.size)
-    path = motion.path(job.of(MotionParameters), inputs.near, placed, mattes.size)
+    aspect = inputs.frame.pixel_aspect
+    path = motion.path(job.of(MotionParameters), inputs.near, placed, mattes.size, aspect)
     return SwappedFace(rgb, colours, mattes, job.of(MergeParameters).opacity / 100, placed, path)
 
 
@@ -108,6 +109,6 @@ def merged_box(job: SwapJob, inputs: FrameInputs, face: SwappedFace) -> tuple[Bo
 
 def alpha_of(frame: Frame, rows: slice, columns: slice) -> FloatImage | None:
     """The plate's alpha there, None where it has none or its colour is not multiplied by it."""
-    if "A" not in frame.channels or not frame.premultiplied:
+    if frame.alpha_channel is None or not frame.premultiplied:
         return None
-    return frame.pixels[rows, columns, frame.channels.index("A")]
+    return frame.pixels[rows, columns, frame.channels.index(frame.alpha_channel)]

@@ -9,7 +9,7 @@ from typing import Any
 
 from understudy.core.content import ContentHashes
 from understudy.core.errors import UnderstudyError
-from understudy.core.progress import Failed, Finished, Progress, Reporter, Warned
+from understudy.core.progress import Failed, Finished, Progress, Reporter, Warned, WarnedOnce
 from understudy.core.settings import Settings
 from understudy.face.track.store import Track
 from understudy.image.encoding import encoded_for
@@ -46,8 +46,9 @@ def run(
     unchanged: list[int] = []
     failed: dict[int, UnderstudyError] = {}
     finished = FinishedFrames(settings.cache, verify=job.verify)
+    warn = WarnedOnce(report)
     with ExitStack() as opened:
-        read = open_plate(job.plate, colour_space=job.colour_space, report=report)
+        read = open_plate(job.plate, colour_space=job.colour_space, report=report, reading=job.reading)
         plate = encoded_for(opened.enter_context(closing(read)), job.output, report)
         frames = chosen_frames(plate, job.frames)
         files.guard(job, frames=frames)
@@ -62,7 +63,7 @@ def run(
                     continue
                 if not job.overwrite:
                     finished.refuse_edited(path)
-                _write(contexts, number, path, wanted, report=report)
+                _write(contexts, number, path, wanted, report=report, warn=warn)
                 finished.remember(path)
                 written.append(number)
             except UnderstudyError as exc:
@@ -110,9 +111,17 @@ def _contexts(
 
 
 def _write(
-    contexts: Sequence[SwapContext], number: int, path: Path, wanted: str, *, report: Reporter
+    contexts: Sequence[SwapContext],
+    number: int,
+    path: Path,
+    wanted: str,
+    *,
+    report: Reporter,
+    warn: WarnedOnce,
 ) -> None:
     """Make one frame and write it."""
     inputs = [context.frame_inputs(number) for context in contexts]
+    for one in inputs:
+        warn(one.notes, number)
     frame = several.make_frame(contexts, inputs, report=report)
     write_image(path, stamped(frame, contexts, inputs, wanted), compression=contexts[0].job.exr_compression)

@@ -20,6 +20,8 @@ from understudy.core.errors import FaceError, JobError, PlateError
 from understudy.image.frame import Box, FloatImage
 from understudy.image.strips import in_strips
 
+_NO_BLUR_PX, _SAME_SPAN = 0.05, 1e-6
+
 
 def over(plate_rgb: FloatImage, face_rgb: FloatImage, matte: FloatImage) -> FloatImage:
     """Lay the face over the plate: plate + matte · (face − plate).
@@ -110,7 +112,7 @@ def covered(matte: FloatImage, *, margin: int = 0) -> Box:
 
 def reach_px(aligned_to_plate: NDArray[np.float64], size: int) -> int:
     """How many pixels of the aligned face, of that edge, a warp may spread it by."""
-    return 2 + math.ceil(3 * _prefilter_px(_checked(aligned_to_plate), size))
+    return 2 + math.ceil(3 * max(_prefilter_px(_checked(aligned_to_plate), size)))
 
 
 def warp_to_box(
@@ -189,16 +191,23 @@ def _checked(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _prefilter(pixels: FloatImage, matrix: NDArray[np.float64], border: int) -> FloatImage:
     """Smooth as much as a smaller copy cannot show: the Gaussian widens continuously from scale 1 down."""
-    sigma = _prefilter_px(matrix, max(pixels.shape[:2]))
-    if sigma == 0:
+    sigmas = _prefilter_px(matrix, max(pixels.shape[:2]))
+    if max(sigmas) == 0:
         return pixels
-    reach = math.ceil(3 * sigma)
-    window = (2 * reach + 1, 2 * reach + 1)
-    return np.asarray(cv2.GaussianBlur(pixels, window, sigma, borderType=border), np.float32).reshape(
-        pixels.shape
-    )
+    # OpenCV takes a deviation of 0 for "by the window": one this small blurs nothing.
+    x, y = (max(sigma, _NO_BLUR_PX) for sigma in sigmas)
+    window = (2 * math.ceil(3 * x) + 1, 2 * math.ceil(3 * y) + 1)
+    return np.asarray(
+        cv2.GaussianBlur(pixels, window, sigmaX=x, sigmaY=y, borderType=border), np.float32
+    ).reshape(pixels.shape)
 
 
-def _prefilter_px(matrix: NDArray[np.float64], size: int) -> float:
+def _prefilter_px(matrix: NDArray[np.float64], size: int) -> tuple[float, float]:
+    """Deviations along the aligned face's x and y; they differ where the plate's pixels are not square."""
     scale = math.sqrt(abs(np.linalg.det(matrix[:, :2])))
-    return 0.0 if scale >= 1 else 0.5 * math.sqrt(min(1 / scale, size) ** 2 - 1)
+    back = np.linalg.inv(matrix[:, :2])
+    spans = [float(length) for length in np.hypot(*back.T)]  # of a plate's pixel, in pixels of the face
+    if abs(spans[0] - spans[1]) <= _SAME_SPAN * max(spans):
+        spans = [1 / scale, 1 / scale]
+    across, down = (0.0 if span <= 1 else 0.5 * math.sqrt(min(span, size) ** 2 - 1) for span in spans)
+    return across, down

@@ -17,7 +17,9 @@ from understudy.core.errors import FaceError
 from understudy.core.names import DEFAULT_FACE, is_face_name
 from understudy.face import align
 from understudy.face.detect.protocol import FaceBox, Points
+from understudy.face.track.on_raster import on_raster
 from understudy.face.track.smooth import TrackedFace
+from understudy.image.raster import Raster
 from understudy.image.sequence import FrameRange
 
 __all__ = ["MATRIX_COVERAGE", "MATRIX_SIZE", "SCHEMA_VERSION", "FaceTrack", "Faces", "Track", "TrackedFace"]
@@ -62,11 +64,13 @@ class FaceTrack:
         name: Its name in the track.
         detector: The back end that found it.
         faces: Frame number to face, in order; frames without it are absent.
+        raster: The plate's raster, which landmarks are counted in; None where the track does not say it.
     """
 
     name: str
     detector: str
     faces: Mapping[int, TrackedFace]
+    raster: Raster | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ class Track:
         detector: The back end that found the faces.
         faces: For each face by its name, frame number to face, in order; frames without it are absent.
         identity: The plate's place and content as JSON; empty in a track of an earlier release.
+        raster: The plate's raster, which landmarks are counted in; None where the track does not say it.
     """
 
     path: Path
@@ -86,6 +91,7 @@ class Track:
     detector: str
     faces: Faces
     identity: str = ""
+    raster: Raster | None = None
 
     @classmethod
     def create(
@@ -98,6 +104,7 @@ class Track:
         identity: str = "",
         searched: Collection[int] | None = None,
         replace_all: bool = False,
+        raster: Raster | None = None,
     ) -> Track:
         """Write faces into a track, atomically.
 
@@ -112,19 +119,23 @@ class Track:
             identity: The plate's place and content as JSON.
             searched: The frames in which the faces were looked for; all when None.
             replace_all: Keep nothing of a track that is there.
+            raster: The plate's; faces that are kept from another size of it are scaled to this one.
 
         Raises:
             FaceError: a face is not 68 finite points, the file there is no track, what is kept of it is of
-                another detector, or the disk is full.
+                another detector or of a plate of another shape, or the disk is full.
         """
         path = Path(path)
         merged = {name: {one.frame: _checked(one, path) for one in each} for name, each in faces.items()}
         if path.exists():
             there = cls.open(path)
             if not replace_all:
-                _keep(merged, there, detector, searched)
+                raster = raster or there.raster
+                _keep(merged, there, detector, searched, raster)
         ordered = _ordered(merged)
         about = {"plate": plate, "detector": detector, "identity": identity, "content": _content(ordered)}
+        if raster is not None:
+            about["raster"] = raster.as_text()
         with (
             database.guarded(path, _KIND),
             atomic.replacing(path) as partial,
@@ -132,8 +143,8 @@ class Track:
             connection,
         ):
             connection.executemany("INSERT INTO about VALUES (?, ?)", about.items())
-            connection.executemany(_INSERT, _rows(ordered))
-        return cls(path, plate, detector, ordered, identity)
+            connection.executemany(_INSERT, _rows(ordered, raster))
+        return cls(path, plate, detector, ordered, identity, raster)
 
     @classmethod
     def open(cls, path: Path) -> Track:
@@ -162,7 +173,7 @@ class Track:
                 fix="take the file from a backup, or track the shot again",
             )
         plate, detector, identity = (about.get(key, "") for key in ("plate", "detector", "identity"))
-        return cls(path, plate, detector, ordered, identity)
+        return cls(path, plate, detector, ordered, identity, Raster.parse(about.get("raster", "")))
 
     def face(self, name: str | None = None) -> FaceTrack:
         """One face of the shot.
@@ -174,14 +185,14 @@ class Track:
             FaceError: there is none of that name, or several to choose from.
         """
         if name is None and not self.faces:
-            return FaceTrack(DEFAULT_FACE, self.detector, {})
+            return FaceTrack(DEFAULT_FACE, self.detector, {}, self.raster)
         sole = next(iter(self.faces)) if len(self.faces) == 1 else DEFAULT_FACE
         chosen = sole if name is None else name
         if chosen not in self.faces:
             there = ", ".join(self.faces) or "none"
             what = "The track has several faces." if name is None else f"The track has no face {name!r}."
             raise FaceError(what, where=self.path, fix=f"name one of its faces: {there}")
-        return FaceTrack(chosen, self.detector, self.faces[chosen])
+        return FaceTrack(chosen, self.detector, self.faces[chosen], self.raster)
 
     def with_faces(self, faces: Mapping[str, Sequence[TrackedFace]]) -> Track:
         """Write faces that were set by hand, all of them or none, and give back the track with them.
@@ -206,9 +217,9 @@ class Track:
             connection,
         ):
             database.upgrade(connection, _UPGRADES)
-            connection.executemany(_INSERT, _rows(by_hand))
+            connection.executemany(_INSERT, _rows(by_hand, self.raster))
             connection.execute("INSERT OR REPLACE INTO about VALUES ('content', ?)", (_content(ordered),))
-        return Track(self.path, self.plate, self.detector, ordered, self.identity)
+        return Track(self.path, self.plate, self.detector, ordered, self.identity, self.raster)
 
 
 def _keep(
@@ -216,9 +227,13 @@ def _keep(
     there: Track,
     detector: str,
     searched: Collection[int] | None,
+    raster: Raster | None,
 ) -> None:
-    """Add to the faces what a track that is there already must not lose."""
-    for name, each in there.faces.items():
+    """Add to the faces what a track that is there already must not lose, in the raster that is written."""
+    for name, before in there.faces.items():
+        each = dict(before)
+        if raster is not None:
+            each = {n: on_raster(one, there.raster, raster, there.path) for n, one in before.items()}
         by_hand = {frame: face for frame, face in each.items() if face.by_hand}
         found = faces.get(name, {})
         gone = () if name not in faces else each if searched is None else searched
@@ -253,17 +268,20 @@ def _ordered(faces: Mapping[str, Mapping[int, TrackedFace]]) -> Faces:
     )
 
 
-def _rows(faces: Mapping[str, Mapping[int, TrackedFace]]) -> list[tuple[Any, ...]]:
-    return [_row(name, face) for name, each in faces.items() for face in each.values()]
+def _rows(faces: Mapping[str, Mapping[int, TrackedFace]], raster: Raster | None) -> list[tuple[Any, ...]]:
+    aspect = 1.0 if raster is None else raster.pixel_aspect
+    return [_row(name, face, aspect) for name, each in faces.items() for face in each.values()]
 
 
-def _row(name: str, face: TrackedFace) -> tuple[Any, ...]:
+def _row(name: str, face: TrackedFace, pixel_aspect: float) -> tuple[Any, ...]:
     if not is_face_name(name):
         raise FaceError(
             f"A face cannot be called {name[:40]!r}.",
             fix="use up to 32 letters, digits and _, a letter first",
         )
-    matrix = align.plate_to_aligned(face.landmarks, coverage=MATRIX_COVERAGE, size=MATRIX_SIZE)
+    matrix = align.plate_to_aligned(
+        face.landmarks, coverage=MATRIX_COVERAGE, size=MATRIX_SIZE, pixel_aspect=pixel_aspect
+    )
     landmarks = np.ascontiguousarray(face.landmarks, "<f4").tobytes()
     placement = np.ascontiguousarray(matrix, "<f8").tobytes()
     return (face.frame, name, landmarks, placement, face.confidence, int(face.by_hand), *map(float, face.box))

@@ -10,7 +10,7 @@ from pydantic import Field
 from understudy.comp.mattes import matte, occlusion
 from understudy.face import align
 from understudy.face.crop import cut_matte
-from understudy.image.frame import FloatImage, Frame
+from understudy.image.frame import Box, FloatImage, Frame
 from understudy.jobs.fields import reads
 from understudy.jobs.keyframes import moving, stepping
 from understudy.swap.declare import MATTE, Parameters, Reads, SignedOfFace, Stage, Switch, live_matte
@@ -84,15 +84,15 @@ LARGEST_WORKING_PX = 1024
 
 
 def working_size(to_network: np.ndarray, network_size: int) -> int:
-    """Edge to work at: the aligned square's edge in plate pixels, at least the network's own.
+    """Edge to work at: the aligned square's longer edge in plate pixels, at least the network's own.
 
     A matte made at the network's size would show its pixels.
     """
-    wanted = round(network_size / max(align.magnification(to_network), 1e-6))
+    wanted = round(network_size / max(min(align.magnifications(to_network)), 1e-6))
     return int(np.clip(wanted, network_size, LARGEST_WORKING_PX))
 
 
-def build(parameters: MatteParameters, prediction: Prediction, roto: Frame | None) -> MatteSet:
+def build(parameters: MatteParameters, prediction: Prediction, roto: Frame | None, window: Box) -> MatteSet:
     """Every matte of one frame, and the chosen ones combined, eroded and feathered.
 
     The artist's own matte joins last, and its edge is used as it is.
@@ -101,13 +101,14 @@ def build(parameters: MatteParameters, prediction: Prediction, roto: Frame | Non
         parameters: Which mattes, how combined, their edge.
         prediction: Of this frame.
         roto: The artist's own matte in the plate's raster; None where there is none.
+        window: The plate's data window.
     """
     working = working_size(prediction.plate_to_aligned, prediction.size)
     to_working = align.rescale(prediction.plate_to_aligned, prediction.size, working)
     single = _single(parameters, prediction, to_working, working)
     chosen = tuple(name for name in single if getattr(parameters, f"matte_{name}"))
     if roto is not None:
-        single["roto"] = cut_matte(roto, to_working, working)
+        single["roto"] = cut_matte(roto, to_working, working, window)
     artists = [single["roto"]] if "roto" in single else []
     combined = matte.combine(parameters.matte_combine, [single[name] for name in chosen] or artists)
     final = combined

@@ -10,6 +10,7 @@ from understudy.comp.mattes import brows, matte
 from understudy.comp.merge import edge_extend
 from understudy.face import align
 from understudy.face.crop import cut, face_box
+from understudy.image import colour, grey
 from understudy.image.frame import FloatImage, Frame
 from understudy.inference.predictor import Predictor
 from understudy.jobs.fields import words
@@ -43,7 +44,7 @@ _CHIN = 0.015
 def predict(
     parameters: PredictParameters, frame: Frame, landmarks: FloatImage, model: Predictor
 ) -> Prediction | None:
-    """Cut the plate's face out and have the network predict the new one.
+    """Cut the plate's face out and have the network predict the new one; grey where the plate's face is.
 
     Args:
         parameters: Which face.
@@ -58,7 +59,9 @@ def predict(
         ModelError: the identity is unknown, or the network fails.
     """
     card = model.card
-    to_network = align.plate_to_aligned(landmarks, coverage=card.coverage, size=card.size)
+    to_network = align.plate_to_aligned(
+        landmarks, coverage=card.coverage, size=card.size, pixel_aspect=frame.pixel_aspect
+    )
     if face_box(to_network, card.size, frame.data_window).empty:
         return None
     plate_face = cut(frame, to_network, card.size)
@@ -67,12 +70,16 @@ def predict(
     swapped = model.predict(plate_face[None], aligned[None], source=parameters.source, identity_mix=mix)
     below = matte.trim(swapped.matte[0], top=0, bottom=-_CHIN * card.size, left=0, right=0)
     covered = np.maximum(below, np.float32(mix) * brows.ends(aligned, card.size))
+    share = 1.0 if frame.grey else grey.grey_share(plate_face, colour.ENCODED, swapped.destination_matte[0])
+    face, reconstruction = (
+        grey.towards_grey(one, colour.ENCODED, share) for one in (swapped.face[0], swapped.reconstruction[0])
+    )
     return Prediction(
-        edge_extend.extended(swapped.face[0], covered),
+        edge_extend.extended(face, covered),
         covered,
         swapped.destination_matte[0],
         plate_face,
-        swapped.reconstruction[0],
+        reconstruction,
         landmarks,
         swapped.landmarks[0],
         to_network,
