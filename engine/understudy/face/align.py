@@ -177,6 +177,13 @@ def squaring(pixel_aspect: float) -> Matrix:
     return resizing(max(pixel_aspect, 1.0), max(1 / pixel_aspect, 1.0))
 
 
+def in_true_shape(points: NDArray[np.float32], pixel_aspect: float) -> NDArray[np.float32]:
+    """(N, 2) float32 points of a plate in square pixels; themselves where the plate's are square."""
+    if pixel_aspect == 1:
+        return points
+    return np.asarray(transform(points, squaring(pixel_aspect)), np.float32)
+
+
 def rescale(matrix: ArrayLike, from_size: int, to_size: int) -> Matrix:
     """`plate_to_aligned` of a crop of `from_size` pixels, for the same crop at `to_size` pixels."""
     factor = to_size / from_size

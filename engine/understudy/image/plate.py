@@ -18,7 +18,6 @@ from understudy.image.colour import check_space
 from understudy.image.colour_space import Decision, meaning_of
 from understudy.image.exr import SUFFIXES, read_image, read_space, write_image
 from understudy.image.frame import Frame
-from understudy.image.reading import Reading
 from understudy.image.sequence import FrameRange, Pattern
 from understudy.image.stills import find_stills, is_wildcard
 
@@ -65,7 +64,6 @@ def open_plate(
     assumed: str | None = None,
     report: Reporter = silent,
     called: str = "plate",
-    reading: Reading | None = None,
 ) -> Plate:
     """Open an image sequence (`plate.%04d.exr`, `plate.####.exr`), stills, one image, or a video.
 
@@ -76,7 +74,6 @@ def open_plate(
         assumed: Space of EXR files that say none, in place of ACEScg.
         report: Is told once which space the plate is taken for and why, and of frames in another.
         called: What it is called there.
-        reading: How a plate's channels are taken; None for what is no plate, such as a matte.
 
     Raises:
         PlateError: nothing is there, or it is no picture.
@@ -85,11 +82,6 @@ def open_plate(
     if colour_space:
         check_space(colour_space)
     how = _Reading(colour_space, check_space(assumed) if assumed else None, report, called)
-    found = _opened(text, how)
-    return found if reading is None else _Taken(found, reading)
-
-
-def _opened(text: str, how: _Reading) -> Plate:
     path = Path(text)
     if not text.strip() or "\0" in text:
         raise PlateError("The plate has no name.", where=repr(text), fix="name an image or a video")
@@ -279,27 +271,3 @@ class _Movie:
 
     def close(self) -> None:
         self._video.close()
-
-
-class _Taken:
-    """A plate whose channels are taken in one way."""
-
-    def __init__(self, plate: Plate, reading: Reading) -> None:
-        self.name, self.frames = plate.name, plate.frames
-        self._plate, self._reading = plate, reading
-
-    @property
-    def meaning(self) -> str:
-        return f"{self._plate.meaning}{self._reading.as_text()}"
-
-    def read(self, frame: int) -> Frame:
-        return self._reading.of(self._plate.read(frame))
-
-    def where(self, frame: int) -> str:
-        return self._plate.where(frame)
-
-    def file(self, frame: int) -> Path:
-        return self._plate.file(frame)
-
-    def close(self) -> None:
-        self._plate.close()

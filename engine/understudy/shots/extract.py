@@ -18,13 +18,15 @@ from understudy.face.faceset.origins import origin_of
 from understudy.face.faceset.store import FaceRecord, FaceSet
 from understudy.face.pose import pose
 from understudy.face.sharpness import sharpness
+from understudy.face.track.on_raster import on_raster
 from understudy.face.track.store import TrackedFace
 from understudy.image.plate import Plate, chosen_frames, open_plate
+from understudy.image.raster import Raster
+from understudy.image.taken import taken
 from understudy.jobs import files, frame_notes
 from understudy.jobs.shots import ExtractJob
 from understudy.provenance import releases
-from understudy.shots import journal
-from understudy.shots.detect_and_track import detect_and_track
+from understudy.shots import journal, true_shape
 
 
 def run(job: ExtractJob, *, report: Reporter, settings: Settings) -> dict[str, Any]:
@@ -40,9 +42,13 @@ def run(job: ExtractJob, *, report: Reporter, settings: Settings) -> dict[str, A
     """
     files.guard(job)
     permission = _permission(job)
-    with closing(open_plate(job.plate, colour_space=job.colour_space, report=report)) as plate:
+    opened = open_plate(job.plate, colour_space=job.colour_space, report=report)
+    with closing(taken(opened, job.reading, report)) as plate:
         frames = chosen_frames(plate, job.frames)
-        detection = detect_and_track(job, plate, frames, output=job.faceset, report=report, settings=settings)
+        raster = true_shape.raster_of(plate, frames)
+        detection = true_shape.detect(
+            job, plate, frames, raster, output=job.faceset, report=report, settings=settings
+        )
         faceset = FaceSet.create(
             job.faceset,
             identity=job.identity,
@@ -58,7 +64,7 @@ def run(job: ExtractJob, *, report: Reporter, settings: Settings) -> dict[str, A
             for done, (number, face) in enumerate(faces.items()):
                 report(Progress("write faces", done, len(faces), f"frame {number}"))
                 try:
-                    add_face(faceset, plate, number, face, origin=origin, name=job.face)
+                    add_face(faceset, plate, number, face, made_on=raster, origin=origin, name=job.face)
                 except PlateError as exc:
                     report(Failed(exc.as_dict(), number))
                     failed.append(number)
@@ -77,12 +83,31 @@ def run(job: ExtractJob, *, report: Reporter, settings: Settings) -> dict[str, A
 
 
 def add_face(
-    faceset: FaceSet, plate: Plate, number: int, face: TrackedFace, *, origin: str, name: str
+    faceset: FaceSet,
+    plate: Plate,
+    number: int,
+    face: TrackedFace,
+    *,
+    made_on: Raster | None,
+    origin: str,
+    name: str,
 ) -> None:
-    """Cut one frame's face and add it to the set."""
-    matrix = align.plate_to_aligned(face.landmarks, coverage=faceset.coverage, size=faceset.crop_size)
-    crop = cut(plate.read(number), matrix, faceset.crop_size)
-    yaw, pitch, _ = pose(face.landmarks)
+    """Cut one frame's face, in true shape, and add it to the set.
+
+    Args:
+        origin, name: Its plate's and its own name in the set.
+        made_on: The raster that the face's landmarks are in; None where it is the frame's.
+    """
+    frame = plate.read(number)
+    face = on_raster(face, made_on, Raster.of(frame), plate.where(number))
+    matrix = align.plate_to_aligned(
+        face.landmarks,
+        coverage=faceset.coverage,
+        size=faceset.crop_size,
+        pixel_aspect=frame.pixel_aspect,
+    )
+    crop = cut(frame, matrix, faceset.crop_size)
+    yaw, pitch, _ = pose(align.in_true_shape(face.landmarks, frame.pixel_aspect))
     record = FaceRecord(
         frame=number,
         origin=origin,

@@ -68,6 +68,7 @@ class Journal:
         detector: str,
         *,
         known: Path,
+        meaning: str = "",
         report: Reporter,
         settings: Settings,
     ) -> Journal:
@@ -78,6 +79,7 @@ class Journal:
             job: Its options.
             detector: The opened detector's name.
             known: The table of the detector `known`.
+            meaning: What beside its files decides the plate's pixels.
 
         Raises:
             FaceError: a file of the journal's name is there and is none.
@@ -86,7 +88,7 @@ class Journal:
         shared = {*DetectionFields.model_fields, *PlateFields.model_fields} - _NOT_OF_A_FRAME
         options = job.model_dump(mode="json", include=shared)
         by = detector_digest(detector, settings, known=known, contents=contents)
-        asked = hashlib.sha256(json.dumps([__version__, by, options], sort_keys=True).encode()).hexdigest()
+        asked = hashlib.sha256(json.dumps([__version__, by, options, meaning], sort_keys=True).encode()).hexdigest()
         path = journal_path(output)
         if path.exists():
             database.connect(path, _KIND, _SCHEMAS).close()

@@ -134,10 +134,11 @@ def read(
         fix = f"choose among {FrameRange(tuple(there))}" if there else "track the shot again"
         asked = "" if frames is None else f" in the frames {frames}"
         raise FaceError(f"The track has no face{asked}.", where=track.path, fix=fix)
+    aspect = track.raster.pixel_aspect if track.raster else 1.0
     faces: dict[str, dict[str, Any]] = {}
     for done, ((number, face_name), face) in enumerate(chosen.items()):
         report(Progress("read points", done, len(chosen), f"frame {number}"))
-        faces.setdefault(face_name, {})[str(number)] = _written(face)
+        faces.setdefault(face_name, {})[str(number)] = _written(face, aspect)
     document = {
         "schema_version": SCHEMA_VERSION,
         "track": str(track.path),
@@ -204,9 +205,13 @@ def _chosen(track: Track, name: str | None, frames: FrameRange | None) -> dict[_
     return dict(sorted(chosen.items(), key=lambda item: item[0]))
 
 
-def _written(face: TrackedFace) -> dict[str, Any]:
+def _written(face: TrackedFace, pixel_aspect: float) -> dict[str, Any]:
     size = 256  # any: the corners are the square's, not its pixels'
-    to_plate = align.invert(align.plate_to_aligned(face.landmarks, coverage=COVERAGE, size=size))
+    to_plate = align.invert(
+        align.plate_to_aligned(
+            face.landmarks, coverage=COVERAGE, size=size, pixel_aspect=pixel_aspect
+        )
+    )
     low, high = -0.5, size - 0.5
     corners = align.transform([[low, low], [high, low], [high, high], [low, high]], to_plate)
     return {

@@ -9,13 +9,13 @@ from understudy.core.content import ContentHashes
 from understudy.core.paths import as_text
 from understudy.core.progress import Finished, Reporter
 from understudy.core.settings import Settings
-from understudy.face.detect.protocol import Points
+from understudy.face.track.smooth import TrackedFace
 from understudy.face.track.store import Track
 from understudy.image.plate import chosen_frames, open_plate
+from understudy.image.taken import taken
 from understudy.jobs import files, frame_notes
 from understudy.jobs.shots import TrackJob
-from understudy.shots import existing_track, journal
-from understudy.shots.detect_and_track import detect_and_track
+from understudy.shots import existing_track, journal, true_shape
 
 
 def run(job: TrackJob, *, report: Reporter, settings: Settings) -> dict[str, Any]:
@@ -31,17 +31,21 @@ def run(job: TrackJob, *, report: Reporter, settings: Settings) -> dict[str, Any
     """
     files.guard(job)
     names = face_names(job)
-    with closing(open_plate(job.plate, colour_space=job.colour_space, report=report)) as plate:
+    opened = open_plate(job.plate, colour_space=job.colour_space, report=report)
+    with closing(taken(opened, job.reading, report)) as plate:
         frames = chosen_frames(plate, job.frames)
         contents = ContentHashes(settings.cache)
         there = existing_track.opened(job, plate, frames, contents, report)
-        detection = detect_and_track(
+        raster = true_shape.raster_of(plate, frames)
+        detection = true_shape.detect(
             job,
             plate,
             frames,
+            raster,
             output=job.track,
             count=job.faces,
             taken=_taken(there, names),
+            taken_on=None if there is None else there.raster,
             report=report,
             settings=settings,
         )
@@ -54,6 +58,7 @@ def run(job: TrackJob, *, report: Reporter, settings: Settings) -> dict[str, Any
             identity=existing_track.identity_after(there, plate, faces, contents),
             searched=set(frames) - set(detection.failed_frames),
             replace_all=job.existing == "replace",
+            raster=raster,
         )
     journal.forget(job.track, frames)
     result = {
@@ -79,11 +84,11 @@ def face_names(job: TrackJob) -> list[str]:
     return [f"{job.face}{number}" for number in range(1, job.faces + 1)]
 
 
-def _taken(there: Track | None, names: list[str]) -> dict[int, list[Points]]:
-    """Landmarks by frame of the faces that the track has under other names."""
-    taken: dict[int, list[Points]] = {}
+def _taken(there: Track | None, names: list[str]) -> dict[int, list[TrackedFace]]:
+    """By frame the faces that the track has under other names."""
+    tracked: dict[int, list[TrackedFace]] = {}
     for name, faces in there.faces.items() if there else ():
         for frame, face in faces.items():
             if name not in names:
-                taken.setdefault(frame, []).append(face.landmarks)
-    return taken
+                tracked.setdefault(frame, []).append(face)
+    return tracked

@@ -16,6 +16,7 @@ from understudy.image.encoding import encoded_for
 from understudy.image.exr import write_image
 from understudy.image.plate import Plate, chosen_frames, open_plate
 from understudy.image.sequence import Pattern
+from understudy.image.taken import taken
 from understudy.jobs import files, frame_notes
 from understudy.jobs.summary import outcome
 from understudy.provenance.finished import FinishedFrames
@@ -48,8 +49,10 @@ def run(
     finished = FinishedFrames(settings.cache, verify=job.verify)
     warn = WarnedOnce(report)
     with ExitStack() as opened:
-        read = open_plate(job.plate, colour_space=job.colour_space, report=report, reading=job.reading)
-        plate = encoded_for(opened.enter_context(closing(read)), job.output, report)
+        read = open_plate(job.plate, colour_space=job.colour_space, report=report)
+        opened.enter_context(closing(read))
+        # What is decided of a frame is told with the frame, which may be kept from an earlier run.
+        plate = encoded_for(taken(read, job.reading), job.output, report)
         frames = chosen_frames(plate, job.frames)
         files.guard(job, frames=frames)
         contexts = _contexts(job, plate, cache, opened, report=report, settings=settings)
