@@ -19,6 +19,7 @@ from understudy.face.track.store import Track
 from understudy.image import colour
 from understudy.image.exr import read_image, read_metadata, write_image
 from understudy.image.frame import Box, FloatImage, Frame
+from understudy.image.raster import Raster
 from understudy.inference.card import read_card, write_card
 from understudy.jobs.shots import ExtractJob, TrackJob
 from understudy.jobs.training import TrainJob
@@ -275,7 +276,13 @@ def test_colour_is_not_smoothed_across_a_cut_and_a_moved_neighbour_remakes_a_fra
         replace(face, landmarks=face.landmarks + np.float32(face.frame == 1))
         for face in found.face().faces.values()
     ]
-    Track.create(tmp_path / "moved.track", plate=found.plate, faces={"face": faces}, detector=found.detector)
+    Track.create(
+        tmp_path / "moved.track",
+        plate=found.plate,
+        faces={"face": faces},
+        detector=found.detector,
+        raster=found.raster,
+    )
     moved = {**change, "track": tmp_path / "moved.track"}
     assert run(shot.job(tmp_path / "without", **moved))[0]["written"] == 2
     run(shot.job(tmp_path / "unsmoothed", **{**change, "temporal_window": 0}))
@@ -335,7 +342,10 @@ def test_overscan_and_extra_channels_survive(tmp_path: Path, shot: Shot) -> None
         pixel_aspect=2.0,
     )
     write_image(tmp_path / "plate" / "p.0001.exr", wide)
-    run(shot.job(tmp_path, plate=str(tmp_path / "plate" / "p.%04d.exr")))
+    found, track = Track.open(shot.root / "plate.track"), tmp_path / "wide.track"
+    faces = {"face": list(found.face().faces.values())}
+    Track.create(track, plate=found.plate, faces=faces, detector=found.detector, raster=Raster.of(wide))
+    run(shot.job(tmp_path, plate=str(tmp_path / "plate" / "p.%04d.exr"), track=track))
     out = read_image(tmp_path / "out.0001.exr")
     assert (out.channels, out.data_window, out.display_window) == (
         wide.channels,

@@ -15,10 +15,12 @@ from understudy.core.content import ContentHashes
 from understudy.core.errors import JobError, PlateError
 from understudy.core.progress import Reporter, Warned
 from understudy.face.crop import encoded_within, finite, matte_within
-from understudy.face.track.store import FaceTrack
+from understudy.face.track.on_raster import on_raster
+from understudy.face.track.store import FaceTrack, TrackedFace
 from understudy.image import colour
 from understudy.image.frame import Box, FloatImage, Frame
 from understudy.image.plate import Plate
+from understudy.image.raster import Raster, on_plate
 from understudy.jobs.propagation import PropagateJob
 from understudy.patch.boxes import bounds, dilate
 from understudy.patch.paint import gain_of
@@ -66,12 +68,37 @@ class PropagationInputs:
 
     def base(self, number: int) -> Frame:
         """The frame that the fix goes over."""
-        return self._read(self.plate if self.swapped is None else self.swapped, number)
+        plate = self._read(self.plate, number)
+        if self.swapped is None:
+            return plate
+        return on_plate(self._read(self.swapped, number), Raster.of(plate), "swapped frame")
+
+    def face(self, number: int) -> TrackedFace | None:
+        """The track's face in the pixels of the plate's frame; None where there is none."""
+        found = None if self.track is None else self.track.faces.get(number)
+        if found is None or self.track is None or self.track.raster is None:
+            return found
+        raster = Raster.of(self._read(self.plate, number))
+        return on_raster(found, self.track.raster, raster, self.plate.where(number))
 
     def window(self, number: int) -> Box:
         """The intersection of the data windows of the plate and of the frame that was painted on."""
         window = self._read(self.plate, number).data_window
         return window if self.swapped is None else window.intersect(self.base(number).data_window)
+
+    def require_same_raster(self, number: int, last: int) -> None:
+        """Stop where a fix would go from one size of the plate to another.
+
+        Raises:
+            PlateError: two frames of the plate differ in size, place or pixel aspect.
+        """
+        here, there = (Raster.of(self._read(self.plate, one)) for one in (number, last))
+        if here != there:
+            raise PlateError(
+                f"Frame {number} is {here}, frame {last} {there}: a fix does not go from one to the other.",
+                where=self.plate.where(number),
+                fix="paint a keyframe among the frames of each size",
+            )
 
     @cached_property
     def extent_px(self) -> float:
@@ -99,8 +126,8 @@ class PropagationInputs:
 
     def frame_patch(self, number: int, box: Box) -> FramePatch:
         """One frame's pixels in a box."""
-        plate = self._encoded(self.plate, number, box)
-        base = plate if self.swapped is None else self._encoded(self.swapped, number, box)
+        plate = _encoded(self._read(self.plate, number), box)
+        base = plate if self.swapped is None else _encoded(self.base(number), box)
         matte = self._matte(number, box)
         if matte is None:
             return FramePatch(number, box, base, plate, None, np.zeros(plate.shape[:2], bool))
@@ -157,15 +184,12 @@ class PropagationInputs:
         covered = np.zeros((box.height, box.width), np.float32)
         if number not in self.matte.frames:
             return covered
-        frame = self._read(self.matte, number)
+        plate = Raster.of(self._read(self.plate, number))
+        frame = on_plate(self._read(self.matte, number), plate, "matte")
         inside = frame.data_window.intersect(box)
         if not inside.empty:
             covered[inside.slices(box)] = matte_within(frame, inside)
         return covered
-
-    def _encoded(self, plate: Plate, number: int, box: Box) -> FloatImage:
-        frame = self._read(plate, number)
-        return encoded_within(frame, *box.slices(frame.data_window))
 
     def _read(self, plate: Plate, number: int) -> Frame:
         """A frame, through a small cache."""
@@ -187,6 +211,10 @@ def keyframes(fix: Plate, plate: Plate) -> tuple[int, ...]:
             fix="name the keyframe by its frame, such as fix.1017.exr",
         )
     return found
+
+
+def _encoded(frame: Frame, box: Box) -> FloatImage:
+    return encoded_within(frame, *box.slices(frame.data_window))
 
 
 def _keyframe(

@@ -97,6 +97,7 @@ def _next_state(
 
 def _next_box(shot: PropagationInputs, state: FrameState, last: int, number: int, margin: int) -> Box:
     """The rectangle to work on: what is covered, with a margin for motion, inside both frames."""
+    shot.require_same_raster(number, last)
     frame = shot.window(number).intersect(shot.window(last))
     covered = bounds(state.correspondence.cover > 0, state.correspondence.box)
     if shot.matte is not None:
@@ -106,9 +107,7 @@ def _next_box(shot: PropagationInputs, state: FrameState, last: int, number: int
 
 def _face_motion(shot: PropagationInputs, number: int, last: int, box: Box) -> Shift | None:
     """The face's motion from a frame to the last one by the track; None where the track has no face."""
-    if shot.track is None:
-        return None
-    here, there = shot.track.faces.get(number), shot.track.faces.get(last)
+    here, there = shot.face(number), shot.face(last)
     if here is None or there is None:
         return None
     return moved_landmarks(here.landmarks, there.landmarks, box)

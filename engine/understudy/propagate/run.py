@@ -33,6 +33,7 @@ from understudy.image.frame import Frame
 from understudy.image.integrity import DIGEST
 from understudy.image.plate import Plate, chosen_frames, open_plate
 from understudy.image.sequence import Pattern
+from understudy.image.taken import taken
 from understudy.jobs import files, frame_notes
 from understudy.jobs.propagation import PropagateJob
 from understudy.jobs.summary import outcome
@@ -49,10 +50,11 @@ VERSION = 1
 """Part of every frame's digest; goes up with each change of the code that changes pixels."""
 
 CONFIDENCE, CONFIDENCE_LAYER = "understudy:confidence", "confidence.A"
-# What changes where a frame is made or what is told of it, and names of files: these count by their content.
+# What changes where a frame is made or what is told of it, and names of files: these count by their content,
+# and how the plate is taken by its meaning.
 _NOT_OF_THE_FRAME = {
     *("frames", "output", "overwrite", "verify", "device", "wanted_confidence"),
-    *("fix", "plate", "matte", "swapped", "track", "face"),
+    *("fix", "plate", "matte", "swapped", "track", "face", "alpha", "layer", "view"),
 }
 
 
@@ -89,7 +91,7 @@ def run(job: PropagateJob, *, report: Reporter, settings: Settings) -> dict[str,
             return opened.enter_context(closing(plate))
 
         def base_(text: str, called: str, space: str | None = None) -> Plate:
-            return encoded_for(open_(text, called, space), job.output, report)
+            return encoded_for(taken(open_(text, called, space), job.reading, report), job.output, report)
 
         plate = base_(job.plate, "plate", job.colour_space)
         frames = chosen_frames(plate, job.frames)
@@ -264,6 +266,7 @@ class _Run:
                 shot.digests(plate, keys if plate is shot.fix else way) for plate in shot.inputs.values()
             ],
             "faces": [faces[one].landmarks_digest for one in way if one in faces],
+            **({"raster": track.raster.as_text()} if (track := shot.track) and track.raster else {}),
             "synthesis": VERSION,
         }
         return digest_of(values)

@@ -20,6 +20,8 @@ from understudy.core.settings import Settings
 from understudy.image import colour
 from understudy.image.frame import FloatImage, Frame
 from understudy.image.plate import chosen_frames, open_plate
+from understudy.image.reading import Reading
+from understudy.image.taken import taken
 from understudy.jobs import files
 from understudy.jobs.shots import ScoreJob
 from understudy.quality import identity, measures, sheet
@@ -48,10 +50,12 @@ def run(job: ScoreJob, *, report: Reporter, settings: Settings) -> dict[str, Any
         missing = f"{identity.NETWORK} or YuNet is not in {settings.models}: identity is left out."
         report(Warned(missing))
     scorer = Scorer(recognition)
+    # The truth is rendered for this; the swap has the plate's layers and views.
+    own = Reading(job.alpha)
     with ExitStack() as stack:
         plate, truth, swapped = (
-            stack.enter_context(closing(open_plate(text, colour_space=job.colour_space)))
-            for text in (job.plate, job.truth, job.swapped)
+            taken(stack.enter_context(closing(open_plate(text, colour_space=job.colour_space))), reading)
+            for text, reading in ((job.plate, job.reading), (job.truth, own), (job.swapped, job.reading))
         )
         numbers = list(chosen_frames(plate, job.frames))
         for done, number in enumerate(numbers):
@@ -61,7 +65,9 @@ def run(job: ScoreJob, *, report: Reporter, settings: Settings) -> dict[str, Any
     result: dict[str, Any] = {"score": scorer.figures()}
     if job.sheet is not None:
         rows = {"plate": job.plate, "swap": job.swapped, "truth": job.truth}
-        result["contact_sheet"] = str(sheet.contact_sheet(job.sheet, rows, sheet.spread_frames(numbers)))
+        readings = {"plate": job.reading, "swap": job.reading, "truth": own}
+        shown = sheet.contact_sheet(job.sheet, rows, sheet.spread_frames(numbers), readings=readings)
+        result["contact_sheet"] = str(shown)
     return result
 
 

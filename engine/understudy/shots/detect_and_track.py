@@ -63,7 +63,15 @@ def detect_and_track(
     """
     known = known_table(plate, frames)
     detector = open_detector(job.detector, settings, known=known)
-    with Journal.open(output, job, detector.name, known=known, report=report, settings=settings) as found:
+    with Journal.open(
+        output,
+        job,
+        detector.name,
+        known=known,
+        meaning=plate.meaning,
+        report=report,
+        settings=settings,
+    ) as found:
         detections, failed = _detections(job, plate, frames, detector, found, report)
     if taken:
         detections = without(detections, taken)

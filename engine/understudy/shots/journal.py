@@ -88,7 +88,9 @@ class Journal:
         shared = {*DetectionFields.model_fields, *PlateFields.model_fields} - _NOT_OF_A_FRAME
         options = job.model_dump(mode="json", include=shared)
         by = detector_digest(detector, settings, known=known, contents=contents)
-        asked = hashlib.sha256(json.dumps([__version__, by, options, meaning], sort_keys=True).encode()).hexdigest()
+        asked = hashlib.sha256(
+            json.dumps([__version__, by, options, meaning], sort_keys=True).encode()
+        ).hexdigest()
         path = journal_path(output)
         if path.exists():
             database.connect(path, _KIND, _SCHEMAS).close()

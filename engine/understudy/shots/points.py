@@ -208,9 +208,7 @@ def _chosen(track: Track, name: str | None, frames: FrameRange | None) -> dict[_
 def _written(face: TrackedFace, pixel_aspect: float) -> dict[str, Any]:
     size = 256  # any: the corners are the square's, not its pixels'
     to_plate = align.invert(
-        align.plate_to_aligned(
-            face.landmarks, coverage=COVERAGE, size=size, pixel_aspect=pixel_aspect
-        )
+        align.plate_to_aligned(face.landmarks, coverage=COVERAGE, size=size, pixel_aspect=pixel_aspect)
     )
     low, high = -0.5, size - 0.5
     corners = align.transform([[low, low], [high, low], [high, high], [low, high]], to_plate)
