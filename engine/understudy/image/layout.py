@@ -75,7 +75,9 @@ def in_parts(frame: Frame) -> list[Frame]:
     return made
 
 
-def as_joined(pieces: Sequence[Frame], pixels: Sequence[FloatImage]) -> tuple[FloatImage, tuple[str, ...], Box]:
+def as_joined(
+    pieces: Sequence[Frame], pixels: Sequence[FloatImage]
+) -> tuple[FloatImage, tuple[str, ...], Box]:
     """The parts' pixels, channels and data window as one frame, as a reader of the file gets them.
 
     Args:
