@@ -9,9 +9,10 @@ from understudy.face import align
 from understudy.face.detect.protocol import DetectedFace, box_round
 from understudy.face.pose import MEAN, pose
 from understudy.face.sharpness import sharpness
-from understudy.face.track.associate import associate, without
+from understudy.face.track.associate import Wanted, associate, without
 from understudy.face.track.smooth import smooth
 from understudy.face.track.store import TrackedFace
+from understudy.face.track.stretches import stretches
 
 
 def face(x: float, y: float = 200, size: float = 100, wide: float = 1.0) -> DetectedFace:
@@ -19,42 +20,51 @@ def face(x: float, y: float = 200, size: float = 100, wide: float = 1.0) -> Dete
     return DetectedFace(box_round(points), 0.9, points, 0.9)
 
 
+def performers(
+    detections: dict[int, list[DetectedFace]], wanted: Wanted | None = None
+) -> list[dict[int, DetectedFace]]:
+    """Told apart by motion and proportions alone."""
+    return associate(stretches(detections), wanted).faces()
+
+
 def test_the_larger_of_two_faces_is_followed_past_the_other() -> None:
     hero = {n: face(100 + 6 * n, size=120) for n in range(60)}
     other = {n: face(460 - 6 * n, y=330, size=90) for n in range(60)}
-    (found,) = associate({n: [other[n], hero[n]] for n in range(60)})
+    (found,) = performers({n: [other[n], hero[n]] for n in range(60)})
     assert all(found[n] is hero[n] for n in range(60))
 
 
 def test_a_box_picks_the_other_face() -> None:
     frames = {n: [face(100, size=120), face(400, size=80)] for n in range(1, 20)}
-    (found,) = associate(frames, reference_box=(350, 150, 450, 250))
+    (found,) = performers(frames, Wanted(box=(350, 150, 450, 250)))
     assert all(found[n] is frames[n][1] for n in frames)
 
 
 def test_a_reference_picture_picks_by_shape() -> None:
     frames = {n: [face(100, size=120, wide=1.25), face(400, size=80)] for n in range(1, 20)}
-    (found,) = associate(frames, reference_landmarks=face(30, 40, size=300).landmarks)
+    (found,) = performers(frames, Wanted(landmarks=face(30, 40, size=300).landmarks))
     assert all(found[n] is frames[n][1] for n in frames)
 
 
 def test_a_gap_is_bridged_and_left_empty() -> None:
     frames = {n: [] if 10 <= n < 30 else [face(100 + n)] for n in range(40)}
-    (found,) = associate(frames)
+    (found,) = performers(frames)
     assert sorted(found) == [*range(10), *range(30, 40)]
 
 
 def test_another_performer_does_not_fill_the_gap() -> None:
     frames = {n: [face(100, size=260), face(400, size=80, wide=1.25)] for n in range(20)}
     frames |= {n: [face(400, size=80, wide=1.25)] for n in range(20, 40)}
-    assert sorted(associate(frames)[0]) == list(range(20))
+    assert sorted(performers(frames)[0]) == list(range(20))
 
 
 def test_two_performers_are_told_apart_at_once_and_named_from_left_to_right() -> None:
     left = {n: face(120 + 4 * n, size=90, wide=1.25) for n in range(60)}
     right = {n: face(420 - 4 * n, y=330, size=120) for n in range(60)}
     # They change sides; which of them a detector gives first says nothing.
-    found = associate({n: [right[n], left[n]] if n % 2 else [left[n], right[n]] for n in range(60)}, count=2)
+    found = performers(
+        {n: [right[n], left[n]] if n % 2 else [left[n], right[n]] for n in range(60)}, Wanted(2)
+    )
     assert [len(one) for one in found] == [60, 60]
     assert all(found[0][n] is left[n] and found[1][n] is right[n] for n in range(60))
 
@@ -64,7 +74,7 @@ def test_neither_of_two_performers_gets_the_others_face_after_a_gap() -> None:
     frames = {n: [wide(n, 100), narrow(n, 400)] for n in range(20)}
     # Behind a pillar for longer than a face is waited for; they come back on each other's side.
     frames |= {n: [] for n in range(20, 40)} | {n: [narrow(n, 150), wide(n, 380)] for n in range(40, 60)}
-    first, second = sorted(associate(frames, count=2), key=lambda one: float(one[0].box[0]))
+    first, second = sorted(performers(frames, Wanted(2)), key=lambda one: float(one[0].box[0]))
     assert all(first[n] is frames[n][0] and second[n] is frames[n][1] for n in range(20))
     assert all(first[n] is frames[n][1] and second[n] is frames[n][0] for n in range(40, 60))
 
@@ -72,13 +82,13 @@ def test_neither_of_two_performers_gets_the_others_face_after_a_gap() -> None:
 def test_one_performer_in_two_tracklets_is_not_taken_for_two() -> None:
     frames = {n: [face(100 + n, size=120)] for n in range(30)} | {n: [] for n in range(30, 50)}
     frames |= {n: [face(400 + n, size=120), face(150, size=60, wide=1.25)] for n in range(50, 80)}
-    small, large = sorted(associate(frames, count=2), key=len)
+    small, large = sorted(performers(frames, Wanted(2)), key=len)
     assert sorted(large) == [*range(30), *range(50, 80)]
     assert all(small[n] is frames[n][1] for n in range(50, 80))
 
 
 def test_fewer_performers_than_were_asked_for_are_all_there_are() -> None:
-    assert len(associate({n: [face(100 + n)] for n in range(20)}, count=3)) == 1
+    assert len(performers({n: [face(100 + n)] for n in range(20)}, Wanted(3))) == 1
 
 
 def test_a_face_that_is_tracked_already_is_not_looked_for() -> None:
@@ -88,7 +98,7 @@ def test_a_face_that_is_tracked_already_is_not_looked_for() -> None:
 
 
 def test_no_face_is_no_track() -> None:
-    assert associate({}) == [] and associate({1: [], 2: []}) == []
+    assert performers({}) == [] and performers({1: [], 2: []}) == []
 
 
 def tracked(n: int, x: float, *, by_hand: bool = False) -> TrackedFace:

@@ -187,7 +187,7 @@ def _text(value: Any) -> str:
     """A value for a person to read; fractions have four significant digits."""
     if isinstance(value, float) and math.isfinite(value):
         return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-    return str(value)
+    return "-" if value is None else str(value)
 
 
 def _rows(rows: list[list[str]]) -> list[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,14 +13,18 @@ from understudy.core.errors import FaceError, PlateError
 from understudy.core.progress import Failed, Progress, Reporter, Warned
 from understudy.core.settings import Settings
 from understudy.face.detect.detectors import DetectedFace, FaceDetector, open_detector
-from understudy.face.detect.protocol import Points
-from understudy.face.track.associate import associate, without
+from understudy.face.detect.protocol import Points, Rgb8
+from understudy.face.track.associate import Association, Wanted, associate, without
+from understudy.face.track.cuts import thumbnail
 from understudy.face.track.smooth import TrackedFace, smooth
+from understudy.face.track.stretches import Stretch, stretches
 from understudy.image import colour
 from understudy.image.exr import read_image
 from understudy.image.plate import Plate
 from understudy.image.sequence import FrameRange
+from understudy.jobs import frame_notes
 from understudy.jobs.fields import DetectionFields
+from understudy.shots import who
 from understudy.shots.journal import Journal
 
 
@@ -31,11 +36,33 @@ class Detection:
         faces: For each performer, from left to right, a face a frame, in order; at least one performer.
         failed_frames: The frames that could not be read.
         detector: The detector's name.
+        association: Which stretches of frames are whose, and why.
     """
 
     faces: list[dict[int, TrackedFace]]
     failed_frames: list[int]
     detector: str
+    association: Association
+
+    def told(
+        self, names: Sequence[str], frames: FrameRange, failed: Sequence[int], report: Reporter
+    ) -> dict[str, Any]:
+        """What the result says of the frames and the stretches.
+
+        Args:
+            names: The performers', from left to right.
+            frames: Those that were asked for.
+            failed: Those that could not be read.
+            report: Is warned of frames without a face and of doubtful ones.
+        """
+        return {
+            "frames": len(frames),
+            "faces": len(self.faces[0]),
+            "detector": self.detector,
+            "failed_frames": list(failed),
+            "stretches": who.rows(self.association, names),
+            **frame_notes.tell(frame_notes.of_faces(frames, self.faces, failed=failed), report),
+        }
 
 
 def detect_and_track(
@@ -75,25 +102,52 @@ def detect_and_track(
         detections, failed = _detections(job, plate, frames, detector, found, report)
     if taken:
         detections = without(detections, taken)
-    performers = associate(
-        detections,
-        count=count,
-        reference_box=job.face_box,
-        reference_landmarks=_reference(job, detector),
-    )
-    if not performers:
-        raise FaceError(
-            f"No {'other ' if taken else ''}face was found in {len(frames)} frames.",
-            where=plate.name,
-            fix="check the colour space, lower the minimum face size, or give a face box",
-        )
-    if len(performers) < count:
-        report(Warned(f"{len(performers)} of {count} faces were found."))
-    seen = set.union(*(set(one) for one in performers))
+    association = _performers(job, plate, detections, detector, count, report, settings)
+    if not association.performers:
+        raise _nobody(association, plate, frames, other=bool(taken))
     for number in frames:
-        if number not in seen and number not in failed:
+        if not detections.get(number) and number not in failed:
             report(Warned("No face was found in this frame.", number))
-    return Detection([_smoothed(one, job) for one in performers], failed, detector.name)
+    chosen = job.reference is not None or job.face_box is not None or count > 1
+    who.tell(association, count, chosen=chosen, report=report)
+    faces = [_smoothed(parts, job) for parts in association.performers]
+    return Detection(faces, failed, detector.name, association)
+
+
+def _performers(
+    job: DetectionFields,
+    plate: Plate,
+    detections: Mapping[int, Sequence[DetectedFace]],
+    detector: FaceDetector,
+    count: int,
+    report: Reporter,
+    settings: Settings,
+) -> Association:
+    found = stretches(detections)
+    reference = _reference(job, detector)
+    network = who.recogniser(found, reference=reference is not None, report=report, settings=settings)
+    wanted = Wanted(count, job.face_box, reference and reference[0])
+    if network is None:
+        return associate(found, wanted)
+    if reference is not None:
+        wanted = replace(wanted, described=who.describe(network, reference[1], [reference[0]]))
+    parts, described = who.Describer(network, plate, report).all(found)
+    return associate(parts, wanted, described)
+
+
+def _nobody(association: Association, plate: Plate, frames: FrameRange, *, other: bool) -> FaceError:
+    near = [one.distance for one in association.verdicts if one.distance is not None]
+    if near:
+        return FaceError(
+            f"The reference's performer is not in these frames: the nearest face is {min(near):.2f} away.",
+            where=plate.name,
+            fix="give another picture of the performer, or a face box",
+        )
+    return FaceError(
+        f"No {'other ' if other else ''}face was found in {len(frames)} frames.",
+        where=plate.name,
+        fix="check the colour space, lower the minimum face size, or give a face box",
+    )
 
 
 def known_table(plate: Plate, frames: FrameRange) -> Path:
@@ -126,18 +180,38 @@ def _detections(
             continue
         image = colour.to_display(frame.rgb(), frame.colour_space)
         offset = np.array([frame.data_window.x0, frame.data_window.y0], np.float32)
-        faces = [_moved(face, offset) for face in detector.detect(image, frame=number)]
+        small = thumbnail(image)
+        faces = [
+            replace(_moved(face, offset), thumbnail=small) for face in detector.detect(image, frame=number)
+        ]
         large = [face for face in faces if face.size_px >= job.minimum_face_px]
         detections[number] = found.add(number, large)
     report(Progress("detect faces", len(frames), len(frames)))
     return detections, failed
 
 
-def _smoothed(faces: Mapping[int, DetectedFace], job: DetectionFields) -> dict[int, TrackedFace]:
-    tracked = [
-        TrackedFace(frame, face.landmarks, face.confidence, False, face.box) for frame, face in faces.items()
+def _smoothed(parts: Sequence[Stretch], job: DetectionFields) -> dict[int, TrackedFace]:
+    """The performer's faces, smoothed within each unbroken run: never across a cut or a gap."""
+    frames = sorted(frame for one in parts for frame in one.faces)
+    step = int(np.median(np.diff(frames))) if len(frames) > 1 else 1
+    smoothed = [
+        face
+        for part in parts
+        for run in _runs(part, max(1, step))
+        for face in smooth(run, frames=job.smoothing_frames)
     ]
-    return {face.frame: face for face in smooth(tracked, frames=job.smoothing_frames)}
+    return {face.frame: face for face in sorted(smoothed, key=lambda one: one.frame)}
+
+
+def _runs(part: Stretch, step: int) -> Iterator[list[TrackedFace]]:
+    """A stretch's faces without the gaps in it."""
+    run: list[TrackedFace] = []
+    for frame, face in sorted(part.faces.items()):
+        if run and frame - run[-1].frame > step:
+            yield run
+            run = []
+        run.append(TrackedFace(frame, face.landmarks, face.confidence, False, face.box))
+    yield run
 
 
 def _moved(face: DetectedFace, offset: np.ndarray) -> DetectedFace:
@@ -149,15 +223,17 @@ def _moved(face: DetectedFace, offset: np.ndarray) -> DetectedFace:
     return replace(face, box=(left + x, top + y, right + x, bottom + y), landmarks=face.landmarks + offset)
 
 
-def _reference(job: DetectionFields, detector: FaceDetector) -> Points | None:
+def _reference(job: DetectionFields, detector: FaceDetector) -> tuple[Points, Rgb8] | None:
+    """The landmarks of the reference picture's largest face, and the picture."""
     if job.reference is None:
         return None
     picture = read_image(job.reference)
-    faces = detector.detect(colour.to_display(picture.rgb(), picture.colour_space))
+    image = colour.to_display(picture.rgb(), picture.colour_space)
+    faces = detector.detect(image)
     if not faces:
         raise FaceError(
             "No face was found in the reference picture.",
             where=job.reference,
             fix="give a picture in which the performer's face is large and in front",
         )
-    return max(faces, key=lambda face: face.size_px).landmarks
+    return max(faces, key=lambda face: face.size_px).landmarks, image

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -23,7 +25,7 @@ from understudy.face.track.store import TrackedFace
 from understudy.image.plate import Plate, chosen_frames, open_plate
 from understudy.image.raster import Raster
 from understudy.image.taken import taken
-from understudy.jobs import files, frame_notes
+from understudy.jobs import files
 from understudy.jobs.shots import ExtractJob
 from understudy.provenance import releases
 from understudy.shots import journal, true_shape
@@ -61,45 +63,54 @@ def run(job: ExtractJob, *, report: Reporter, settings: Settings) -> dict[str, A
         failed = list(detection.failed_frames)
         with faceset:
             origin = origin_of(faceset, plate, list(faces), ContentHashes(settings.cache))
-            for done, (number, face) in enumerate(faces.items()):
-                report(Progress("write faces", done, len(faces), f"frame {number}"))
-                try:
-                    add_face(faceset, plate, number, face, made_on=raster, origin=origin, name=job.face)
-                except PlateError as exc:
-                    report(Failed(exc.as_dict(), number))
-                    failed.append(number)
+            source = CropSource(plate, raster, origin, job.face)
+            failed += _write(faceset, source, faces, report)
     journal.forget(job.faceset, frames)
     result = {
         "faceset": str(job.faceset),
         "identity": job.identity,
-        "frames": len(frames),
-        "faces": len(faces),
-        "detector": detection.detector,
-        "failed_frames": failed,
-        **frame_notes.tell(frame_notes.of_faces(frames, detection.faces, failed=failed), report),
+        **detection.told([job.face], frames, failed, report),
     }
     report(Finished(result))
     return result
 
 
-def add_face(
-    faceset: FaceSet,
-    plate: Plate,
-    number: int,
-    face: TrackedFace,
-    *,
-    made_on: Raster | None,
-    origin: str,
-    name: str,
-) -> None:
-    """Cut one frame's face, in true shape, and add it to the set.
+@dataclass(frozen=True)
+class CropSource:
+    """Where crops are cut from.
 
-    Args:
-        origin, name: Its plate's and its own name in the set.
-        made_on: The raster that the face's landmarks are in; None where it is the frame's.
+    Attributes:
+        plate: Opened.
+        made_on: The raster that the faces' landmarks are in; None where it is the frame's.
+        origin: The plate's name in the face set.
+        face: The face's name in the face set.
     """
-    frame = plate.read(number)
-    face = on_raster(face, made_on, Raster.of(frame), plate.where(number))
+
+    plate: Plate
+    made_on: Raster | None
+    origin: str
+    face: str
+
+
+def _write(
+    faceset: FaceSet, source: CropSource, faces: Mapping[int, TrackedFace], report: Reporter
+) -> list[int]:
+    """Cut and add every face; the frames that could not be read."""
+    failed = []
+    for done, (number, face) in enumerate(faces.items()):
+        report(Progress("write faces", done, len(faces), f"frame {number}"))
+        try:
+            add_face(faceset, source, number, face)
+        except PlateError as exc:
+            report(Failed(exc.as_dict(), number))
+            failed.append(number)
+    return failed
+
+
+def add_face(faceset: FaceSet, source: CropSource, number: int, face: TrackedFace) -> None:
+    """Cut one frame's face, in true shape, and add it to the set."""
+    frame = source.plate.read(number)
+    face = on_raster(face, source.made_on, Raster.of(frame), source.plate.where(number))
     matrix = align.plate_to_aligned(
         face.landmarks,
         coverage=faceset.coverage,
@@ -110,8 +121,8 @@ def add_face(
     yaw, pitch, _ = pose(align.in_true_shape(face.landmarks, frame.pixel_aspect))
     record = FaceRecord(
         frame=number,
-        origin=origin,
-        face=name,
+        origin=source.origin,
+        face=source.face,
         landmarks_aligned=align.transform(face.landmarks, matrix).astype(np.float32),
         plate_to_aligned=matrix,
         confidence=face.confidence,

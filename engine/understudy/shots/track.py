@@ -13,7 +13,7 @@ from understudy.face.track.smooth import TrackedFace
 from understudy.face.track.store import Track
 from understudy.image.plate import chosen_frames, open_plate
 from understudy.image.taken import taken
-from understudy.jobs import files, frame_notes
+from understudy.jobs import files
 from understudy.jobs.shots import TrackJob
 from understudy.shots import existing_track, journal, true_shape
 
@@ -61,19 +61,8 @@ def run(job: TrackJob, *, report: Reporter, settings: Settings) -> dict[str, Any
             raster=raster,
         )
     journal.forget(job.track, frames)
-    result = {
-        "track": str(job.track),
-        "frames": len(frames),
-        "faces": sum(len(track.faces[name]) for name in faces),
-        "detector": detection.detector,
-        "failed_frames": detection.failed_frames,
-        **frame_notes.tell(
-            frame_notes.of_faces(frames, detection.faces, failed=detection.failed_frames), report
-        ),
-    }
-    if len(track.faces) > 1:
-        result["frames_by_face"] = {name: len(face) for name, face in track.faces.items()}
-    report(Finished(result))
+    told = detection.told(list(faces), frames, detection.failed_frames, report)
+    report(Finished(result := _result(job, track, list(faces), told)))
     return result
 
 
@@ -82,6 +71,13 @@ def face_names(job: TrackJob) -> list[str]:
     if job.faces == 1:
         return [job.face]
     return [f"{job.face}{number}" for number in range(1, job.faces + 1)]
+
+
+def _result(job: TrackJob, track: Track, names: list[str], told: dict[str, Any]) -> dict[str, Any]:
+    result = {"track": str(job.track), **told, "faces": sum(len(track.faces[name]) for name in names)}
+    if len(track.faces) > 1:
+        result["frames_by_face"] = {name: len(face) for name, face in track.faces.items()}
+    return result
 
 
 def _taken(there: Track | None, names: list[str]) -> dict[int, list[TrackedFace]]:

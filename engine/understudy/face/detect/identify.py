@@ -22,7 +22,7 @@ def detector_digest(name: str, settings: Settings, *, known: Path, contents: Con
         known: The table of the detector `known`.
         contents: Digests of files.
     """
-    files = [settings.models / entry.file for entry in models.MODELS]
+    files = [settings.models / entry.file for entry in models.MODELS if entry.needed_by]
     if name == "fan":
         files += [path for file in fan.FILES if (path := fan.locate(file, settings))]
     if name == "known":

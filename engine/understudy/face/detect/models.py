@@ -21,7 +21,7 @@ class ModelFile:
         licence: Its licence's SPDX name.
         size: Bytes.
         sha256: Digest of the whole file, in hexadecimal.
-        address: Where its makers publish it; empty where only the wheel has it.
+        address: Where its makers publish it; empty where they publish no such file.
         member: Its path inside the wheel `mediapipe==0.10.21`; empty where the wheel lacks it.
         needed_by: Back ends that use it.
         purpose: One sentence.
@@ -85,6 +85,17 @@ MODELS: tuple[ModelFile, ...] = (
         ("yunet",),
         "MediaPipe face mesh of 468 vertices: stands in where the one of 478 cannot be had.",
     ),
+    ModelFile(
+        "face_recognition",
+        "face_recognition.onnx",
+        "MIT",
+        6_497_747,
+        "631629b7932c297120f19e76e053fe452f5fe3d1c037e1101b3857bc2f5249eb",
+        "",
+        "",
+        (),
+        "dlib's face recognition network: tells performers apart across cuts, and scores identity.",
+    ),
 )
 
 PREFERRED: tuple[tuple[str, ...], ...] = (
@@ -92,6 +103,9 @@ PREFERRED: tuple[tuple[str, ...], ...] = (
     ("face_mesh_478", "face_mesh_468"),
 )
 """What `understudy models fetch` gets: of each row the first that can be had."""
+
+OPTIONAL: tuple[str, ...] = ("face_recognition",)
+"""What `understudy models fetch` takes from a folder that has it, and does without elsewhere."""
 
 
 @dataclass(frozen=True)

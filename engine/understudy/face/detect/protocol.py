@@ -25,13 +25,15 @@ class DetectedFace:
         box: (left, top, right, bottom) round the landmarks.
         score: The detector's own score, 0 to 1.
         landmarks: (68, 2) float32 in the order of iBUG 300-W.
-        confidence: How sure the landmark network is that it sees a face, 0 to 1.
+        confidence: How sure the detector is that the landmarks lie on a face, 0 to 1.
+        thumbnail: (16, 16, 3) uint8 of the whole frame, by which cuts are told; detectors leave it out.
     """
 
     box: FaceBox
     score: float
     landmarks: Points
     confidence: float
+    thumbnail: NDArray[np.uint8] | None = None
 
     @property
     def size_px(self) -> float:

@@ -1,4 +1,7 @@
-"""Which detection belongs to which performer, through a shot of one face or of several.
+"""Which stretch belongs to which performer, through a shot of one face or of several.
+
+Where a recognition network described the faces, it tells the performers apart. Elsewhere position, size and
+proportions have to do, which assume one performer where nothing contradicts it, and the result says so.
 
 Convention: pixels of the plate, x right, y down, pixel centres at integers.
 """
@@ -9,109 +12,98 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
-from understudy.face import align
 from understudy.face.detect.protocol import DetectedFace, FaceBox, Points, box_round, overlap
-from understudy.face.template import BASE, WEIGHTS
+from understudy.face.track import likeness
+from understudy.face.track.persons import OTHER, SAME, Descriptors, apart, distances, persons
+from understudy.face.track.stretches import Stretch
 
-# A face may be out of sight for this many frames and still be known by where it was.
-_LOST_FRAMES = 10
-# How far it may move from one frame to the next, in its own sizes, and grow, as a factor.
-_REACH = 0.5
-_GROWTH = 1.35
-# The largest distance between two tracklets of one performer, in brow widths.
-_SAME_PERFORMER = 0.12
-# A tracklet that is seen beside another is another performer, if it weighs at least this share of it.
+# A performer who is seen beside another is looked for before others, if this large a share of them is seen.
 _WORTHY = 0.1
+UNDER_BOX = "under the face box"
 # A detection that shares this much of its area with a face of the track is that face.
 _TAKEN = 0.5
-# A pair that cannot be; it costs more than any that can, so that as many faces as can be are continued.
-_IMPOSSIBLE, _IMPOSSIBLE_COST = float("inf"), 10.0
 
 
-@dataclass(eq=False)
-class _Tracklet:
-    """One face over neighbouring frames: it moves and grows little from one to the next."""
+@dataclass(frozen=True, eq=False)
+class Wanted:
+    """Whom to look for.
 
-    faces: dict[int, DetectedFace] = field(default_factory=dict)
+    Attributes:
+        count: How many performers.
+        box: (left, top, right, bottom) round the first performer's face, in pixels of the first frame.
+        landmarks: (68, 2) of the first performer in a reference picture, in its own pixels.
+        described: (1, 128) of the reference picture's face.
+    """
 
-    @property
-    def first(self) -> int:
-        return min(self.faces)
+    count: int = 1
+    box: FaceBox | None = None
+    landmarks: Points | None = None
+    described: Descriptors | None = None
 
-    @property
-    def last(self) -> int:
-        return max(self.faces)
 
-    @property
-    def mass(self) -> float:
-        return sum(face.size_px * max(face.confidence, 0.05) for face in self.faces.values())
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What was made of a stretch.
 
-    @property
-    def middle_px(self) -> float:
-        """Where it lies from left to right: the median over its frames."""
-        return float(np.median([_middle(face)[0] for face in self.faces.values()]))
+    Attributes:
+        stretch: Its faces.
+        performer: The performer's index, from left to right; None where it is left out.
+        why: A few words.
+        distance: Of its descriptors from the performer's, where they decided.
+        sure: Whether a person should look.
+    """
 
-    def normalised(self) -> NDArray[np.float64]:
-        """(N, 68, 2) of up to 32 of its faces in the brow-to-lip square."""
-        frames = sorted(self.faces)
-        chosen = frames[:: max(1, len(frames) // 32)]
-        return np.stack([_normalised(self.faces[frame].landmarks) for frame in chosen])
+    stretch: Stretch
+    performer: int | None
+    why: str
+    distance: float | None = None
+    sure: bool = True
 
-    def meets(self, other: _Tracklet) -> bool:
-        """Whether both are in one frame, and so of two performers."""
-        return bool(self.faces.keys() & other.faces.keys())
+
+@dataclass(frozen=True, eq=False)
+class Association:
+    """The performers of a shot.
+
+    Attributes:
+        performers: For each, at most as many as were wanted and from left to right, their stretches in order.
+        verdicts: What was made of every stretch, in the order of frames.
+        rival: How large the largest person who was left out is, as a share of the first performer.
+    """
+
+    performers: list[list[Stretch]] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    rival: float = 0.0
+
+    def faces(self) -> list[dict[int, DetectedFace]]:
+        """For each performer, frame number to face, in order; frames without that face are absent."""
+        return [
+            dict(sorted((frame, face) for one in parts for frame, face in one.faces.items()))
+            for parts in self.performers
+        ]
 
 
 def associate(
-    detections: Mapping[int, Sequence[DetectedFace]],
-    *,
-    count: int = 1,
-    reference_box: FaceBox | None = None,
-    reference_landmarks: Points | None = None,
-) -> list[dict[int, DetectedFace]]:
-    """The faces of a shot's performers, by position, size and proportions.
+    stretches: Sequence[Stretch],
+    wanted: Wanted | None = None,
+    described: Sequence[Descriptors | None] | None = None,
+) -> Association:
+    """The performers of a shot.
 
-    Detections are first joined into tracklets over neighbouring frames. Each performer begins as one
-    tracklet. The first is the one under the reference box, else the one most like the reference, else the one
-    that is largest for longest. The next is the largest that is seen beside those before, else the largest
-    that looks like none of them. Every other tracklet is given to the performer whom it is most like: never
-    to one who is in a frame of it, and only where it is less like all other faces.
+    The first is the one under the box, else the one most like the reference, else the one that is largest for
+    longest. The next is the largest that is seen beside those before, else the largest that is none of them.
 
     Args:
-        detections: Frame number to the faces detected there.
-        count: How many performers to look for.
-        reference_box: (left, top, right, bottom) round the first performer's face, in pixels of the first
-            frame.
-        reference_landmarks: (68, 2) of the first performer in a reference picture, in its own pixels.
-
-    Returns:
-        For each performer that was found, at most `count` and from left to right, frame number to face, in
-        order; frames without that face are absent.
-
-    Source:
-        Kuhn 1955, The Hungarian Method for the Assignment Problem, for all faces of a frame at once.
+        stretches: As `stretches.stretches` gives them.
+        wanted: Whom to look for; one performer when left out.
+        described: Each stretch's descriptors; None where there is no recognition network.
     """
-    tracklets = _tracklets(detections)
-    if not tracklets:
-        return []
-    performers = _performers(tracklets, count, reference_box, reference_landmarks)
-    others = [one for one in tracklets if one not in performers]
-    rivals = [one for one in others if all(one.meets(performer) for performer in performers)]
-    pending = [one for one in others if one not in rivals]
-    while pending:
-        # The nearest in time first: what it adds helps to tell the farther ones.
-        nearest = min(pending, key=lambda one: min(_apart(one, performer) for performer in performers))
-        pending.remove(nearest)
-        performer = _performer_of(nearest, performers, rivals)
-        if performer is not None:
-            performer.faces |= nearest.faces
-        elif any(nearest.meets(one) for one in performers):
-            rivals.append(nearest)
-    ordered = sorted(performers, key=lambda one: one.middle_px)
-    return [{frame: one.faces[frame] for frame in sorted(one.faces)} for one in ordered]
+    wanted = wanted or Wanted()
+    if not stretches:
+        return Association()
+    if described is None:
+        return _ordered(stretches, *_by_proportions(stretches, wanted))
+    return _by_identity(stretches, wanted, described)
 
 
 def without(
@@ -133,131 +125,194 @@ def _is_any(face: DetectedFace, known: Sequence[Points]) -> bool:
     return any(overlap(box, box_round(points)) >= _TAKEN for points in known)
 
 
-def _tracklets(detections: Mapping[int, Sequence[DetectedFace]]) -> list[_Tracklet]:
-    tracklets: list[_Tracklet] = []
-    frames = sorted(detections)
-    step = int(np.median(np.diff(frames))) if len(frames) > 1 else 1
-    for frame in frames:
-        live = [one for one in tracklets if frame - one.last <= _LOST_FRAMES * max(1, step)]
-        faces = detections[frame]
-        continued = _assigned(live, faces, frame, step)
-        for index, face in enumerate(faces):
-            if index in continued:
-                continued[index].faces[frame] = face
-            else:
-                tracklets.append(_Tracklet({frame: face}))
-    return tracklets
+# --- by the recognition network ---
 
 
-def _assigned(
-    live: Sequence[_Tracklet], faces: Sequence[DetectedFace], frame: int, step: int
-) -> dict[int, _Tracklet]:
-    """Which tracklet each of a frame's faces continues: as many as can be, at the least total cost."""
-    if not live or not faces:
-        return {}
-    costs = np.array([[_cost(one, face, frame, step) for face in faces] for one in live])
-    pairs = zip(*linear_sum_assignment(np.minimum(costs, _IMPOSSIBLE_COST)), strict=True)
-    return {int(face): live[one] for one, face in pairs if np.isfinite(costs[one, face])}
+def _by_identity(
+    stretches: Sequence[Stretch], wanted: Wanted, described: Sequence[Descriptors | None]
+) -> Association:
+    table = distances(described)
+    groups = persons(stretches, table)
+    first, seed = _first_person(stretches, groups, wanted, described)
+    if first is None:
+        others = [Verdict(one, None, seed.why, seed.distance) for one in stretches]
+        return Association([], others)
+    chosen = _more_persons(stretches, groups, table, first, wanted.count)
+    verdicts: dict[int, Verdict] = {}
+    for performer, group in enumerate(chosen):
+        begun = max(group, key=lambda index: stretches[index].mass)
+        for index in group:
+            near = min((table[index, other] for other in group if other != index), default=None)
+            verdicts[index] = Verdict(stretches[index], performer, "same performer", near)
+        verdicts[begun] = Verdict(stretches[begun], performer, "largest of its performer")
+    if seed.why:
+        verdicts[stretches.index(seed.stretch)] = seed
+    parts = [[stretches[index] for index in group] for group in chosen]
+    for index in sorted(set(range(len(stretches))) - set(verdicts), key=lambda one: stretches[one].first):
+        to = [float(min(table[index, other] for other in group)) for group in chosen]
+        # A box on somebody else than the reference shows overrules it.
+        like = float("inf") if seed.why == UNDER_BOX else apart(described[index], wanted.described)
+        verdicts[index] = _left(stretches[index], parts, to, like)
+    masses = [sum(stretches[index].mass for index in group) for group in groups if group not in chosen]
+    rival = max(masses, default=0.0) / sum(stretches[index].mass for index in chosen[0])
+    result = _ordered(stretches, parts, [verdicts[index] for index in range(len(stretches))])
+    return Association(result.performers, result.verdicts, rival)
 
 
-def _cost(tracklet: _Tracklet, face: DetectedFace, frame: int, step: int) -> float:
-    """How unlike a tracklet's next face this one is; infinite where it cannot be it."""
-    last = tracklet.last
-    before = tracklet.faces[last]
-    waited = (frame - last) / max(1, step)
-    # The farther back, the less is known of where the face is now.
-    reach = _REACH * (1 + 0.15 * (waited - 1))
-    moved = float(np.hypot(*(_middle(face) - _middle(before)))) / before.size_px
-    grown = abs(float(np.log(max(face.size_px, 1e-6) / max(before.size_px, 1e-6))))
-    if moved > reach or grown > np.log(_GROWTH) * (1 + 0.1 * (waited - 1)):
-        return _IMPOSSIBLE
-    bent = _distance(_normalised(face.landmarks), _normalised(before.landmarks))
-    return moved / reach + grown + 2 * bent
+def _left(stretch: Stretch, parts: list[list[Stretch]], to: Sequence[float], like: float) -> Verdict:
+    """A stretch that the network joined to no performer; where it is not sure, proportions decide."""
+    free = [index for index, group in enumerate(parts) if not any(stretch.meets(one) for one in group)]
+    if not free:
+        near = min(to)
+        return Verdict(stretch, None, "another performer: both are in one frame", _finite(near))
+    if 0 in free and like <= SAME:
+        parts[0].append(stretch)
+        return Verdict(stretch, 0, "like the reference", like)
+    best = min(free, key=lambda index: to[index])
+    if OTHER <= to[best] < np.inf:
+        return Verdict(stretch, None, "another performer", float(to[best]))
+    gap = min(likeness.nearest(stretch, one) for one in parts[best])
+    if gap <= likeness.SAME:
+        parts[best].append(stretch)
+        return Verdict(stretch, best, "perhaps the same performer, by proportions", _finite(to[best]), False)
+    return Verdict(stretch, None, "perhaps another performer, by proportions", _finite(to[best]), False)
 
 
-def _performers(
-    tracklets: list[_Tracklet], count: int, box: FaceBox | None, reference: Points | None
-) -> list[_Tracklet]:
-    """The tracklet that each performer begins as."""
-    chosen = [_choose(tracklets, box, reference)]
+def _finite(distance: float) -> float | None:
+    return float(distance) if np.isfinite(distance) else None
+
+
+def _first_person(
+    stretches: Sequence[Stretch],
+    groups: list[list[int]],
+    wanted: Wanted,
+    described: Sequence[Descriptors | None],
+) -> tuple[list[int] | None, Verdict]:
+    """The first performer's group and why; no group where the reference is somebody else."""
+    under = likeness.under_box(stretches, wanted.box)
+    if under is not None:
+        group = next(group for group in groups if any(stretches[index] is under for index in group))
+        return group, Verdict(under, 0, UNDER_BOX)
+    if wanted.described is not None:
+        near = [min(apart(described[index], wanted.described) for index in group) for group in groups]
+        best = int(np.argmin(near))
+        if np.isfinite(near[best]):
+            example = stretches[min(groups[best], key=lambda one: apart(described[one], wanted.described))]
+            if near[best] >= OTHER:
+                return None, Verdict(example, None, "not the reference's performer", near[best])
+            sure = near[best] <= SAME
+            return groups[best], Verdict(example, 0, "like the reference", near[best], sure)
+    if wanted.landmarks is not None:
+        like = likeness.most_like(stretches, wanted.landmarks)
+        group = next(group for group in groups if any(stretches[index] is like for index in group))
+        return group, Verdict(like, 0, "like the reference, by proportions", None, False)
+    group = max(groups, key=lambda one: sum(stretches[index].mass for index in one))
+    largest = max((stretches[index] for index in group), key=lambda one: one.mass)
+    if wanted.box is not None:
+        return group, Verdict(largest, 0, likeness.BOX_MISSED, None, False)
+    return group, Verdict(largest, 0, "")
+
+
+def _more_persons(
+    stretches: Sequence[Stretch],
+    groups: list[list[int]],
+    table: np.ndarray,
+    first: list[int],
+    count: int,
+) -> list[list[int]]:
+    def mass(group: list[int]) -> float:
+        return sum(stretches[index].mass for index in group)
+
+    def meet(group: list[int], other: list[int]) -> bool:
+        return any(stretches[one].meets(stretches[two]) for one in group for two in other)
+
+    chosen = [first]
     while len(chosen) < count:
-        rest = [one for one in tracklets if one not in chosen]
+        rest = [group for group in groups if group not in chosen]
         beside = [
-            one
-            for one in rest
-            if all(one.meets(other) for other in chosen) and one.mass >= _WORTHY * chosen[0].mass
+            group
+            for group in rest
+            if all(meet(group, other) for other in chosen) and mass(group) >= _WORTHY * mass(first)
         ]
-        unlike = [one for one in rest if all(_differs(one, other) for other in chosen)]
+        unlike = [
+            group
+            for group in rest
+            if all(meet(group, other) or _unlike(table, group, other) for other in chosen)
+        ]
         candidates = beside or unlike
         if not candidates:
             break
-        chosen.append(max(candidates, key=lambda one: one.mass))
+        chosen.append(max(candidates, key=mass))
     return chosen
 
 
-def _differs(one: _Tracklet, other: _Tracklet) -> bool:
-    return one.meets(other) or _nearest(one, other) > _SAME_PERFORMER
+def _unlike(table: np.ndarray, group: list[int], other: list[int]) -> bool:
+    """Whether the network is sure that two groups are two persons."""
+    near = float(table[np.ix_(group, other)].min())
+    return bool(OTHER <= near < np.inf)
 
 
-def _choose(tracklets: list[_Tracklet], box: FaceBox | None, reference: Points | None) -> _Tracklet:
-    if box is not None:
-        begun = min(one.first for one in tracklets)
-        # The box is drawn on the first frame; the face may be detected a few frames later.
-        near = [one for one in tracklets if one.first <= begun + _LOST_FRAMES]
-        best = max(near, key=lambda one: _agreement(one.faces[one.first].box, box))
-        if _agreement(best.faces[best.first].box, box) > 0:
-            return best
-    if reference is not None:
-        longest = max(len(one.faces) for one in tracklets)
-        # A tracklet of a few frames may look like anyone.
-        worthy = [one for one in tracklets if len(one.faces) * 10 >= longest]
-        wanted = _normalised(reference)
-        return min(worthy, key=lambda one: min(_distance(wanted, other) for other in one.normalised()))
-    return max(tracklets, key=lambda one: one.mass)
+# --- by proportions ---
 
 
-def _agreement(detected: FaceBox, given: FaceBox) -> float:
-    """Shared area over joint area, plus a little for a middle inside the box: boxes are drawn loosely."""
-    x, y = (detected[0] + detected[2]) / 2, (detected[1] + detected[3]) / 2
-    inside = given[0] <= x <= given[2] and given[1] <= y <= given[3]
-    return overlap(detected, given) + (0.5 if inside else 0.0)
+def _by_proportions(
+    stretches: Sequence[Stretch], wanted: Wanted
+) -> tuple[list[list[Stretch]], list[Verdict]]:
+    """Every stretch is given to the performer whom it is most like.
+
+    Never to one who is in a frame of it, and only where it is less like all other faces.
+    """
+    grown = likeness.performers(stretches, wanted.count, wanted.box, wanted.landmarks)
+    parts = [[one.seed] for one in grown]
+    verdicts = {
+        id(one.seed): Verdict(one.seed, index, one.why, None, one.sure) for index, one in enumerate(grown)
+    }
+    others = [one for one in stretches if id(one) not in verdicts]
+    rivals = [one for one in others if all(one.meets(performer.all) for performer in grown)]
+    for one in rivals:
+        verdicts[id(one)] = Verdict(one, None, "another performer: both are in one frame")
+    pending = [one for one in others if one not in rivals]
+    while pending:
+        # The nearest in time first: what it adds helps to tell the farther ones.
+        nearest = min(pending, key=lambda one: min(_frames_apart(one, each.all) for each in grown))
+        pending.remove(nearest)
+        best = likeness.performer_of(nearest, [one.all for one in grown], rivals)
+        if best is not None:
+            grown[best].all.faces |= nearest.faces
+            parts[best].append(nearest)
+            why = "assumed to be the same performer, by proportions"
+            verdicts[id(nearest)] = Verdict(nearest, best, why, None, False)
+            continue
+        why = "assumed to be another performer, by proportions"
+        verdicts[id(nearest)] = Verdict(nearest, None, why, None, False)
+        if any(nearest.meets(one.all) for one in grown):
+            rivals.append(nearest)
+    return parts, [verdicts[id(one)] for one in stretches]
 
 
-def _performer_of(
-    tracklet: _Tracklet, performers: Sequence[_Tracklet], rivals: Sequence[_Tracklet]
-) -> _Tracklet | None:
-    """The performer whose face a tracklet shows; None where that cannot be told."""
-    free = [one for one in performers if not tracklet.meets(one)]
-    if not free:
-        return None
-    distances = [_nearest(tracklet, one) for one in free]
-    best = int(np.argmin(distances))
-    others = [one for one in (*performers, *rivals) if one is not free[best] and one is not tracklet]
-    alike = distances[best] <= _SAME_PERFORMER
-    if alike and all(distances[best] < _nearest(tracklet, other) for other in others):
-        return free[best]
-    return None
+def _frames_apart(stretch: Stretch, performer: Stretch) -> int:
+    return min(abs(stretch.first - performer.last), abs(performer.first - stretch.last))
 
 
-def _nearest(tracklet: _Tracklet, other: _Tracklet) -> float:
-    """The median distance of a tracklet's faces, each from the most alike of another's: poses differ."""
-    theirs = other.normalised()
-    return float(np.median([min(_distance(face, one) for one in theirs) for face in tracklet.normalised()]))
+def _ordered(
+    stretches: Sequence[Stretch], parts: list[list[Stretch]], verdicts: Sequence[Verdict]
+) -> Association:
+    """Performers from left to right, everything else in the order of frames."""
 
+    def middle(index: int) -> float:
+        faces = [face for one in parts[index] for face in one.faces.values()]
+        return float(np.median([(face.box[0] + face.box[2]) / 2 for face in faces]))
 
-def _apart(tracklet: _Tracklet, performer: _Tracklet) -> int:
-    return min(abs(tracklet.first - performer.last), abs(performer.first - tracklet.last))
-
-
-def _middle(face: DetectedFace) -> NDArray[np.float64]:
-    return np.array([(face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2])
-
-
-def _normalised(points: Points) -> NDArray[np.float64]:
-    """(68, 2): landmarks moved into the brow-to-lip square."""
-    return align.transform(points, align.similarity(points, BASE, WEIGHTS))
-
-
-def _distance(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Mean distance of two normalised faces, lips left out: they say what is spoken, not who speaks."""
-    return float(np.hypot(*(first[:48] - second[:48]).T).mean())
+    order = sorted(range(len(parts)), key=middle)
+    place = {old: new for new, old in enumerate(order)}
+    told = [
+        Verdict(
+            one.stretch,
+            None if one.performer is None else place[one.performer],
+            one.why,
+            one.distance,
+            one.sure,
+        )
+        for one in sorted(verdicts, key=lambda one: one.stretch.first)
+    ]
+    return Association([sorted(parts[old], key=lambda one: one.first) for old in order], told)
