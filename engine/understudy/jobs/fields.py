@@ -176,9 +176,9 @@ class PlateFields(Job):
     """Colour space of the plate by its OCIO name; by the file's header or type when left out."""
     alpha: Alpha = "auto"
     """Whether the plate's colours are multiplied by its alpha; auto looks at each frame, and tells."""
-    layer: str | None = None
+    layer: Annotated[str | None, words()] = None
     """Layer of the plate to work on, such as ViewLayer.Combined; the main layer when left out."""
-    view: str | None = None
+    view: Annotated[str | None, words()] = None
     """View of a stereo plate to work on, such as right; the default view when left out."""
 
     @property
