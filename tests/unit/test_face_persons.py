@@ -94,8 +94,8 @@ def test_where_the_references_performer_is_not_there_nobody_is_taken() -> None:
 def test_a_box_with_nobody_under_it_is_told() -> None:
     shot = [stretch(1, 8)]
     for rows in (None, [described(ANNA)]):
-        (verdict,) = associate(shot, Wanted(box=(800, 800, 900, 900)), rows).verdicts
-        assert verdict.performer == 0 and not verdict.sure and verdict.why == likeness.BOX_MISSED
+        (judged,) = associate(shot, Wanted(box=(800, 800, 900, 900)), rows).verdicts
+        assert judged.performer == 0 and not judged.sure and judged.why == likeness.BOX_MISSED
 
 
 @pytest.mark.parametrize(("wide", "joined"), [(1.0, True), (2.0, False)])
@@ -103,14 +103,14 @@ def test_between_the_two_distances_proportions_decide_and_say_that_they_are_not_
     wide: float, joined: bool
 ) -> None:
     near = towards(ANNA, (SAME + OTHER) / 2)
-    shot = [stretch(1, 20), stretch(40, 50, wide=wide)]
+    shot = [stretch(1, 20), stretch(40, 50, size=50, wide=wide)]
     found = associate(shot, None, [described(ANNA, spread=0.01), described(near, spread=0.01)])
     assert said(found) == [(1, 0, True), (40, 0 if joined else None, False)]
     assert SAME < (found.verdicts[1].distance or 0) < OTHER
 
 
 def test_without_the_network_every_join_is_doubtful() -> None:
-    found = associate([stretch(1, 20), stretch(40, 50), stretch(60, 70, wide=2.0)], None, None)
+    found = associate([stretch(1, 20), stretch(40, 50), stretch(60, 70, size=50, wide=2.0)], None, None)
     assert said(found) == [(1, 0, True), (40, 0, False), (60, None, False)]
 
 

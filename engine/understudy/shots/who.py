@@ -129,10 +129,10 @@ def tell(result: Association, count: int, *, chosen: bool, report: Reporter) -> 
     if len(result.performers) < count:
         report(Warned(f"{len(result.performers)} of {count} faces were found."))
     shown = {frame for parts in result.performers for one in parts for frame in one.faces}
-    for verdict in result.verdicts:
-        left_out = verdict.performer is None and not verdict.stretch.faces.keys() <= shown
-        if left_out or not verdict.sure:
-            report(_warning(verdict))
+    for judged in result.verdicts:
+        left_out = judged.performer is None and not judged.stretch.faces.keys() <= shown
+        if left_out or not judged.sure:
+            report(_warning(judged))
     if not chosen and result.rival >= _RIVAL:
         report(Warned(f"Another performer is about as large as the one who was taken: {_HELP}."))
 
@@ -146,24 +146,24 @@ def rows(result: Association, names: Sequence[str]) -> list[dict[str, Any]]:
     """
     return [
         {
-            "frames": _range(verdict),
-            "face": None if verdict.performer is None else names[verdict.performer],
-            "why": verdict.why,
-            "distance": None if verdict.distance is None else round(verdict.distance, 3),
-            "sure": verdict.sure,
+            "frames": _range(judged),
+            "face": None if judged.performer is None else names[judged.performer],
+            "why": judged.why,
+            "distance": None if judged.distance is None else round(judged.distance, 3),
+            "sure": judged.sure,
         }
-        for verdict in result.verdicts
+        for judged in result.verdicts
     ]
 
 
-def _warning(verdict: Verdict) -> Warned:
-    near = "" if verdict.distance is None else f", distance {verdict.distance:.2f}"
-    said = "Not this performer" if verdict.performer is None else "Doubtful"
-    doubt = "" if verdict.sure else f"; {_HELP}"
-    if len(verdict.stretch.faces) == 1:
-        return Warned(f"{said}: {verdict.why}{near}{doubt}.", verdict.stretch.first)
-    return Warned(f"Frames {_range(verdict)}: {said.lower()}: {verdict.why}{near}{doubt}.")
+def _warning(judged: Verdict) -> Warned:
+    near = "" if judged.distance is None else f", distance {judged.distance:.2f}"
+    said = "Not this performer" if judged.performer is None else "Doubtful"
+    doubt = "" if judged.sure else f"; {_HELP}"
+    if len(judged.stretch.faces) == 1:
+        return Warned(f"{said}: {judged.why}{near}{doubt}.", judged.stretch.first)
+    return Warned(f"Frames {_range(judged)}: {said.lower()}: {judged.why}{near}{doubt}.")
 
 
-def _range(verdict: Verdict) -> str:
-    return str(FrameRange(tuple(verdict.stretch.faces)))
+def _range(judged: Verdict) -> str:
+    return str(FrameRange(tuple(judged.stretch.faces)))
