@@ -103,11 +103,11 @@ def _colours(header: dict[str, Value]) -> Values:
 
 def _mattes(header: dict[str, Value]) -> Values:
     """Which mattes the bake used and how, by the names of HEADER; an older face pass does not say."""
-    if "understudy:mattes" not in header:
+    if "understudy:matte_combine" not in header:
         return {
             name: HEADER[name].default for name in NUMBERS if name.startswith(("chosen_", "has_combined"))
         }
-    chosen = str(header["understudy:mattes"]).split()
+    chosen = str(header.get("understudy:mattes", "")).split()  # a file keeps no attribute without a text
     mode = MODES.index(str(header["understudy:matte_combine"]))
     used: Values = {f"chosen_{one.name}": float(one.name in chosen) for one in (*MATTES, ROTO)}
     return {**used, "chosen_combine": float(mode), "has_combined": 1.0}

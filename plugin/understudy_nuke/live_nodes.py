@@ -325,7 +325,7 @@ def _of_header(name: str) -> object:
             "/sqrt(max(abs(place_x.x*place_y.y - place_x.y*place_y.x), 0.000001))"
         ),
         "plate_alpha": _number("plate_alpha", 0, 0.0),
-        "has_combined": Expression(f"[expr {{[llength [metadata {METADATA}mattes]] > 0}}]"),
+        "has_combined": Expression(f"[expr {{[llength [metadata {METADATA}matte_combine]] > 0}}]"),
         "chosen_combine": Expression(f"[lsearch {{{' '.join(MODES)}}} [metadata {METADATA}matte_combine]]"),
     }[name]
 

@@ -164,6 +164,23 @@ def test_no_matte_at_all_is_an_error_and_not_a_plate(tmp_path: Path, shot: Shot)
     assert "no matte to combine" in next(e for e in events if isinstance(e, Failed)).error["what"]
 
 
+def test_a_face_pass_with_no_matte_chosen_covers_the_square_and_holds_the_single_ones(
+    tmp_path: Path, shot: Shot
+) -> None:
+    neither = {"matte_learned": False, "matte_hull": False, "write": "face_pass", "frames": "1"}
+    both = {**neither, "matte_learned": True, "matte_hull": True, "output": str(tmp_path / "both.%04d.exr")}
+    assert [run(shot.job(tmp_path, **one))[0]["written"] for one in (neither, both)] == [1, 1]
+    made, other = read_image(tmp_path / "out.0001.exr"), read_image(tmp_path / "both.0001.exr")
+    named = [one.metadata.get("understudy:mattes", "") for one in (made, other)]
+    assert named == ["", "learned hull"]  # a file keeps no attribute without a text
+    for name in ("matte_learned.A", "matte_hull.A", "A"):
+        np.testing.assert_array_equal(
+            made.pixels[..., made.channels.index(name)], other.pixels[..., other.channels.index(name)]
+        )
+    inside, final = (made.pixels[..., made.channels.index(name)] for name in ("A", "matte_final.A"))
+    assert (final <= inside + 1e-6).all() and final.max() == 1 and final.sum() > 0.7 * inside.sum()
+
+
 def test_a_keyframe_moved_remakes_only_the_frames_it_reaches(tmp_path: Path, shot: Shot) -> None:
     first = {"opacity": {1: 100, 2: 100, 3: 0}}
     assert run(shot.job(tmp_path, keyframes=first))[0]["written"] == FRAMES

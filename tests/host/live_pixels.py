@@ -60,7 +60,7 @@ def header_of(frame: Frame) -> dict[str, Any]:
     }
     for name, three in rows.items():
         found |= {f"{name}_{row}": tuple(numbers) for row, numbers in zip("rgb", three, strict=True)}
-    chosen = str(told["mattes"]).split()
+    chosen = str(told.get("mattes", "")).split()
     return found | {
         "match_shift": tuple(match[:, 3]),
         "grain_deviation": tuple(matrix("grain", 3)[0]),

@@ -126,6 +126,29 @@ def test_a_changed_knob_makes_a_bake_stale_and_a_live_one_does_not(trained: Shot
     assert [told[index] for index in (7, 9, 11, 13)] == states
 
 
+def test_a_bake_with_no_matte_chosen_holds_those_that_the_live_matte_combines(
+    trained: Shot, tmp_path: Path
+) -> None:
+    told = blender(
+        tmp_path,
+        *START,
+        ["frames", 1, 1],
+        ["put", {**trained.chosen(tmp_path), "swap.matte_learned": False}],
+        ["call", "bake"],
+        ["live", {"matte": "live", "matte_learned": True, "erode": 0.0, "feather": 0.0}],
+        ["render", str(tmp_path / "learned" / "%04d.exr"), [1]],
+        ["live", {"opacity": 0.0}],
+        ["render", str(tmp_path / "plate" / "%04d.exr"), [1]],
+    )
+    assert told[5] == ""
+    seen, plate = (read_image(tmp_path / name / "0001.exr") for name in ("learned", "plate"))
+    changed = (seen.pixels != plate.pixels).any(axis=-1)
+    made = read_image(tmp_path / "pass" / "pass.0001.exr")
+    window, learned = made.data_window, made.pixels[..., made.channels.index("matte_learned.A")]
+    rows, columns = window.slices(plate.display_window)
+    assert changed[rows, columns][learned > 0.5].all() and not changed[rows, columns][learned == 0].any()
+
+
 def test_an_input_written_anew_makes_a_bake_stale(trained: Shot, tmp_path: Path) -> None:
     plate = str(tmp_path / "plate.%04d.exr")
     for number in (1, 2):

@@ -10,8 +10,12 @@ import numpy as np
 import pytest
 from live_pixels import Finish
 
+from rendered import SETTINGS
+from understudy.core.progress import silent
 from understudy.image.exr import read_image
 from understudy.image.frame import FloatImage, Frame
+from understudy.jobs.table import parse_job
+from understudy.swap import run as swap_run
 from understudy_host import expressions, jobs, live
 from understudy_host.knobs import LIVE, knobs
 from understudy_host.live_kinds import KINDS, MODES
@@ -99,10 +103,32 @@ def test_mattes_that_are_switched_after_the_bake_are_the_engines_but_for_their_e
         wanted, _, _ = finished(bake, values, **{SOURCE: "live"})
         matte, engines = (one.made["Combine"] for one in (made, wanted))
         edges = together(*(_edge(made.made[f"Matte_{name}"]) for name in ("learned", "hull")))
-        # The engine leaves the square's outermost pixels out.
-        inside = cv2.erode((made.made["FaceAlpha"] == 1).astype(np.uint8), np.ones((5, 5))) > 0
+        inside = _inside(made)
         apart = np.abs(matte - engines)[inside]
         assert apart[~edges[inside]].max() < 1e-3 and apart.mean() < 3e-3
+
+
+def test_a_bake_with_no_matte_chosen_is_finished_live_with_any_of_them(bake, shot, tmp_path):
+    needed = {"track": str(shot.root / "plate.track"), "model": str(shot.model)}
+    place = {"plate": str(bake({})[2].with_name("plate.%04d.exr")), "frames": "1"}
+    job = jobs.face_pass_document(
+        {**needed, **chosen(()), **UNEDGED}, {}, **place, output=str(tmp_path / "pass.%04d.exr")
+    )
+    assert not swap_run.run(parse_job("swap", job), report=silent, settings=SETTINGS)["failed_frames"]
+    face_pass, plate = read_image(tmp_path / "pass.0001.exr"), read_image(bake({})[2])
+    without = Finish(face_pass, plate, {**chosen(()), **UNEDGED, SOURCE: "live"}).made
+    np.testing.assert_allclose(without["Opacity"], without["BakedMatte"], atol=1e-4)
+    for name in ("learned", "hull"):
+        wanted, _, _ = finished(bake, {**chosen((name,)), **UNEDGED}, **{SOURCE: "live"})
+        made = Finish(face_pass, plate, {**chosen((name,)), **UNEDGED, SOURCE: "live"})
+        matte, engines = (one.made["Opacity"][_inside(made)] for one in (made, wanted))
+        np.testing.assert_allclose(matte, engines, atol=1e-4)
+        assert matte.max() > 0.9 and matte.min() < 0.5
+
+
+def _inside(made: Finish) -> np.ndarray:
+    """Pixels of the face but for the aligned square's outermost ones, which the engine leaves out."""
+    return cv2.erode((made.made["FaceAlpha"] == 1).astype(np.uint8), np.ones((5, 5))) > 0
 
 
 def _edge(matte: np.ndarray) -> np.ndarray:

@@ -97,6 +97,17 @@ def test_what_is_live_needs_no_bake_and_what_is_baked_says_so(host):
     assert not np.array_equal(face_pass(host).pixels, before)
 
 
+def test_a_bake_with_no_matte_chosen_holds_those_that_the_live_matte_combines(host):
+    host.node["matte_source"].setValue("live")
+    host.node["matte_learned"].setValue(False)
+    host.bake("1")
+    assert host.node["bake_state"].value() == "baked" and not host.nuke.messages
+    assert {"matte_learned.A", "matte_hull.A"} <= set(face_pass(host).channels)
+    host.node["bake_as"].setValue("finished_frame")
+    with pytest.raises(HostError, match="1 frames could not be baked"):
+        host.bake("1")
+
+
 def test_a_finished_frame_is_the_engines_with_every_knob_baked(host, shot, tmp_path):
     host.node["bake_as"].setValue("finished_frame")
     host.node["merge"].setValue("gradient")

@@ -83,9 +83,7 @@ def _metadata(frame: Frame, swapped: SwappedFace, colours: ColourTransform) -> d
         "understudy:plate_to_aligned": numbers(swapped.plate_to_aligned),
         "understudy:aligned_size": swapped.size,
         "understudy:encoding": colour.ENCODED,
-        "understudy:mattes": " ".join(
-            (*swapped.mattes.chosen, *(["roto"] if "roto" in swapped.mattes.single else []))
-        ),
+        "understudy:mattes": " ".join(swapped.mattes.used),
         "understudy:matte_combine": swapped.mattes.mode,
         "understudy:plate_alpha": int(frame.premultiplied and frame.alpha_channel is not None),
         **({} if found is None else _curves_apart(found)),

@@ -77,6 +77,11 @@ class MatteSet:
     mode: str
 
     @property
+    def used(self) -> tuple[str, ...]:
+        """Names of the mattes that are combined, the roto last; without any the whole square is covered."""
+        return (*self.chosen, "roto") if "roto" in self.single else self.chosen
+
+    @property
     def size(self) -> int:
         """W."""
         return int(self.final.shape[0])

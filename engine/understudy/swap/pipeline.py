@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from understudy.core.errors import JobError
 from understudy.core.progress import Reporter, Warned
 from understudy.face.crop import cut, finite, rgb_within, with_rgb_within
 from understudy.image import colour as spaces
@@ -90,7 +91,13 @@ def finish(job: SwapJob, inputs: FrameInputs, face: SwappedFace) -> Frame:
 
 
 def merged_box(job: SwapJob, inputs: FrameInputs, face: SwappedFace) -> tuple[Box, FloatImage]:
-    """The face over the plate, in the plate's own colour space, within what the matte covers."""
+    """The face over the plate, in the plate's own colour space, within what the matte covers.
+
+    Raises:
+        JobError: no matte is chosen, and the whole aligned square would be laid over the plate.
+    """
+    if not face.mattes.used:
+        raise JobError("There is no matte to combine.", fix="use the learned matte, the hull or your own")
     frame, merging, graining = inputs.frame, job.of(MergeParameters), job.of(GrainParameters)
     box = face.box(frame.data_window, covered_only=True)
     if box.empty:

@@ -95,7 +95,9 @@ def working_size(to_network: np.ndarray, network_size: int) -> int:
 def build(parameters: MatteParameters, prediction: Prediction, roto: Frame | None, window: Box) -> MatteSet:
     """Every matte of one frame, and the chosen ones combined, eroded and feathered.
 
-    The artist's own matte joins last, and its edge is used as it is.
+    The artist's own matte joins last, and its edge is used as it is. Where neither is chosen, the whole
+    aligned square is covered, as a host does it live: a face pass holds the single mattes in any case, and
+    its host may combine those.
 
     Args:
         parameters: Which mattes, how combined, their edge.
@@ -110,9 +112,10 @@ def build(parameters: MatteParameters, prediction: Prediction, roto: Frame | Non
     if roto is not None:
         single["roto"] = cut_matte(roto, to_working, working, window)
     artists = [single["roto"]] if "roto" in single else []
-    combined = matte.combine(parameters.matte_combine, [single[name] for name in chosen] or artists)
-    final = combined
-    if chosen:
+    everywhere = [np.ones((working, working), np.float32)]
+    used = [single[name] for name in chosen] or artists or everywhere
+    combined = final = matte.combine(parameters.matte_combine, used)
+    if chosen or not artists:
         unit = working / 100 if parameters.matte_unit == "percent" else align.magnification(to_working)
         edged = _with_edge(parameters, combined, unit)
         final = matte.combine(parameters.matte_combine, [edged, *artists])
