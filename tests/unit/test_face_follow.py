@@ -9,10 +9,11 @@ from understudy.face import align
 from understudy.face.detect.protocol import DetectedFace, box_round
 from understudy.face.pose import MEAN, pose
 from understudy.face.sharpness import sharpness
-from understudy.face.track.associate import Wanted, associate, without
+from understudy.face.track.associate import associate, without
 from understudy.face.track.smooth import smooth
 from understudy.face.track.store import TrackedFace
 from understudy.face.track.stretches import stretches
+from understudy.face.track.verdicts import Wanted
 
 
 def face(x: float, y: float = 200, size: float = 100, wide: float = 1.0) -> DetectedFace:

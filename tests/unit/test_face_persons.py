@@ -7,21 +7,24 @@ import pytest
 
 from understudy.face import align
 from understudy.face.detect.protocol import DetectedFace, box_round
+from understudy.face.pose import MEAN
 from understudy.face.track import likeness
-from understudy.face.track.associate import Association, Wanted, associate
+from understudy.face.track.associate import associate
 from understudy.face.track.cuts import cuts, thumbnail
-from understudy.face.track.persons import (
+from understudy.face.track.described import (
     DESCRIBED_FACES,
     OTHER,
     SAME,
+    Described,
     Descriptors,
     apart,
     best_frames,
-    distances,
+    is_clear,
     parted,
-    persons,
 )
+from understudy.face.track.persons import Distances, persons
 from understudy.face.track.stretches import Stretch, stretches
+from understudy.face.track.verdicts import Association, Wanted
 
 RANDOM = np.random.default_rng(26)
 
@@ -32,10 +35,17 @@ def person() -> np.ndarray:
     return direction / np.linalg.norm(direction) * 1.4
 
 
-def described(who: np.ndarray, count: int = DESCRIBED_FACES, spread: float = 0.2) -> Descriptors:
-    """(N, 128) of one performer, about 1.4 times `spread` from each other."""
+def described(
+    who: np.ndarray, count: int = DESCRIBED_FACES, spread: float = 0.2, *, clear: bool = True
+) -> Described:
+    """Faces of one performer, their descriptors about 1.4 times `spread` from each other."""
     noise = RANDOM.normal(size=(count, 128))
-    return (who + spread * noise / np.linalg.norm(noise, axis=1, keepdims=True)).astype(np.float32)
+    rows = who + spread * noise / np.linalg.norm(noise, axis=1, keepdims=True)
+    return Described(rows.astype(np.float32), clear)
+
+
+def row(who: np.ndarray) -> Descriptors:
+    return described(who, 1).rows[0]
 
 
 def towards(who: np.ndarray, distance: float) -> np.ndarray:
@@ -103,14 +113,14 @@ def test_between_the_two_distances_proportions_decide_and_say_that_they_are_not_
     wide: float, joined: bool
 ) -> None:
     near = towards(ANNA, (SAME + OTHER) / 2)
-    shot = [stretch(1, 20), stretch(40, 50, size=50, wide=wide)]
+    shot = [stretch(1, 30), stretch(40, 50, wide=wide)]
     found = associate(shot, None, [described(ANNA, spread=0.01), described(near, spread=0.01)])
     assert said(found) == [(1, 0, True), (40, 0 if joined else None, False)]
     assert SAME < (found.verdicts[1].distance or 0) < OTHER
 
 
 def test_without_the_network_every_join_is_doubtful() -> None:
-    found = associate([stretch(1, 20), stretch(40, 50), stretch(60, 70, size=50, wide=2.0)], None, None)
+    found = associate([stretch(1, 30), stretch(40, 50), stretch(60, 70, wide=2.0)], None, None)
     assert said(found) == [(1, 0, True), (40, 0, False), (60, None, False)]
 
 
@@ -132,8 +142,7 @@ def test_two_performers_who_never_meet_are_two() -> None:
 
 def test_two_in_one_frame_are_never_one_person_however_alike() -> None:
     twins = [stretch(1, 20, 100), stretch(5, 20, 400), stretch(30, 40, 100)]
-    table = distances([described(ANNA, spread=0.01) for _ in twins])
-    groups = persons(twins, table)
+    groups = persons(twins, Distances.of([described(ANNA, spread=0.01) for _ in twins]))
     assert sorted(map(len, groups)) == [1, 2]
     assert not any({0, 1} <= set(group) for group in groups)
 
@@ -141,15 +150,17 @@ def test_two_in_one_frame_are_never_one_person_however_alike() -> None:
 def test_a_chain_of_in_between_faces_does_not_join_two_persons() -> None:
     steps = [ANNA + (BEN - ANNA) / np.linalg.norm(BEN - ANNA) * 0.4 * n for n in range(5)]
     shot = [stretch(10 * n, 10 * n + 5) for n in range(5)]
-    groups = persons(shot, distances([described(one, spread=0.001) for one in steps]))
+    groups = persons(shot, Distances.of([described(one, spread=0.001) for one in steps]))
     assert not any({0, 4} <= set(group) for group in groups)
 
 
 def test_distances_agree_with_apart_and_know_what_could_not_be_described() -> None:
-    rows = [described(ANNA), described(BEN), None]
-    table = distances(rows)
-    assert table[0, 1] == pytest.approx(apart(rows[0], rows[1]), rel=1e-5)
+    rows = [described(ANNA), described(BEN, 3), None]
+    table = Distances.of(rows).apart
     assert np.isinf(table[2, :2]).all() and np.array_equal(table, table.T)
+    # Three rows are repeated to five, so that all stretches weigh alike.
+    again = rows[1].rows[[0, 1, 2, 0, 1]]
+    assert table[0, 1] == pytest.approx(apart(rows[0].rows, again), rel=1e-5)
     assert associate([stretch(1, 20), stretch(40, 50)], None, [rows[0], None]).verdicts[1].sure is False
 
 
@@ -159,9 +170,59 @@ def test_large_sure_faces_spread_over_a_stretch_are_described() -> None:
     assert best_frames(stretch(7, 8)) == [7, 8]
 
 
+def turned(x: float = 100, yaw: float = 70, size: float = 100) -> DetectedFace:
+    """The mean head, turned to the picture's right by degrees."""
+    angle = np.radians(yaw)
+    across = MEAN[:, 0] * np.cos(angle) - MEAN[:, 2] * np.sin(angle)
+    points = (np.stack([across, MEAN[:, 1]], axis=1) * size / 1.6 + [x, 200]).astype(np.float32)
+    return DetectedFace(box_round(points), 0.9, points, 0.9)
+
+
+def test_a_face_is_clear_if_it_is_large_well_fitted_and_not_seen_from_the_side() -> None:
+    assert is_clear(face(100)) and is_clear(turned(yaw=40)) and is_clear(turned(yaw=-40))
+    assert not is_clear(turned(yaw=60)) and not is_clear(turned(yaw=-60))
+    assert not is_clear(face(100, size=30)) and not is_clear(face(100, confidence=0.3))
+
+
+def test_who_turns_to_the_side_is_described_from_the_front_and_stays_one_person() -> None:
+    whole = Stretch({n: face(100) if n < 30 else turned() for n in range(1, 61)})
+    assert max(best_frames(whole)) < 30
+    aside = Stretch({n: turned() for n in range(1, 41)})
+    rows = {n: row(ANNA if n < 20 else BEN) for n in best_frames(aside)}
+    ((part, found),) = parted(aside, rows, lambda frame: None)
+    assert part is aside and not found.clear
+
+
+@pytest.mark.parametrize("like_the_front", [True, False])
+def test_a_side_view_that_is_far_from_all_is_asked_about_and_one_that_is_near_is_joined(
+    like_the_front: bool,
+) -> None:
+    shot = [stretch(1, 30), Stretch({n: turned() for n in range(40, 50)})]
+    near = towards(ANNA, 0.3 if like_the_front else 0.7)
+    found = associate(shot, None, [described(ANNA), described(near, spread=0.05, clear=False)])
+    assert said(found) == [(1, 0, True), (40, 0 if like_the_front else None, like_the_front)]
+    # It is no second performer either.
+    assert len(associate(shot, Wanted(2), [described(ANNA), described(BEN, clear=False)]).performers) == 1
+
+
+def test_a_reference_from_the_side_refuses_nobody_and_says_that_it_is_not_sure() -> None:
+    for clear in ((True, False), (False, True)):
+        wanted = Wanted(described=described(BEN, 1, clear=clear[0]))
+        found = associate([stretch(1, 8)], wanted, [described(ANNA, clear=clear[1])])
+        assert said(found) == [(1, 0, False)] and "perhaps" in found.verdicts[0].why
+
+
+def test_one_doubtful_stretch_of_another_performer_goes_with_its_own() -> None:
+    between = ANNA + (BEN - ANNA) / np.linalg.norm(BEN - ANNA) * 0.55
+    far = ANNA + (BEN - ANNA) / np.linalg.norm(BEN - ANNA) * 0.95
+    shot = [stretch(1, 30), stretch(40, 45), stretch(50, 55), stretch(60, 65)]
+    rows = [described(one, spread=0.01) for one in (ANNA, between, far, far)]
+    assert said(associate(shot, None, rows))[1:] == [(40, None, True), (50, None, True), (60, None, True)]
+
+
 def test_a_person_who_takes_the_place_of_another_in_one_stretch_is_parted_at_that_frame() -> None:
     whole = stretch(1, 60)
-    truth = {n: described(ANNA if n < 38 else BEN, 1)[0] for n in whole.faces}
+    truth = {n: row(ANNA if n < 38 else BEN) for n in whole.faces}
     looked: list[int] = []
 
     def look(frame: int) -> np.ndarray | None:
@@ -170,9 +231,9 @@ def test_a_person_who_takes_the_place_of_another_in_one_stretch_is_parted_at_tha
 
     rows = {n: truth[n] for n in (5, 17, 29, 41, 53)}
     parts = parted(whole, rows, look)
-    assert [(one.first, one.last, len(found)) for one, found in parts] == [(1, 37, 3), (38, 60, 2)]
+    assert [(one.first, one.last, len(found.rows)) for one, found in parts] == [(1, 37, 3), (38, 60, 2)]
     assert len(looked) <= 5
-    again = {n: described(ANNA, 1)[0] for n in rows}
+    again = {n: row(ANNA) for n in rows}
     assert [one for one, _ in parted(whole, again, look)] == [whole]
 
 

@@ -34,7 +34,11 @@ def require_faces(track: FaceTrack, plate: FrameRange, path: Path) -> None:
 
 
 def of_faces(
-    frames: Iterable[int], tracks: Sequence[Mapping[int, TrackedFace]], *, failed: Iterable[int] = ()
+    frames: Iterable[int],
+    tracks: Sequence[Mapping[int, TrackedFace]],
+    *,
+    failed: Iterable[int] = (),
+    others: Iterable[int] = (),
 ) -> dict[str, str]:
     """What is to be told of a run's frames by the faces on them, as ranges; only what there is.
 
@@ -42,9 +46,11 @@ def of_faces(
         frames: The frames of the run.
         tracks: For each face of the run, frame number to face.
         failed: Frames that were lost, which are told elsewhere.
+        others: Frames with a face that was left out.
 
     Returns:
-        `frames_without_face`: no face is on them. `doubtful_frames`: the detector was not sure of one.
+        `frames_without_face`: no face is on them. `frames_of_others`: a face is, of somebody else.
+        `doubtful_frames`: the detector was not sure of one.
     """
     lost = set(failed)
     left = [number for number in frames if number not in lost]
@@ -52,7 +58,12 @@ def of_faces(
     doubtful = [
         number for number in left if any(_is_doubtful(faces[number]) for faces in tracks if number in faces)
     ]
-    return ranges(frames_without_face=bare, doubtful_frames=doubtful)
+    known = set(others)
+    return ranges(
+        frames_without_face=[number for number in bare if number not in known],
+        frames_of_others=[number for number in bare if number in known],
+        doubtful_frames=doubtful,
+    )
 
 
 def ranges(**frames: Sequence[int]) -> dict[str, str]:
@@ -69,6 +80,7 @@ def tell(notes: Mapping[str, str], report: Reporter) -> Mapping[str, str]:
 
 _SENTENCES = {
     "frames_without_face": "Frames without a face",
+    "frames_of_others": "Frames with somebody else's face alone",
     "doubtful_frames": "Doubtful frames, which should be looked at",
 }
 

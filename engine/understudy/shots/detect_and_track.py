@@ -14,10 +14,12 @@ from understudy.core.progress import Failed, Progress, Reporter, Warned
 from understudy.core.settings import Settings
 from understudy.face.detect.detectors import DetectedFace, FaceDetector, open_detector
 from understudy.face.detect.protocol import Points, Rgb8
-from understudy.face.track.associate import Association, Wanted, associate, without
+from understudy.face.track.associate import associate, without
 from understudy.face.track.cuts import thumbnail
+from understudy.face.track.described import Described, is_clear
 from understudy.face.track.smooth import TrackedFace, smooth
 from understudy.face.track.stretches import Stretch, stretches
+from understudy.face.track.verdicts import Association, Wanted
 from understudy.image import colour
 from understudy.image.exr import read_image
 from understudy.image.plate import Plate
@@ -61,7 +63,10 @@ class Detection:
             "detector": self.detector,
             "failed_frames": list(failed),
             "stretches": who.rows(self.association, names),
-            **frame_notes.tell(frame_notes.of_faces(frames, self.faces, failed=failed), report),
+            **frame_notes.tell(
+                frame_notes.of_faces(frames, self.faces, failed=failed, others=self.association.left_out()),
+                report,
+            ),
         }
 
 
@@ -108,8 +113,7 @@ def detect_and_track(
     for number in frames:
         if not detections.get(number) and number not in failed:
             report(Warned("No face was found in this frame.", number))
-    chosen = job.reference is not None or job.face_box is not None or count > 1
-    who.tell(association, count, chosen=chosen, report=report)
+    who.tell(association, job, count, report=report)
     faces = [_smoothed(parts, job) for parts in association.performers]
     return Detection(faces, failed, detector.name, association)
 
@@ -126,11 +130,13 @@ def _performers(
     found = stretches(detections)
     reference = _reference(job, detector)
     network = who.recogniser(found, reference=reference is not None, report=report, settings=settings)
-    wanted = Wanted(count, job.face_box, reference and reference[0])
+    wanted = Wanted(count, job.face_box, reference and reference[0].landmarks)
     if network is None:
         return associate(found, wanted)
     if reference is not None:
-        wanted = replace(wanted, described=who.describe(network, reference[1], [reference[0]]))
+        face, picture = reference
+        rows = who.describe(network, picture, [face.landmarks])
+        wanted = replace(wanted, described=Described(rows, is_clear(face)))
     parts, described = who.Describer(network, plate, report).all(found)
     return associate(parts, wanted, described)
 
@@ -223,8 +229,8 @@ def _moved(face: DetectedFace, offset: np.ndarray) -> DetectedFace:
     return replace(face, box=(left + x, top + y, right + x, bottom + y), landmarks=face.landmarks + offset)
 
 
-def _reference(job: DetectionFields, detector: FaceDetector) -> tuple[Points, Rgb8] | None:
-    """The landmarks of the reference picture's largest face, and the picture."""
+def _reference(job: DetectionFields, detector: FaceDetector) -> tuple[DetectedFace, Rgb8] | None:
+    """The largest face of the reference picture, and the picture."""
     if job.reference is None:
         return None
     picture = read_image(job.reference)
@@ -236,4 +242,4 @@ def _reference(job: DetectionFields, detector: FaceDetector) -> tuple[Points, Rg
             where=job.reference,
             fix="give a picture in which the performer's face is large and in front",
         )
-    return max(faces, key=lambda face: face.size_px).landmarks, image
+    return max(faces, key=lambda face: face.size_px), image

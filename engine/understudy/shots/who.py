@@ -16,16 +16,18 @@ from understudy.core.settings import Settings
 from understudy.face.detect.fit import key_points
 from understudy.face.detect.protocol import Points, Rgb8
 from understudy.face.recognition import NETWORK, Recogniser, chip_matrix, cut
-from understudy.face.track.associate import Association, Verdict
-from understudy.face.track.persons import Descriptors, best_frames, parted
+from understudy.face.track.described import Described, Descriptors, best_frames, parted
 from understudy.face.track.stretches import Stretch
+from understudy.face.track.verdicts import Association, Verdict
 from understudy.image import colour
 from understudy.image.plate import Plate
 from understudy.image.sequence import FrameRange
+from understudy.jobs.fields import DetectionFields
 
 # Another person who is this large is as likely to be meant.
 _RIVAL = 0.6
 _HELP = "give --reference or --face-box to say who is meant"
+_CHECK = "look at it, and leave out or track by themselves such --frames as are wrong"
 
 
 def recogniser(
@@ -44,7 +46,7 @@ def recogniser(
         report(
             Warned(
                 f"{NETWORK} is not in {settings.models}: who is who is told by position and proportions "
-                "alone, and is not sure; see `understudy models list`."
+                "alone, and is not sure; put it there to have faces compared."
             )
         )
     return found
@@ -58,8 +60,8 @@ class Describer:
     plate: Plate
     report: Reporter
 
-    def all(self, stretches: Sequence[Stretch]) -> tuple[list[Stretch], list[Descriptors | None]]:
-        """Each stretch with the descriptors of a few of its faces; None where no frame of it can be read.
+    def all(self, stretches: Sequence[Stretch]) -> tuple[list[Stretch], list[Described | None]]:
+        """Each stretch with what the network says of it; None where no frame of it can be read.
 
         A stretch in which one person takes another's place is parted there.
         """
@@ -78,8 +80,8 @@ class Describer:
 
     def _parted(
         self, stretches: Sequence[Stretch], rows: Sequence[dict[int, NDArray[np.float32]]]
-    ) -> tuple[list[Stretch], list[Descriptors | None]]:
-        parts: list[tuple[Stretch, Descriptors | None]] = []
+    ) -> tuple[list[Stretch], list[Described | None]]:
+        parts: list[tuple[Stretch, Described | None]] = []
         for stretch, known in zip(stretches, rows, strict=True):
 
             def look(number: int, stretch: Stretch = stretch) -> NDArray[np.float32] | None:
@@ -117,23 +119,24 @@ def describe(network: Recogniser, picture: Rgb8, faces: Sequence[Points]) -> Des
     return network.describe(chips)
 
 
-def tell(result: Association, count: int, *, chosen: bool, report: Reporter) -> None:
+def tell(result: Association, job: DetectionFields, count: int, *, report: Reporter) -> None:
     """Warn of the stretches that were left out, of doubtful ones, and of a choice that was a guess.
 
     Args:
         result: The performers.
+        job: Whether a reference or a box says whom to look for.
         count: How many were asked for.
-        chosen: Whether a reference, a box or a number of faces said whom to look for.
         report: Is told.
     """
     if len(result.performers) < count:
         report(Warned(f"{len(result.performers)} of {count} faces were found."))
+    told = job.reference is not None or job.face_box is not None
     shown = {frame for parts in result.performers for one in parts for frame in one.faces}
     for judged in result.verdicts:
         left_out = judged.performer is None and not judged.stretch.faces.keys() <= shown
         if left_out or not judged.sure:
-            report(_warning(judged))
-    if not chosen and result.rival >= _RIVAL:
+            report(_warning(judged, _CHECK if told else _HELP))
+    if not told and count == 1 and result.rival >= _RIVAL:
         report(Warned(f"Another performer is about as large as the one who was taken: {_HELP}."))
 
 
@@ -156,10 +159,10 @@ def rows(result: Association, names: Sequence[str]) -> list[dict[str, Any]]:
     ]
 
 
-def _warning(judged: Verdict) -> Warned:
+def _warning(judged: Verdict, remedy: str) -> Warned:
     near = "" if judged.distance is None else f", distance {judged.distance:.2f}"
     said = "Not this performer" if judged.performer is None else "Doubtful"
-    doubt = "" if judged.sure else f"; {_HELP}"
+    doubt = "" if judged.sure else f"; {remedy}"
     if len(judged.stretch.faces) == 1:
         return Warned(f"{said}: {judged.why}{near}{doubt}.", judged.stretch.first)
     return Warned(f"Frames {_range(judged)}: {said.lower()}: {judged.why}{near}{doubt}.")
