@@ -73,7 +73,7 @@ class Raster:
         """Whether both show one picture: in true shape they agree up to a proxy's rounding."""
         if self.same_size(other):
             return True
-        small, large = sorted((self, other), key=lambda one: one.height)
+        small, large = sorted((self, other), key=lambda one: (one.height, one.width))
         width = small.height / large.height * large.width * large.pixel_aspect / small.pixel_aspect
         # A rounded height changes the width that goes with it, too.
         return abs(width - small.width) <= _ROUNDING_PX * max(1.0, small.width / small.height)
