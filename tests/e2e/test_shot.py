@@ -11,7 +11,7 @@ import numpy as np
 import OpenImageIO as oiio
 import pytest
 
-from rendered import FRAMES, SETTINGS, Shot, released, render
+from rendered import FRAMES, SETTINGS, Shot, released
 from understudy.comp.colour.matrix import ColourMatch
 from understudy.core.errors import FaceError, JobError, ModelError, PlateError, ReleaseError
 from understudy.core.progress import Event, Failed, Warned, silent
@@ -32,11 +32,6 @@ from understudy.swap.job import SwapJob
 from understudy.swap.stages import predict
 from understudy.swap.stages.predict import PredictParameters
 from understudy.train import run as loop
-
-
-@pytest.fixture(scope="module")
-def shot(tmp_path_factory: pytest.TempPathFactory) -> Shot:
-    return render(tmp_path_factory.mktemp("shot"))
 
 
 def final_matte(made: Frame, plate: Frame) -> FloatImage:

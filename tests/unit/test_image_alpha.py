@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from understudy.core.progress import Event, Warned
+from understudy.face.crop import alpha_within
 from understudy.image.alpha import Alpha, decided
 from understudy.image.exr import read_image, write_image
 from understudy.image.frame import FloatImage, Frame
 from understudy.image.plate import open_plate
 from understudy.image.reading import Reading
 from understudy.image.taken import taken
-from understudy.swap.pipeline import alpha_of
 
 HEIGHT, WIDTH = 24, 32
 PICTURE = np.random.default_rng(4).uniform(0.05, 0.9, (HEIGHT, WIDTH, 3)).astype(np.float32)
@@ -47,7 +47,7 @@ def test_an_alpha_that_cannot_be_coverage_is_ignored_and_told(alpha: FloatImage 
         f"The plate's alpha is ignored: {why}. Say --alpha premultiplied or straight if it counts.",
     )
     assert not found.premultiplied and found.alpha_as_stored
-    assert alpha_of(found, slice(None), slice(None)) is None, "the face is not multiplied by it"
+    assert alpha_within(found, slice(None), slice(None)) is None, "the face is not multiplied by it"
 
 
 def test_an_alpha_that_can_be_coverage_counts_and_nothing_is_told() -> None:
@@ -81,7 +81,7 @@ def test_what_somebody_says_counts_whatever_the_frame_holds(
     found = decided(rgba(alpha, premultiplied=by_format), wanted)
     assert found.premultiplied == (wanted == "premultiplied")
     assert found.notes == ()
-    assert (alpha_of(found, slice(None), slice(None)) is not None) == (wanted == "premultiplied")
+    assert (alpha_within(found, slice(None), slice(None)) is not None) == (wanted == "premultiplied")
 
 
 @pytest.mark.parametrize("suffix", [".exr", ".png"])

@@ -22,6 +22,8 @@ Matrix = NDArray[np.float64]
 # Cubic resampling reaches two pixels past the face's corners; area averaging of large faces a few more.
 _MARGIN_PX = 8
 _LARGEST_HALF = 65504.0
+# Below this share of cover a division by alpha brings up rounding and nothing else.
+_COVERED = 1 / 256
 _ALPHA = ("A", "a", "alpha", "Alpha")
 
 
@@ -64,13 +66,36 @@ def encoded_within(frame: Frame, rows: slice, columns: slice) -> FloatImage:
     return colour.encode(finite(rgb_within(frame, rows, columns)), frame.colour_space)
 
 
+def straight_within(frame: Frame, rows: slice, columns: slice) -> FloatImage:
+    """Some of a frame's pixels (h, w, 3), finite, with colours that are not multiplied by alpha.
+
+    A network and a colour match are to see the picture, not how much of it is covered. Where next to nothing
+    is covered colours stay as they are.
+    """
+    rgb = finite(rgb_within(frame, rows, columns))
+    alpha = alpha_within(frame, rows, columns)
+    if alpha is None or (alpha == 1).all():
+        return rgb
+    return np.asarray(rgb / np.where(alpha > _COVERED, alpha, np.float32(1))[..., None], np.float32)
+
+
+def alpha_within(frame: Frame, rows: slice, columns: slice) -> FloatImage | None:
+    """The alpha (h, w) by which a frame's colours are multiplied; None where they are by none."""
+    if frame.alpha_channel is None or not frame.premultiplied:
+        return None
+    return frame.pixels[rows, columns, frame.channels.index(frame.alpha_channel)]
+
+
 def cut(frame: Frame, plate_to_aligned: Matrix, size: int) -> FloatImage:
-    """The aligned face (size, size, 3) float32 in the encoded space; black where it misses the frame."""
+    """The aligned face (size, size, 3) float32 in the encoded space; black where it misses the frame.
+
+    Its colours are not multiplied by the frame's alpha.
+    """
     box = face_box(plate_to_aligned, size, frame.data_window)
     if box.empty:
         return np.zeros((size, size, 3), np.float32)
     rows, columns = box.slices(frame.data_window)
-    encoded = encoded_within(frame, rows, columns)
+    encoded = colour.encode(straight_within(frame, rows, columns), frame.colour_space)
     to_part = shifted(plate_to_aligned, box.x0, box.y0)
     return align.warp(encoded, to_part, size, interpolation=cv2.INTER_CUBIC)
 

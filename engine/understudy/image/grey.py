@@ -40,12 +40,14 @@ def grey_share(rgb: FloatImage, space: str, weights: FloatImage) -> float:
     Args:
         rgb: (H, W, 3) float32.
         space: Its colour space.
-        weights: (H, W) of at least 0: what of the picture counts.
+        weights: (H, W) of at least 0: what of the picture counts; all of it where none is above one half.
     """
     linear = np.nan_to_num(colour.convert(rgb, space, colour.SCENE_LINEAR), nan=0.0)
     np.clip(linear, 0, _LARGEST_HALF, out=linear)
     brightest = linear.max(axis=2)
-    usual = float(np.median(brightest[weights > 0.5])) if (weights > 0.5).any() else 0.0
+    if not (weights > 0.5).any():
+        weights = np.ones_like(brightest)  # a matte that finds no face says nothing of colour
+    usual = float(np.median(brightest[weights > 0.5]))
     if usual <= _LEAST_LIGHT:
         return 0.0  # black says nothing of colour
     # A highlight counts no more than what is twice as bright as usual.

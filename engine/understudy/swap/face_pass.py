@@ -10,7 +10,7 @@ from understudy.comp.colour.illumination import Light
 from understudy.comp.colour.matrix import ColourMatch, Matrix, numbers
 from understudy.comp.detail import grain
 from understudy.face import align
-from understudy.face.crop import encoded_within, shifted
+from understudy.face.crop import shifted, straight_within
 from understudy.image import colour
 from understudy.image.frame import Box, FloatImage, Frame, MetadataValue
 from understudy.swap.colour_transform import ColourTransform
@@ -93,7 +93,7 @@ def _metadata(frame: Frame, swapped: SwappedFace, colours: ColourTransform) -> d
 def _grain(frame: Frame, box: Box, covered: FloatImage) -> dict[str, MetadataValue]:
     """The plate's grain under the matte, mean deviation by channel, for a host that adds it by itself."""
     rows, columns = box.slices(frame.data_window)
-    plate = encoded_within(frame, rows, columns)
+    plate = colour.encode(straight_within(frame, rows, columns), frame.colour_space)
     return {"understudy:grain": numbers(grain.measure(plate, covered).mean)}
 
 

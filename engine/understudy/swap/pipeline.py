@@ -17,7 +17,7 @@ import numpy as np
 
 from understudy.core.errors import JobError
 from understudy.core.progress import Reporter, Warned
-from understudy.face.crop import cut, finite, rgb_within, with_rgb_within
+from understudy.face.crop import alpha_within, cut, rgb_within, straight_within, with_rgb_within
 from understudy.image import colour as spaces
 from understudy.image.frame import Box, FloatImage, Frame
 from understudy.swap import face_pass
@@ -106,16 +106,9 @@ def merged_box(job: SwapJob, inputs: FrameInputs, face: SwappedFace) -> tuple[Bo
     plate_rgb = rgb_within(frame, rows, columns)
     encoded, coverage = face.warp_colours(face.finished(), box), face.warp_matte(face.mattes.final, box)
     if merging.needs_plate or graining.needs_plate:
-        plate = spaces.encode(finite(plate_rgb), frame.colour_space)
+        plate = spaces.encode(straight_within(frame, rows, columns), frame.colour_space)
         encoded, coverage = merge.join(merging, encoded, plate, coverage)
         encoded = grain.apply(graining, encoded, plate, coverage, inputs.number)
     rgb = spaces.decode(encoded, frame.colour_space)
-    alpha = alpha_of(frame, rows, columns)
+    alpha = alpha_within(frame, rows, columns)
     return box, merge.lay_over(merging, rgb, plate_rgb, alpha, coverage)
-
-
-def alpha_of(frame: Frame, rows: slice, columns: slice) -> FloatImage | None:
-    """The plate's alpha there, None where it has none or its colour is not multiplied by it."""
-    if frame.alpha_channel is None or not frame.premultiplied:
-        return None
-    return frame.pixels[rows, columns, frame.channels.index(frame.alpha_channel)]
