@@ -18,15 +18,21 @@ class Reading:
         alpha: Whether colours are multiplied by their alpha.
         layer: Name of the layer that is worked on; the main layer when empty.
         view: Name of the view of a stereo file that is worked on; the default view when empty.
+        painted: Whether it is of pictures that were painted over a plate: they are taken as the plate is as
+            far as they have its view and layer, else by their main layer, and their alpha is left to the
+            painting.
     """
 
     alpha: Alpha = "auto"
     layer: str = ""
     view: str = ""
+    painted: bool = False
 
     def as_text(self) -> str:
         """What was declared; empty where all is left to the file."""
-        return "" if self == Reading() else f" alpha {self.alpha}, layer {self.layer}, view {self.view}"
+        if replace(self, painted=False) == Reading():
+            return ""
+        return f" alpha {self.alpha}, layer {self.layer}, view {self.view}"
 
     def of(self, frame: Frame) -> Frame:
         """The frame with its layer and its alpha decided; its notes say what a user should know.
@@ -34,7 +40,13 @@ class Reading:
         Raises:
             PlateError: it has no such view or layer, or no colours.
         """
-        return decided(self._chosen(frame), self.alpha)
+        if not self.painted:
+            return decided(self._chosen(frame), self.alpha)
+        view = self.view if self.view in frame.views else ""
+        whole = replace(self, view=view)
+        channels, _ = whole._in_view(frame)
+        there = layers.named(channels, self.layer) is not None
+        return replace(replace(whole, layer=self.layer if there else "")._chosen(frame), notes=frame.notes)
 
     def _chosen(self, frame: Frame) -> Frame:
         channels, notes = self._in_view(frame)
@@ -52,6 +64,15 @@ class Reading:
             ),
             notes=(*frame.notes, *notes),
         )
+
+    def matte(self, frame: Frame) -> Frame:
+        """A matte's frame with the channels of the view that is worked on; itself where it has no views."""
+        if len(frame.views) < 2:
+            return frame
+        view = self.view if self.view in frame.views else ""
+        channels, _ = replace(self, view=view)._in_view(frame)
+        index = [frame.channels.index(name) for name in channels.values()]
+        return replace(frame, pixels=frame.pixels[..., index], channels=tuple(channels), parts=(), views=())
 
     def _in_view(self, frame: Frame) -> tuple[dict[str, str], list[str]]:
         """The channels of the chosen view by their names in it, and what a user should know of the others."""

@@ -185,7 +185,7 @@ class PropagationInputs:
         if number not in self.matte.frames:
             return covered
         plate = Raster.of(self._read(self.plate, number))
-        frame = on_plate(self._read(self.matte, number), plate, "matte")
+        frame = on_plate(self.job.reading.matte(self._read(self.matte, number)), plate, "matte")
         inside = frame.data_window.intersect(box)
         if not inside.empty:
             covered[inside.slices(box)] = matte_within(frame, inside)

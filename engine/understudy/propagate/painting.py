@@ -41,11 +41,13 @@ def read_painting(fix: Frame, base: Frame, window: Box) -> Painting:
     """
     below = rgb_within(base, *window.slices(base.data_window))
     rgb, alpha, bad = below.copy(), np.zeros(below.shape[:2], np.float32), 0
-    inside, has_matte = fix.data_window.intersect(window), "A" in fix.channels
+    inside, has_matte = fix.data_window.intersect(window), fix.alpha_channel is not None
     if not inside.empty:
         here = inside.slices(window)
         part = fix.pixels[inside.slices(fix.data_window)]
-        file_alpha = part[..., fix.channels.index("A")] if has_matte else np.ones(part.shape[:2], np.float32)
+        file_alpha = np.ones(part.shape[:2], np.float32)
+        if fix.alpha_channel is not None:
+            file_alpha = part[..., fix.channels.index(fix.alpha_channel)]
         colours = colour.convert(part[..., list(fix.rgb_index)], fix.colour_space, base.colour_space)
         if has_matte and _is_full_picture(colours, file_alpha, below[here]):
             has_matte, file_alpha = False, np.ones_like(file_alpha)
@@ -78,7 +80,7 @@ def _unpremultiplied(part: FloatImage, alpha: FloatImage, fix: Frame, base: Fram
 
 
 def _equals_base_alpha(alpha: FloatImage, base: Frame, window: Box) -> bool:
-    if "A" not in base.channels:
+    if base.alpha_channel is None:
         return False
-    base_alpha = base.pixels[window.slices(base.data_window)][..., base.channels.index("A")]
+    base_alpha = base.pixels[window.slices(base.data_window)][..., base.channels.index(base.alpha_channel)]
     return bool(np.array_equal(alpha, base_alpha))

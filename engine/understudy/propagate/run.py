@@ -101,7 +101,7 @@ def run(job: PropagateJob, *, report: Reporter, settings: Settings) -> dict[str,
             plate,
             base_(job.swapped, "swapped frames") if job.swapped else None,
             opened.enter_context(closing(open_plate(job.matte))) if job.matte else None,
-            open_(job.fix, "fix"),
+            taken(open_(job.fix, "fix"), replace(job.reading, painted=True)),
             Track.open(job.track).face(job.face) if job.track else None,
             ContentHashes(settings.cache),
         )

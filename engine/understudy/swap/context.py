@@ -149,7 +149,8 @@ class SwapContext:
     def _mattes(self, number: int, prediction: Prediction) -> MatteSet:
         frame, roto = self._frame(number), None
         if self.roto is not None:
-            roto = on_plate(self.cache.frame(self.roto, number, None), Raster.of(frame), "roto")
+            whole = self.cache.frame(self.roto, number, None)
+            roto = on_plate(self.job.reading.matte(whole), Raster.of(frame), "roto")
         parameters = self.job.at(number).of(MatteParameters)
         return self.cache.mattes.get(
             self._key(mattes.STAGE, number),
