@@ -14,6 +14,7 @@ import pytest
 from exr_parts import CRYPTO_HEADER, Made, assert_same_structure, cryptomatte, parts_of, write_parts
 from rendered import SETTINGS, Shot
 from understudy.core.progress import Event, Failed, Warned, silent
+from understudy.core.settings import Settings
 from understudy.face import align
 from understudy.face.detect.known import write_table
 from understudy.face.track.smooth import TrackedFace
@@ -21,8 +22,8 @@ from understudy.face.track.store import Track
 from understudy.image.exr import read_image, write_image
 from understudy.image.frame import Box, FloatImage, Frame
 from understudy.image.raster import Raster
-from understudy.jobs.shots import ExtractJob
-from understudy.shots import extract
+from understudy.jobs.shots import ExtractJob, TrackJob
+from understudy.shots import extract, track
 from understudy.swap import run as swap_run
 from understudy.swap.job import SwapJob
 
@@ -349,3 +350,25 @@ def test_a_frame_of_another_size_gets_the_face_in_its_place_and_another_shape_fa
     assert failures(events) == {
         2: "The track was made on a plate of 256×256, this frame is 512×300: their shapes differ."
     }
+
+
+def test_landmarks_of_an_anamorphic_plate_are_those_of_its_flat_twin(
+    tmp_path: Path, shot: Shot, shared: Path
+) -> None:
+    """The third frame is half the size: it is looked at and given back in the first one's pixels."""
+    settings = Settings(models=shared / "models", device="cpu", threads=1)
+    tracks = []
+    for name, width in (("flat", 512), ("ana", 256)):
+        for number in (1, 2, 3):
+            frame = resized(resized(shot.plate(number), 512, 512), width, 512, 512 / width)
+            half = resized(frame, width // 2, 256, 512 / width)
+            write_image(tmp_path / name / f"p.{number:04d}.exr", half if number == 3 else frame)
+        job = TrackJob(plate=str(tmp_path / name / "p.%04d.exr"), track=tmp_path / f"{name}.track")
+        assert track.run(job, report=silent, settings=settings)["failed_frames"] == []
+        tracks.append(Track.open(job.track))
+    flat, squeezed = tracks
+    assert squeezed.raster == Raster(0, 0, 256, 512, 2.0)
+    for number, face in flat.face().faces.items():
+        here = align.transform(squeezed.face().faces[number].landmarks, align.squaring(2.0))
+        apart = np.linalg.norm(here - face.landmarks, axis=1).mean() / np.ptp(face.landmarks, axis=0).max()
+        assert apart < 0.012, (number, apart)
