@@ -138,7 +138,11 @@ def _parts(seen: Sequence[Seen], length: int) -> Iterator[list[Seen]]:
 
 
 def _pair(one: Seen, other: Seen) -> str:
-    kind = "filmed" if one.who.startswith("filmed") and other.who.startswith("filmed") else "rendered"
+    kind = (
+        "filmed"
+        if one.who.startswith("filmed") and other.who.startswith("filmed")
+        else "at least one rendered"
+    )
     return f"{kind}, {'one performer' if one.who == other.who else 'two performers'}"
 
 
@@ -151,7 +155,7 @@ def table(title: str, pairs: Iterator[tuple[str, str, float]]) -> str:
         f"| {title} | pairs | least | 1 % | median | 99 % | most | joined | parted |",
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
-    for (kind, pair), values in found.items():
+    for (kind, pair), values in sorted(found.items(), key=_order):
         array = np.array(values)
         figures = " | ".join(f"{value:.2f}" for value in np.percentile(array, (0, 1, 50, 99, 100)))
         shares = " | ".join(
@@ -159,6 +163,11 @@ def table(title: str, pairs: Iterator[tuple[str, str, float]]) -> str:
         )
         lines.append(f"| {kind}: {pair} | {len(array)} | {figures} | {shares} |")
     return "\n".join(lines) + "\n"
+
+
+def _order(row: tuple[tuple[str, str], list[float]]) -> tuple[bool, int, str]:
+    (kind, pair), _ = row
+    return kind.startswith("not"), int(next(word for word in kind.split() if word.isdigit())), pair
 
 
 def nearest_performers(seen: Sequence[Seen]) -> str:

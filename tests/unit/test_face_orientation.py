@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,8 @@ from understudy.face.detect.mesh import first_region
 from understudy.face.detect.protocol import DetectedFace
 from understudy.face.detect.yunet import YuNetDetector
 from understudy.face.template import BASE
+from understudy.image import colour
+from understudy.image.plate import open_plate
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +63,19 @@ def test_landmarks_turn_along_with_the_head(
         (face,) = detector.detect(turned)
         assert error_percent(face, upright, matrix) < 3, name
         assert face.confidence > 0.9
+
+
+@pytest.mark.parametrize("degrees", [-135, 135])
+def test_a_small_head_on_the_diagonal_is_found(shared: Path, detector: YuNetDetector, degrees: float) -> None:
+    # The glance sees it so badly that it is worth nothing; the closer look sees it.
+    with closing(open_plate(str(shared / "footage" / "real" / "small_head.gif"))) as plate:
+        frame = plate.read(50)
+    picture = colour.to_display(frame.rgb(), frame.colour_space)
+    picture = cv2.copyMakeBorder(picture, 140, 140, 35, 35, cv2.BORDER_REPLICATE)
+    (upright,) = detector.detect(picture)
+    turned, matrix = rolled(picture, degrees)
+    (face,) = detector.detect(turned)
+    assert error_percent(face, upright, matrix) < 1 and face.confidence > 0.9
 
 
 def test_a_quarter_turn_is_as_exact_as_none(

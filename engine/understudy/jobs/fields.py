@@ -195,7 +195,7 @@ class DetectionFields(Job):
     face: FaceName = DEFAULT_FACE
     """Name of the face among the plate's faces."""
     reference: Annotated[Path | None, reads("file")] = None
-    """Picture of the performer to track when several faces are in the plate."""
+    """Picture of the performer to track; who is surely somebody else is left out."""
     face_box: tuple[float, float, float, float] | None = None
     """Box (left, top, right, bottom) around the face to track, in pixels of the first frame."""
     minimum_face_px: Annotated[float, Field(ge=4, le=4096, json_schema_extra=unit("pixels"))] = 24.0

@@ -20,7 +20,7 @@ from understudy.face.detect.mesh import Region, first_region
 from understudy.face.detect.protocol import Rgb8, overlap
 
 QUARTER = float(np.pi / 2)
-# The glance is coarse, for speed; only where no face was found at all it is followed by a closer one.
+# The glance is coarse, for speed; only where it shows no face that is worth a mesh a closer one follows.
 _GLANCE_EDGE, _CLOSE_EDGE = 320, 640
 # One face is compared with itself in a crop of this edge that it fills to this share.
 _CROP_PX, CROP_SHARE = 160, 0.45
@@ -45,7 +45,7 @@ def hypotheses(boxes: BoxDetector, image: Rgb8) -> list[list[RoughFace]]:
     """
     upright = boxes.detect(image)
     turned = list(_turned(boxes, image, _GLANCE_EDGE))
-    if not upright and not turned:
+    if not upright and all(face.score < _ALONE for face in turned):
         turned = list(_turned(boxes, image, _CLOSE_EDGE))
     groups = [[face, *_rivals(boxes, image, face, turned)] for face in upright]
     rest = [face for face in turned if all(overlap(face.box, one.box) < _SAME for one in upright)]
