@@ -1,4 +1,6 @@
-"""Image files: EXR above all, and PNG, TIFF, DPX and JPEG. The only user of OpenImageIO.
+"""Image files, read and written: EXR above all, and PNG, TIFF, DPX and JPEG.
+
+OpenImageIO is used here to read, and in `image_output.py` to write; nowhere else.
 
 Convention:
     Files are hostile until read: what they are is told by their first bytes, sizes are checked before
@@ -10,12 +12,10 @@ Convention:
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +28,16 @@ from understudy.core.errors import PlateError
 from understudy.core.paths import open_regular, reachable
 from understudy.image import header, memory
 from understudy.image.colour_space import SPACE_ATTRIBUTE, Decision, chosen, decide
-from understudy.image.colour_tags import tags, without_colour
 from understudy.image.frame import FloatImage, Frame, MetadataValue
-from understudy.image.integer_channels import mark_integers
-from understudy.image.integrity import DIGEST, PIXELS, as_read, as_text, from_text, pixels_digest, place_of
-from understudy.image.layout import as_joined, file_layout, in_parts
+from understudy.image.image_output import (
+    LOW_DISK_BYTES,
+    disk_error,
+    disk_full,
+    prepared,
+    reason_of,
+    write_parts,
+)
+from understudy.image.integrity import from_text
 from understudy.image.orientation import UPRIGHT, orientation, turned_upright
 from understudy.image.parts import (
     Part,
@@ -48,7 +53,7 @@ from understudy.image.parts import (
     views,
 )
 from understudy.image.png_chunks import read_colour
-from understudy.image.storage import from_stored, to_stored
+from understudy.image.storage import from_stored
 
 SUFFIXES = frozenset({".exr", ".png", ".tif", ".tiff", ".dpx", ".jpg", ".jpeg"})
 """Image files that are read and written."""
@@ -67,7 +72,6 @@ _HEIF = frozenset({b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis"
 _MAX_PARTS = 256
 _TYPE_NAMES = {"float16": "half", "float32": "float", "uint8": "uint8", "uint16": "uint16"}
 _READ_AS_STORED = frozenset({"half", "float", "uint8", "uint16"})
-_LOW_DISK_BYTES = 2**20
 
 
 def read_image(path: Path, *, colour_space: str | None = None, assumed: str | None = None) -> Frame:
@@ -160,22 +164,13 @@ def write_image(path: Path, frame: Frame, *, compression: str = "zips") -> None:
             where=path,
             fix="write .exr, .png, .tif or .dpx",
         )
-    layout = file_layout(path, frame)
-    pieces = in_parts(layout) if path.suffix.lower() == ".exr" else [layout]
-    stored = [_stored(piece) for piece in pieces]
-    told = [_digest(path, pieces, stored), *({} for _ in pieces[1:])]
-    specs = [_new_spec(path, *one, compression) for one in zip(pieces, stored, told, strict=True)]
+    parts = prepared(path, frame, compression)
     try:
         with replacing(path) as partial:
-            with reachable(partial) as name:
-                _write(Path(name), specs, [one.pixels for one in stored], path)
-            if path.suffix.lower() == ".dpx":
-                _clear_dpx_times(partial)
-            if any(one.integers for one in stored):
-                mark_integers(partial, [one.integers for one in stored])
+            write_parts(partial, parts, path)
             _verify_on_full_disk(partial, path)
     except OSError as exc:
-        raise _disk_error(path, exc.strerror or str(exc), exc.errno) from exc
+        raise disk_error(path, exc.strerror or str(exc), exc.errno) from exc
 
 
 @contextmanager
@@ -187,7 +182,7 @@ def _opened(path: Path) -> Iterator[Any]:
     with reachable(path) as name:
         source = oiio.ImageInput.open(name, hints)
     if source is None or source.format_name() != kind:
-        raise _damaged(path, _reason(oiio))
+        raise _damaged(path, reason_of(oiio))
     try:
         yield source
     except MemoryError as exc:
@@ -196,8 +191,8 @@ def _opened(path: Path) -> Iterator[Any]:
         raise _damaged(path, "a name in it is no text") from exc
     finally:
         source.close()
-        _reason(source)
-        _reason(oiio)
+        reason_of(source)
+        reason_of(oiio)
 
 
 def _sniff(path: Path) -> str:
@@ -217,14 +212,6 @@ def _sniff(path: Path) -> str:
         raise PlateError("The picture is HEIC or AVIF, which is not read.", where=path, fix=fix)
     what = "The image file is empty." if not start else "The file is no EXR, PNG, TIFF, DPX or JPEG picture."
     raise PlateError(what, where=path, fix="write it again")
-
-
-def _reason(library: Any) -> str:
-    """What the library or one of its files has to say; damaged headers make it say what is no text."""
-    try:
-        return str(library.geterror())
-    except UnicodeDecodeError:
-        return ""
 
 
 def _damaged(path: Path, reason: str) -> PlateError:
@@ -252,8 +239,8 @@ def _parts(source: Any, path: Path) -> list[Part]:
         parts.append(read_part(source.spec(), len(parts), windows=windows))
         check_parts(parts, path)
     if not parts:
-        raise _damaged(path, _reason(source))
-    _reason(source)
+        raise _damaged(path, reason_of(source))
+    reason_of(source)
     memory.require(reading_bytes(parts), f"The picture of {size_of(parts)}", where=path)
     return parts
 
@@ -288,136 +275,14 @@ def _read_part(source: Any, part: Part, path: Path) -> FloatImage:
 def _read_channels(source: Any, part: Part, span: tuple[int, int], kind: str, path: Path) -> NDArray[Any]:
     stored = source.read_image(part.index, 0, span[0], span[1], kind)
     if stored is None or source.has_error:
-        raise _damaged(path, _reason(source))
+        raise _damaged(path, reason_of(source))
     return np.asarray(stored).reshape(part.window.height, part.window.width, span[1] - span[0])
-
-
-def _new_spec(
-    path: Path, frame: Frame, stored: _Stored, told: Mapping[str, MetadataValue], compression: str
-) -> Any:
-    """The header to write; `told` is what it says beside the frame's own values."""
-    window = frame.data_window
-    spec = oiio.ImageSpec(
-        window.width, window.height, len(frame.channels), _TYPE_NAMES[str(stored.pixels.dtype)]
-    )
-    spec.channelnames = frame.channels
-    if stored.mixed:
-        spec.channelformats = tuple(oiio.TypeDesc(kind) for kind in stored.storages)
-    suffix = path.suffix.lower()
-    own = {name: value for name, value in frame.metadata.items() if name != PIXELS}
-    # An empty time is not written; without one the library takes the clock's.
-    header.apply_values(spec, without_colour(as_text(path, {"DateTime": "", **own, **told})))
-    for name, kind, value in tags(suffix, frame.colour_space, known=frame.space_known):
-        spec.attribute(name, kind, value)
-    spec.attribute("PixelAspectRatio", float(frame.pixel_aspect))
-    if suffix == ".exr":
-        spec.attribute("compression", compression)
-        _set_windows(spec, frame)
-        for part in frame.parts[:1]:
-            for name, said in (("oiio:subimagename", part.name), ("view", part.view)):
-                if said:
-                    spec.attribute(name, said)
-    if frame.storage in ("uint10", "uint12"):
-        spec.attribute("oiio:BitsPerSample", int(frame.storage[4:]))
-    if frame.alpha_as_stored or not frame.premultiplied:
-        spec.attribute("oiio:UnassociatedAlpha", 1)
-    return spec
-
-
-@dataclass(frozen=True)
-class _Stored:
-    """A part's pixels as the image library is given them.
-
-    Attributes:
-        pixels: (H, W, C).
-        storage: Their number type.
-        storages: The number type of each channel in the file.
-        mixed: Whether these differ.
-        integers: Channels whose bits are those of integers, to be marked at the end.
-    """
-
-    pixels: NDArray[Any]
-    storage: str
-    storages: list[str]
-    mixed: bool
-    integers: list[str]
-
-
-def _stored(frame: Frame) -> _Stored:
-    storages = [frame.channel_storage.get(name, frame.storage) for name in frame.channels]
-    integers = [name for name, kind in zip(frame.channels, storages, strict=True) if kind == "uint"]
-    # The bits of integers travel as those of floats.
-    kinds = ["float" if kind == "uint" else kind for kind in storages]
-    mixed = len(set(kinds)) > 1 and set(kinds) <= {"half", "float"}
-    storage = "float" if mixed else kinds[0] if len(set(kinds)) == 1 else frame.storage
-    return _Stored(to_stored(frame.pixels, storage), storage, kinds, mixed, integers)
-
-
-def _digest(path: Path, pieces: list[Frame], stored: list[_Stored]) -> dict[str, MetadataValue]:
-    """A digest of the pixels that a reader will get, for a frame of ours."""
-    if DIGEST not in pieces[0].metadata or path.suffix.lower().startswith(".j"):
-        return {}
-    seen = [as_read(one.pixels, one.storages, one.storage) for one in stored]
-    pixels, channels, window = as_joined(pieces, seen)
-    return {PIXELS: pixels_digest(pixels, channels, place_of(window, pieces[0].display_window))}
-
-
-def _set_windows(spec: Any, frame: Frame) -> None:
-    spec.x, spec.y = frame.data_window.x0, frame.data_window.y0
-    spec.full_x, spec.full_y = frame.display_window.x0, frame.display_window.y0
-    spec.full_width, spec.full_height = frame.display_window.width, frame.display_window.height
-
-
-def _write(partial: Path, specs: list[Any], stored: list[NDArray[Any]], path: Path) -> None:
-    output = oiio.ImageOutput.create(str(partial))
-    if output is None:
-        raise PlateError("The image cannot be written.", where=path, fix=_reason(oiio))
-    written = output.open(str(partial), specs if len(specs) > 1 else specs[0])
-    for index, pixels in enumerate(stored):
-        if index:
-            written = written and output.open(str(partial), specs[index], "AppendSubimage")
-        written = written and output.write_image(pixels)
-    reason = _reason(output)
-    if not (output.close() and written):
-        reason = reason or _reason(output)
-        _reason(oiio)
-        raise _write_error(partial, path, reason, sum(pixels.nbytes for pixels in stored))
-
-
-def _clear_dpx_times(partial: Path) -> None:
-    """Empty the header's file name, which is a temporary one, and the time of writing (SMPTE 268M)."""
-    with partial.open("r+b") as file:
-        file.seek(36)
-        file.write(b"\0" * 124)
 
 
 def _verify_on_full_disk(partial: Path, path: Path) -> None:
     """Read the file again where the disk ran low: not every library tells that bytes were lost."""
-    if shutil.disk_usage(partial.parent).free < _LOW_DISK_BYTES:
+    if shutil.disk_usage(partial.parent).free < LOW_DISK_BYTES:
         try:
             read_image(partial)
         except PlateError as exc:
-            raise _disk_full(path) from exc
-
-
-def _write_error(partial: Path, path: Path, reason: str, expected_bytes: int) -> PlateError:
-    """Tell a full disk and a closed folder from other trouble; image libraries only give text."""
-    folder = path.parent
-    if "space left" in reason or shutil.disk_usage(folder).free < min(expected_bytes, _LOW_DISK_BYTES):
-        return _disk_full(path)
-    if not os.access(folder, os.W_OK):
-        return _disk_error(path, "the folder cannot be written")
-    detail = next(iter(reason.splitlines()), "no reason given").replace(str(partial), path.name)[:200]
-    return PlateError(f"The image cannot be written ({detail}).", where=path, fix="check the format")
-
-
-def _disk_full(path: Path) -> PlateError:
-    return PlateError("The disk is full; the file is as it was before.", where=path, fix="free some space")
-
-
-def _disk_error(path: Path, reason: str, number: int | None = None) -> PlateError:
-    if number in (errno.ENOSPC, errno.EDQUOT):
-        return _disk_full(path)
-    return PlateError(
-        f"The image cannot be written: {reason}.", where=path, fix="check the folder and its permissions"
-    )
+            raise disk_full(path) from exc

@@ -49,26 +49,15 @@ def run(
     finished = FinishedFrames(settings.cache, verify=job.verify)
     warn = WarnedOnce(report)
     with ExitStack() as opened:
-        read = open_plate(job.plate, colour_space=job.colour_space, report=report)
-        opened.enter_context(closing(read))
-        # What is decided of a frame is told with the frame, which may be kept from an earlier run.
-        plate = encoded_for(taken(read, job.reading), job.output, report)
+        plate = _plate(job, opened, report)
         frames = chosen_frames(plate, job.frames)
         files.guard(job, frames=frames)
         contexts = _contexts(job, plate, cache, opened, report=report, settings=settings)
         for done, number in enumerate(frames):
             report(Progress("swap", done, len(frames), f"frame {number}"))
-            path = output.path(number)
             try:
-                wanted = digest(contexts, number)
-                if finished.header(path, wanted) is not None:
-                    unchanged.append(number)
-                    continue
-                if not job.overwrite:
-                    finished.refuse_edited(path)
-                _write(contexts, number, path, wanted, report=report, warn=warn)
-                finished.remember(path)
-                written.append(number)
+                made = _make(contexts, number, output.path(number), finished, report=report, warn=warn)
+                (written if made else unchanged).append(number)
             except UnderstudyError as exc:
                 failed[number] = exc
                 report(Failed(exc.as_dict(), number))
@@ -79,6 +68,14 @@ def run(
     result = {**outcome(job.output, written, unchanged, failed), **notes, "provider": provider}
     report(Finished(result))
     return result
+
+
+def _plate(job: SwapJob, opened: ExitStack, report: Reporter) -> Plate:
+    """The plate as its channels are to be taken, and as the output is written."""
+    read = open_plate(job.plate, colour_space=job.colour_space, report=report)
+    opened.enter_context(closing(read))
+    # What is decided of a frame is told with the frame, which may be kept from an earlier run.
+    return encoded_for(taken(read, job.reading), job.output, report)
 
 
 def _contexts(
@@ -113,18 +110,26 @@ def _contexts(
     ]
 
 
-def _write(
+def _make(
     contexts: Sequence[SwapContext],
     number: int,
     path: Path,
-    wanted: str,
+    finished: FinishedFrames,
     *,
     report: Reporter,
     warn: WarnedOnce,
-) -> None:
-    """Make one frame and write it."""
+) -> bool:
+    """Make one frame and write it; False where it is there already, finished."""
+    wanted = digest(contexts, number)
+    if finished.header(path, wanted) is not None:
+        return False
+    job = contexts[0].job
+    if not job.overwrite:
+        finished.refuse_edited(path)
     inputs = [context.frame_inputs(number) for context in contexts]
     for one in inputs:
         warn(one.notes, number)
     frame = several.make_frame(contexts, inputs, report=report)
-    write_image(path, stamped(frame, contexts, inputs, wanted), compression=contexts[0].job.exr_compression)
+    write_image(path, stamped(frame, contexts, inputs, wanted), compression=job.exr_compression)
+    finished.remember(path)
+    return True
