@@ -41,7 +41,6 @@ def run(
         ModelError: a model cannot be opened, or does not predict a face's source.
         JobError: the output would overwrite an input or a foreign file; nothing is written then.
     """
-    cache = RenderCache.for_one_run(job) if kept is None else kept
     output = Pattern.parse(job.output)
     written: list[int] = []
     unchanged: list[int] = []
@@ -52,7 +51,7 @@ def run(
         plate = _plate(job, opened, report)
         frames = chosen_frames(plate, job.frames)
         files.guard(job, frames=frames)
-        contexts = _contexts(job, plate, cache, opened, report=report, settings=settings)
+        contexts = _contexts(job, plate, kept, opened, report=report, settings=settings)
         for done, number in enumerate(frames):
             report(Progress("swap", done, len(frames), f"frame {number}"))
             try:
@@ -81,13 +80,14 @@ def _plate(job: SwapJob, opened: ExitStack, report: Reporter) -> Plate:
 def _contexts(
     job: SwapJob,
     plate: Plate,
-    cache: RenderCache,
+    kept: RenderCache | None,
     opened: ExitStack,
     *,
     report: Reporter,
     settings: Settings,
 ) -> list[SwapContext]:
     """What the frames are made from, for each face of the job, over one plate and roto."""
+    cache = RenderCache.for_one_run(job) if kept is None else kept
     jobs, track = job.each_face(), Track.open(job.track)
     tracks = [track.face(one.face) for one in jobs]
     device = settings.device if job.device == "auto" else job.device
