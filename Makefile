@@ -1,5 +1,6 @@
 # What a person does twice has a target here. `make setup` is a no-op until pyproject.toml or
-# constraints.txt change; the other targets call it.
+# constraints.txt change; the other targets call it. Packages are installed with their hashes; torch is not,
+# because which build of it suits a machine (CPU, CUDA, ROCm) is the machine's choice: make TORCH=... setup.
 
 PYTHON ?= python3.11
 VENV := .venv
@@ -7,12 +8,15 @@ BIN := $(VENV)/bin
 # Blender as a module needs another numpy than the engine.
 HOST := .venv-host
 BPY := 5.0.1
+TORCH ?= torch==2.13.0
 STAMP := $(VENV)/.understudy-setup
+# Tools that Understudy does not need itself.
+TOOLS := build/tools
 JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-host test-slow fuzz lint types addon generate bench kills base docs clean
+.PHONY: help setup lock audit demo test test-host test-slow fuzz lint types addon generate bench kills base docs clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 16
@@ -21,9 +25,26 @@ setup: $(STAMP) ## Build .venv from the pinned versions
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt hatchling
-	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e ".[cpu,dev]"
-	$(BIN)/python -m pip install --quiet -c constraints.txt --no-deps face-alignment
+	awk '/^[^ ]/ { kept = !/^face-alignment==/ } kept' constraints.txt > $(VENV)/hashes.txt
+	sed -E '/^ +--hash/d; s/ *\\$$//' $(VENV)/hashes.txt > $(VENV)/versions.txt
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r $(VENV)/hashes.txt
+	$(BIN)/python -m pip install --quiet -c $(VENV)/versions.txt $(TORCH)
+	$(BIN)/python -m pip install --quiet -c $(VENV)/versions.txt --no-build-isolation -e ".[cpu,dev]"
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r constraints.txt
+	touch $@
+
+lock: $(TOOLS)/.installed ## Write the hashes in constraints.txt anew; newer versions with make lock ARGS=--upgrade
+	cp constraints.txt build/locked.txt
+	echo face-alignment==1.5.0 | $(TOOLS)/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 \
+	  --generate-hashes --no-annotate --no-header --extra cpu --extra dev pyproject.toml - -o build/locked.txt $(ARGS)
+	awk '/^[^ ]/ { kept = !/^(torch|triton|opencv-python|(nvidia|cuda)-[^=]*)==/ } kept' build/locked.txt > constraints.txt
+
+audit: setup $(TOOLS)/.installed ## Look the installed packages up in the public list of vulnerabilities (network)
+	$(TOOLS)/bin/pip-audit --path $$($(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))") $(ARGS)
+
+$(TOOLS)/.installed: Makefile
+	test -x $(TOOLS)/bin/python || $(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet pip-audit uv
 	touch $@
 
 demo: setup ## Render, train, swap and score the demo shot into demo-out
