@@ -14,6 +14,7 @@ import pytest
 from rendered import FRAMES, SETTINGS, Shot, released
 from understudy.comp.colour.matrix import ColourMatch
 from understudy.core.errors import FaceError, JobError, ModelError, PlateError, ReleaseError
+from understudy.core.processor import instructions
 from understudy.core.progress import Event, Failed, Warned, silent
 from understudy.face.track.store import Track
 from understudy.image import colour
@@ -199,6 +200,8 @@ def test_a_second_run_does_nothing_again_and_another_job_does(tmp_path: Path, sh
         "unchanged": FRAMES,
         "failed_frames": [],
         "exit_code": 0,
+        "processor": instructions(),
+        "other_processors": {},
         "provider": "",
     }
     assert (tmp_path / "out.0001.exr").stat().st_mtime_ns == before

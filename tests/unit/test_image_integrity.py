@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import platform
 import struct
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from understudy.core.processor import instructions
+from understudy.core.progress import Event, Warned
 from understudy.image.exr import read_image, read_metadata, write_image
 from understudy.image.frame import Frame
 from understudy.image.integrity import DIGEST, PIXELS, looks_whole, pixels_digest, place_of
 from understudy.provenance.finished import FinishedFrames
+from understudy.provenance.stamp import PROCESSOR, with_stamp
 
 WANTED = "a" * 64
 SUFFIXES = (".exr", ".png", ".tif", ".dpx")
@@ -161,3 +167,35 @@ def test_a_window_that_lies_elsewhere_is_found(tmp_path: Path, key: bytes) -> No
     struct.pack_into("<4i", data, place, left + moved, top, right + 1, bottom)
     path.write_bytes(data)
     assert not finished(path)
+
+
+def test_frames_that_another_kind_of_processor_made_are_kept_and_told(tmp_path: Path) -> None:
+    plain = Frame.from_rgb(np.ones((4, 4, 3), np.float32), colour_space="ACEScg", storage="half")
+    own = with_stamp(plain, "a.exr", {DIGEST: WANTED})
+    assert own.metadata[PROCESSOR] == instructions()
+    other = replace(own, metadata={**own.metadata, PROCESSOR: "riscv64 RVV"})
+    for name, frame in {"own": own, "other": other, "another": other}.items():
+        write_image(tmp_path / f"{name}.exr", frame)
+    frames = FinishedFrames(None)
+    assert all(frames.header(path, WANTED) for path in tmp_path.iterdir())
+    events: list[Event] = []
+    assert frames.told(events.append) == {
+        "processor": instructions(),
+        "other_processors": {"riscv64 RVV": 2},
+    }
+    (warned,) = events
+    assert isinstance(warned, Warned) and "2 by riscv64 RVV" in warned.message
+
+
+def test_instructions_that_are_taken_away_are_not_named() -> None:
+    widest = instructions().split()[-1]
+    asked = [
+        sys.executable,
+        "-P",
+        "-c",
+        "from understudy.core.processor import instructions as i; print(i())",
+    ]
+    told = subprocess.run(
+        asked, env={**os.environ, "OPENCV_CPU_DISABLE": widest}, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.split()[0] == platform.machine() and told.stdout.strip() != instructions()

@@ -176,6 +176,7 @@ class _Run:
         doubtful = sorted(number for number, sure in self.confidence.items() if sure < wanted)
         return {
             **outcome(self.shot.job.output, self.written, self.kept, self.failed),
+            **self.finished.told(self.report),
             **frame_notes.tell(frame_notes.ranges(doubtful_frames=doubtful), self.report),
             "keyframes": list(keys),
             "confidence": {str(one): round(self.confidence[one], 3) for one in sorted(self.confidence)},

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from understudy.core.content import ContentHashes
 from understudy.core.errors import JobError, PlateError
+from understudy.core.processor import instructions
+from understudy.core.progress import Reporter, Warned
 from understudy.image.exr import read_image, read_metadata
 from understudy.image.frame import MetadataValue
 from understudy.image.integrity import DIGEST, PIXELS, looks_whole, pixels_digest, place_of
+from understudy.provenance.stamp import PROCESSOR
 
 _CHECKED = frozenset({".exr", ".png"})
 
@@ -47,6 +52,7 @@ class FinishedFrames:
     def __init__(self, cache: Path | None, *, verify: bool = False) -> None:
         self._pixels = PixelHashes(None if verify else cache)
         self._made = PixelHashes(cache)
+        self._others: Counter[str] = Counter()
 
     def header(self, path: Path, wanted: str) -> Mapping[str, MetadataValue] | None:
         """What the header of a finished frame says; None where the frame must be made.
@@ -63,7 +69,28 @@ class FinishedFrames:
             return None  # half a file from elsewhere: it is written again
         if header.get(DIGEST) != wanted or not looks_whole(path):
             return None
-        return header if self._pixels.of(path) == header.get(PIXELS) else None
+        if self._pixels.of(path) != header.get(PIXELS):
+            return None
+        made_by = header.get(PROCESSOR)
+        if isinstance(made_by, str) and made_by != instructions():
+            self._others[made_by] += 1
+        return header
+
+    def told(self, report: Reporter) -> dict[str, Any]:
+        """What the result says of processors: this one, and how many finished frames others made.
+
+        Args:
+            report: Is warned where there are such.
+        """
+        if self._others:
+            kinds = ", ".join(f"{count} by {name}" for name, count in sorted(self._others.items()))
+            report(
+                Warned(
+                    f"Finished frames were made by other processors than this {instructions()}: {kinds}. "
+                    "Their last bits may differ (see docs/formats.md)."
+                )
+            )
+        return {"processor": instructions(), "other_processors": dict(sorted(self._others.items()))}
 
     def refuse_edited(self, path: Path) -> None:
         """Refuse to replace a frame that somebody painted on after it was written.

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from understudy.core import documents
+from understudy.core.processor import instructions
 from understudy.image.frame import Frame, MetadataValue
 
 PROVENANCE = "understudy:provenance"
+PROCESSOR = "understudy:processor"
 LARGEST_BYTES = 256_000
 LARGEST_ENTRIES = 64
 _LONGEST_TEXT = 500
@@ -95,7 +97,8 @@ def with_stamp(frame: Frame, output: str, stamp: Mapping[str, MetadataValue]) ->
     storage = frame.storage
     if Path(output).suffix.lower() == ".exr" and storage not in ("half", "float"):
         storage = "float"  # half would round an 8-bit value
-    return replace(frame, metadata={**frame.metadata, **stamp}, storage=storage)
+    made_by = {PROCESSOR: instructions()}
+    return replace(frame, metadata={**frame.metadata, **made_by, **stamp}, storage=storage)
 
 
 def _entry(row: Any) -> Entry | None:

@@ -64,7 +64,8 @@ def run(
     faces = [context.track.faces for context in contexts]
     notes = frame_notes.tell(frame_notes.of_faces(frames, faces, failed=failed), report)
     provider = contexts[0].model.session.provider
-    result = {**outcome(job.output, written, unchanged, failed), **notes, "provider": provider}
+    result = {**outcome(job.output, written, unchanged, failed), **notes, **finished.told(report)}
+    result["provider"] = provider
     report(Finished(result))
     return result
 
