@@ -31,10 +31,11 @@ class Shot:
     root: Path
     model: str
     plate: str
+    track: str
 
     def swapped(self, folder: Path, **changes: Any) -> dict[int, Frame]:
         """The engine's own finished frames."""
-        values = {"plate": self.plate, "track": str(self.root / "plate.track"), "model": self.model}
+        values = {"plate": self.plate, "track": self.track, "model": self.model}
         output = str(folder / "out.%04d.exr")
         job = SwapJob.model_validate({**values, "output": output, "colour_space": SPACE, **changes})
         assert swap_run.run(job, report=silent, settings=SETTINGS)["failed_frames"] == []
@@ -46,7 +47,7 @@ class Shot:
         return {
             "plate": self.plate % 1,  # any of its files
             "face_pass": str(folder / "pass" / "pass.####.exr"),
-            "swap.track": str(self.root / "plate.track"),
+            "swap.track": self.track,
             "swap.model": self.model,
             "swap.colour_space": SPACE,
         }

@@ -31,7 +31,9 @@ def shot(tmp_path_factory: pytest.TempPathFactory) -> Shot:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> blender_shots.Shot:
     """A shorter shot for Blender."""
     made = render(tmp_path_factory.mktemp("shot"), shot_frames=blender_shots.FRAMES)
-    return blender_shots.Shot(made.root, str(made.model), made.frames("plate"))
+    return blender_shots.Shot(
+        made.root, str(made.model), made.frames("plate"), str(made.root / "plate.track")
+    )
 
 
 @pytest.fixture(scope="session")

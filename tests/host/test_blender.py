@@ -11,8 +11,10 @@ import pytest
 from blender_runs import blender, differences, needs_blender, shown
 from blender_shots import EMPTY, FRAMES, NUMBERS, SPACE, START, Shot
 
+from understudy.face.track import Track
 from understudy.image.exr import read_image, write_image
 from understudy.image.frame import Box, FloatImage, Frame
+from understudy.image.raster import Raster
 from understudy_host import knobs
 
 pytestmark = needs_blender
@@ -49,10 +51,16 @@ def alpha(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture(scope="module")
 def shot(trained: Shot, alpha: bool) -> Shot:
-    found = replace(trained, plate=str(trained.root / f"hard-{alpha}" / "plate.%04d.exr"))
+    folder = trained.root / f"hard-{alpha}"
+    found = replace(trained, plate=str(folder / "plate.%04d.exr"), track=str(folder / "plate.track"))
     for number in NUMBERS:
         frame = read_image(Path(trained.plate % min(max(number, 1), FRAMES)))
         write_image(Path(found.plate % number), hard(frame, alpha=alpha))
+    track = Track.open(Path(trained.track))
+    faces = {name: list(face.values()) for name, face in track.faces.items()}
+    # The same picture in another window: a track of this plate, not of the one that was tracked.
+    raster = Raster.of(read_image(Path(found.plate % NUMBERS[0])))
+    Track.create(Path(found.track), plate=found.plate, faces=faces, detector=track.detector, raster=raster)
     return found
 
 
