@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from understudy.face import align
 from understudy.face.detect.known import write_table
 from understudy.face.track.smooth import TrackedFace
 from understudy.face.track.store import Track
+from understudy.image import colour
 from understudy.image.exr import read_image, write_image
 from understudy.image.frame import Box, FloatImage, Frame
 from understudy.image.raster import Raster
@@ -243,6 +246,27 @@ def test_an_anamorphic_plate_gets_the_face_of_its_flat_twin(tmp_path: Path, shot
     wanted = cv2.resize(there, (256, 512), interpolation=cv2.INTER_AREA)
     assert np.abs(here - wanted).mean() < 0.02 * np.abs(wanted).mean()
     assert not here[(cv2.dilate(np.abs(wanted).max(axis=2), np.ones((9, 9))) == 0)].any()
+
+
+def test_a_videos_sample_aspect_is_the_shape_of_its_pixels(tmp_path: Path, shot: Shot) -> None:
+    """The squeezed video gets the face of its flat twin, and frames made of it say their pixel aspect."""
+    flat = resized(shot.plate(), 512, 512)
+    made = {}
+    for name, width in (("flat", 512), ("squeezed", 256)):
+        frame = resized(flat, width, 512)
+        shown = np.clip(colour.to_display(frame.rgb(), frame.colour_space), 0, 255).astype(np.uint8)
+        with av.open(str(tmp_path / f"{name}.mkv"), "w") as container:
+            stream = container.add_stream("libx264", rate=24, options={"crf": "4"})
+            stream.width, stream.height, stream.pix_fmt = width, 512, "yuv444p"
+            stream.codec_context.sample_aspect_ratio = Fraction(512, width)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(shown, "rgb24")))
+            container.mux(stream.encode())
+        raster = Raster(0, 0, width, 512, 512 / width)
+        track = track_of(shot, tmp_path / f"{name}.track", raster, align.resizing(width / 256, 2))
+        made[name], _ = swapped(shot, tmp_path / name, plate=str(tmp_path / f"{name}.mkv"), track=track)
+    assert (made["flat"].pixel_aspect, made["squeezed"].pixel_aspect) == (1.0, 2.0)
+    wanted = cv2.resize(made["flat"].rgb(), (256, 512), interpolation=cv2.INTER_AREA)
+    assert np.abs(made["squeezed"].rgb() - wanted).mean() < 0.002
 
 
 def test_faces_are_extracted_in_true_shape(tmp_path: Path, shot: Shot) -> None:

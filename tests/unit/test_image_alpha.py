@@ -38,6 +38,7 @@ def rgba(alpha: FloatImage | float, rgb: FloatImage = PICTURE, *, premultiplied:
         (255.0, "it runs from 255 to 255, not from 0 to 1"),
         (-1.0, "it runs from -1 to -1, not from 0 to 1"),
         (np.nan, "it holds no number"),
+        (0.003, "it is 0 everywhere, and the picture is not black"),
         (LEFT, "the picture goes on where it is 0"),
     ],
 )

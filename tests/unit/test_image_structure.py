@@ -16,7 +16,7 @@ from exr_parts import CRYPTO_HEADER, Made, assert_same_structure, cryptomatte, p
 from understudy.core.errors import PlateError
 from understudy.core.progress import Event, Told, Warned
 from understudy.image.exr import read_image, write_image
-from understudy.image.frame import Box, Frame
+from understudy.image.frame import Box, Frame, PartHeader
 from understudy.image.plate import open_plate
 from understudy.image.reading import Reading
 from understudy.image.taken import taken
@@ -186,3 +186,30 @@ def test_a_view_of_a_plate_that_is_not_stereo_is_an_error(tmp_path: Path) -> Non
     write_parts(tmp_path / "a.exr", MULTI)
     with pytest.raises(PlateError, match="not stereo"):
         Reading(view="left").of(read_image(tmp_path / "a.exr"))
+
+
+def test_integers_keep_their_bits_in_any_part(tmp_path: Path) -> None:
+    """Beside a part of halves, under a name longer than the format's old limit of 31 characters."""
+    long = "object_numbers_of_every_hero_prop_and_extra"
+    box = Box(0, 0, WIDTH, HEIGHT)
+    numbers = np.random.default_rng(7).integers(0, 2**32, (HEIGHT, WIDTH, 2), dtype=np.uint32)
+    frame = Frame(
+        np.dstack([RGB.astype(np.float32), numbers.view(np.float32)]),
+        ("R", "G", "B", f"{long}.id", f"{long}.x"),
+        box,
+        box,
+        "ACEScg",
+        channel_storage={f"{long}.id": "uint", f"{long}.x": "uint"},
+        parts=(
+            PartHeader("rgb", (("R", "R"), ("G", "G"), ("B", "B")), box),
+            PartHeader(long, ((f"{long}.id", "id"), (f"{long}.x", "x")), box),
+        ),
+    )
+    write_image(tmp_path / "a.exr", frame)
+    write_image(tmp_path / "b.exr", read_image(tmp_path / "a.exr"))
+    _, (name, planes, _) = parts_of(tmp_path / "b.exr")
+    assert name == long
+    assert planes == {
+        each: ("uint", np.ascontiguousarray(numbers[..., index]).tobytes())
+        for index, each in enumerate(("id", "x"))
+    }

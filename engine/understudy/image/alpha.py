@@ -17,7 +17,7 @@ Alpha = Literal["auto", "premultiplied", "straight", "ignore"]
 
 # An alpha that a filter overshot stays within these; 255, or -1 for "none", does not.
 _LOWEST, _HIGHEST = -0.5, 1.5
-_TRANSPARENT = 1 / 1024
+_TRANSPARENT = 1 / 256
 # Of the pixels without coverage, the share that shows light from which the alpha is no coverage of this
 # picture. Glows and flares are light without coverage, and legal; they fill less of it.
 _LIT_SHARE = 0.25
