@@ -11,6 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openjd.model import IntRangeExpr, decode_job_template
+from pydantic import ValidationError
 
 from rendered import FRAMES, SETTINGS, Shot, render
 from understudy.core.errors import JobError
@@ -117,3 +121,45 @@ def test_a_document_that_is_none_is_refused(tmp_path: Path) -> None:
         job = BundleJob(document=tmp_path / "a.json", folder=tmp_path / "bundle")
         with pytest.raises(JobError, match="job document"):
             bundle.run(job, report=silent, settings=SETTINGS)
+
+
+@given(
+    name=st.text(max_size=90) | st.sampled_from(["{{Param.Nope}}", "{{{{", "}}", "\x1b[31m", "a\nb", "  "]),
+    folder=st.text(st.characters(exclude_characters="/\0", codec=None), min_size=1, max_size=30),
+    frames=st.lists(st.integers(-999, 99_999), min_size=1, max_size=60),
+    chunk=st.integers(1, 10_000),
+    program=st.text(min_size=1, max_size=90),
+)
+def test_whatever_name_and_frames_are_typed_the_template_is_valid(
+    name: str, folder: str, frames: list[int], chunk: int, program: str
+) -> None:
+    typed = ",".join(str(number) for number in frames)
+    try:
+        job = BundleJob(
+            document=Path("a.json"), folder=Path(folder), name=name, chunk_frames=chunk, program=program
+        )
+    except ValidationError:
+        return  # no path or text of ours
+    checked = decode_job_template(
+        template=bundle.template(job, typed), supported_extensions=["TASK_CHUNKING"]
+    )
+    (frame,) = checked.steps[0].parameterSpace.taskParameterDefinitions
+    assert frame.name == "Frame" and len(checked.name) <= 64
+    told = next(one.default for one in checked.parameterDefinitions if one.name == "Frames")
+    assert sorted(IntRangeExpr.from_str(told)) == sorted(set(frames))
+
+
+@pytest.mark.parametrize("frames", ["1-3;x{{Param.Program}}", "", "5-1", "1,,2", "one", "1-3 4"])
+def test_frames_that_are_no_range_are_refused_before_anything_is_written(
+    shot: Shot, tmp_path: Path, frames: str
+) -> None:
+    with pytest.raises(JobError, match=r"frame range|names no frames"):
+        write(shot, tmp_path, frames=frames, job={"frames": None})
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_more_frames_than_a_farm_takes_are_refused(shot: Shot, tmp_path: Path) -> None:
+    scattered = ",".join(str(number * number) for number in range(1, 400))
+    with pytest.raises(JobError, match="1024 characters"):
+        write(shot, tmp_path, frames=scattered)
+    assert not (tmp_path / "bundle").exists()

@@ -15,8 +15,10 @@ from typing import Any
 
 from understudy.core import atomic, documents
 from understudy.core.errors import JobError, PlateError
+from understudy.core.names import printable
 from understudy.core.progress import Finished, Reporter, Warned
 from understudy.core.settings import Settings
+from understudy.image.sequence import FrameRange
 from understudy.jobs import files
 from understudy.jobs.machine import BundleJob
 from understudy.jobs.paths import named_paths
@@ -27,6 +29,8 @@ _KIND = documents.Kind("job document", JobError, "write it again")
 SPECIFICATION = "jobtemplate-2023-09"
 # Farms let a name be this long, and show it.
 _LONGEST_NAME = 64
+# The specification's limit for the value of a parameter.
+_LONGEST_TEXT = 1024
 
 
 def run(job: BundleJob, *, report: Reporter, settings: Settings) -> dict[str, Any]:
@@ -43,9 +47,10 @@ def run(job: BundleJob, *, report: Reporter, settings: Settings) -> dict[str, An
     if not frames:
         raise JobError("The job names no frames.", where=job.document, fix="give frames, such as 1001-1100")
     document = swap.model_dump(mode="json", exclude_defaults=True, exclude={"frames"})
+    written = {"job.json": document, "template.json": template(job, frames)}
     try:
         job.folder.mkdir(parents=True, exist_ok=True)
-        for name, content in (("job.json", document), ("template.json", template(job, frames))):
+        for name, content in written.items():
             atomic.write_text(job.folder / name, documents.dump(content, indent=1) + "\n")
     except OSError as exc:
         raise PlateError(f"The bundle cannot be written: {exc.strerror}.", where=job.folder) from exc
@@ -63,7 +68,7 @@ def template(job: BundleJob, frames: str) -> dict[str, Any]:
     return {
         "specificationVersion": SPECIFICATION,
         "extensions": ["TASK_CHUNKING"],
-        "name": (job.name or f"Understudy {job.folder.name}")[:_LONGEST_NAME],
+        "name": _name(job),
         "parameterDefinitions": [
             {
                 "name": "JobDocument",
@@ -73,7 +78,12 @@ def template(job: BundleJob, frames: str) -> dict[str, Any]:
                 "default": "job.json",
                 "description": "The swap job.",
             },
-            {"name": "Frames", "type": "STRING", "default": _range(frames), "description": "Frames to make."},
+            {
+                "name": "Frames",
+                "type": "STRING",
+                "default": _text(_range(frames), "frames"),
+                "description": "Frames to make.",
+            },
             {
                 "name": "Chunk",
                 "type": "INT",
@@ -84,7 +94,7 @@ def template(job: BundleJob, frames: str) -> dict[str, Any]:
             {
                 "name": "Program",
                 "type": "STRING",
-                "default": job.program,
+                "default": _text(job.program, "program"),
                 "description": "The engine's program on the farm's machines.",
             },
         ],
@@ -104,9 +114,32 @@ def _step() -> dict[str, Any]:
     }
 
 
+def _name(job: BundleJob) -> str:
+    """What the farm shows: one line, in which two braces would be a reference."""
+    for name in (job.name, f"Understudy {job.folder.name}"):
+        shown = re.sub(r"([{}])(?=\1)", r"\1 ", printable(name.strip(), lines=False))[:_LONGEST_NAME]
+        if shown:
+            break
+    return shown
+
+
 def _range(frames: str) -> str:
-    """1001-1100x2 as the specification writes it, 1001-1100:2."""
-    return re.sub(r"x(\d+)", r":\1", frames.replace(" ", ""))
+    """1001-1100x2 as the specification writes it, 1001-1100:2: ascending, each frame once."""
+    return re.sub(r"x(\d+)", r":\1", str(FrameRange.parse(frames)))
+
+
+def _text(value: str, field: str) -> str:
+    """A text that the specification allows as a parameter's default.
+
+    Raises:
+        JobError: it is too long.
+    """
+    if len(value) > _LONGEST_TEXT:
+        raise JobError(
+            f"The job's {field} is longer than the {_LONGEST_TEXT} characters that a farm takes.",
+            fix="send fewer or more regular frames" if field == "frames" else "give a shorter one",
+        )
+    return value
 
 
 def _read(path: Path, report: Reporter) -> SwapJob:
