@@ -65,7 +65,10 @@ def test_warnings_and_errors_are_printed_whole(terminal: bool) -> None:
 
 def test_a_result_goes_to_stdout_a_line_a_value(capsys: pytest.CaptureFixture[str]) -> None:
     display, _ = shown(terminal=False)
-    rows = [{"name": "a", "state": "present"}, {"name": "long", "state": "missing"}]
+    rows = [
+        {"name": "a", "state": "present", "sure": True},
+        {"name": "long", "state": "missing", "sure": False},
+    ]
     score = {"frames": 48, "look_psnr": 26.310100040013094, "nothing_look_psnr": 24.04, "progress": 0.6099}
     facts = {"parity": 2.3841e-07, "rate": 12.34567, "time": {"minutes": 90.0, "iterations": 12345}}
     display(
@@ -77,8 +80,9 @@ def test_a_result_goes_to_stdout_a_line_a_value(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out.splitlines() == [
         "contact sheet: s.png",
         "models:",
-        "  a     present",
-        "  long  missing",
+        "  name  state    sure",
+        "  a     present  yes",
+        "  long  missing  no",
         "failed frames: none",
         "parity: 2.384e-07",
         "rate: 12.35",

@@ -160,7 +160,7 @@ def show_result(result: Mapping[str, Any]) -> None:
 
 
 def result_lines(result: Mapping[str, Any]) -> list[str]:
-    """A result's values as lines: records become rows, a score a table, and numbers are rounded.
+    """A result's values as lines: records become rows under titles, a score a table, numbers are rounded.
 
     The exit code is left out: the process ends with it.
     """
@@ -173,7 +173,8 @@ def result_lines(result: Mapping[str, Any]) -> list[str]:
             lines += [f"{title}:", *_rows(score_rows(value))]
         elif isinstance(value, list) and value and isinstance(value[0], Mapping):
             lines.append(f"{title}:")
-            lines += _rows([[_text(cell) for cell in row.values()] for row in value])
+            titles = [name.replace("_", " ") for name in value[0]]
+            lines += _rows([titles, *([_text(cell) for cell in row.values()] for row in value)])
         elif isinstance(value, list | tuple):
             lines.append(f"{title}: {', '.join(map(_text, value)) or 'none'}")
         elif isinstance(value, Mapping):
@@ -185,6 +186,8 @@ def result_lines(result: Mapping[str, Any]) -> list[str]:
 
 def _text(value: Any) -> str:
     """A value for a person to read; fractions have four significant digits."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float) and math.isfinite(value):
         return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
     return "-" if value is None else str(value)

@@ -18,7 +18,7 @@ from understudy.core.errors import JobError, PlateError
 MAX_FRAMES = 1_000_000
 """More frames than this in one range is taken for a slip of the hand."""
 
-_PART = re.compile(r"(-?\d{1,9})(?:-(-?\d{1,9})(?:x(\d{1,9}))?)?")
+_PART = re.compile(r"(-?\d{1,9})(?:-(-?\d{1,9})(?:[x:](\d{1,9}))?)?")
 _NUMBER = re.compile(r"-?\d{1,9}", re.ASCII)
 _TOKENS = (re.compile(r"%(0?)(\d{0,2})d"), re.compile(r"#+"), re.compile(r"@+"))
 _GOOD_RANGE = "write it like 1001-1100, 1001-1100x2 or 1001,1005"
