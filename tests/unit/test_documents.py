@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -262,3 +263,15 @@ def test_every_request_is_answered_and_the_run_under_way_goes_on(evil: bytes, tm
         thread.join(20)
     assert not thread.is_alive()
     assert "result" in next(one for one in seen if one.get("id") == "good")
+
+
+def test_json_of_others_is_read_in_one_place() -> None:
+    engine = Path(documents.__file__).parents[1]
+    # The package's own schema, what a process has just written itself, and the stamp of a file's times.
+    own = {"core/documents.py", "jobs/schema.py", "app/demo.py", "shots/journal.py"}
+    readers = {
+        path.relative_to(engine).as_posix()
+        for path in engine.rglob("*.py")
+        if re.search(r"\bjson\.loads?\(|\bJSONDecoder\b|model_validate_json", path.read_text())
+    }
+    assert readers <= own

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from understudy.core import documents
 from understudy.core.content import ContentHashes
 from understudy.image.plate import Plate
 from understudy.image.sequence import Pattern
@@ -45,10 +46,10 @@ class PlateIdentity:
 def parse(text: str) -> PlateIdentity | None:
     """What `as_text` wrote; None where the text is something else."""
     try:
-        told: Any = json.loads(text) if len(text) <= _LARGEST_TEXT else None
+        told: Any = documents.parse(text, largest_bytes=_LARGEST_TEXT)
         samples = {int(number): str(digest) for number, digest in told["samples"].items()}
         return PlateIdentity(str(told["place"]), samples)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
 

@@ -11,7 +11,6 @@ the file cannot be read. Nothing here decodes pixels or runs what a file holds.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +18,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from understudy.core import documents
 from understudy.core.database import APPLICATION_ID
 
 LARGEST_DOCUMENT = 256_000_000
@@ -151,11 +151,11 @@ def _object(path: Path) -> dict[str, Any] | None:
         return None
     with path.open("rb") as file:
         data = file.read(LARGEST_DOCUMENT + 1)
-    if len(data) > LARGEST_DOCUMENT or data.lstrip()[:1] != b"{":
+    if data.lstrip()[:1] != b"{":
         return None
     try:
-        values = json.loads(data)
-    except (ValueError, RecursionError):
+        values = documents.parse(data, largest_bytes=LARGEST_DOCUMENT, finite=False)
+    except ValueError:
         return None
     return values if isinstance(values, dict) else None
 
