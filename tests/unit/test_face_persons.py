@@ -168,6 +168,7 @@ def test_large_sure_faces_spread_over_a_stretch_are_described() -> None:
     shown = Stretch({n: face(100, confidence=0.95 if n % 10 == 3 else 0.3) for n in range(50)})
     assert best_frames(shown) == [3, 13, 23, 33, 43]
     assert best_frames(stretch(7, 8)) == [7, 8]
+    assert (len(best_frames(stretch(1, 100))), len(best_frames(stretch(1, 900)))) == (10, 30)
 
 
 def turned(x: float = 100, yaw: float = 70, size: float = 100) -> DetectedFace:
@@ -181,7 +182,7 @@ def turned(x: float = 100, yaw: float = 70, size: float = 100) -> DetectedFace:
 def test_a_face_is_clear_if_it_is_large_well_fitted_and_not_seen_from_the_side() -> None:
     assert is_clear(face(100)) and is_clear(turned(yaw=40)) and is_clear(turned(yaw=-40))
     assert not is_clear(turned(yaw=60)) and not is_clear(turned(yaw=-60))
-    assert not is_clear(face(100, size=30)) and not is_clear(face(100, confidence=0.3))
+    assert not is_clear(face(100, size=25)) and not is_clear(face(100, confidence=0.3))
 
 
 def test_who_turns_to_the_side_is_described_from_the_front_and_stays_one_person() -> None:
@@ -205,11 +206,24 @@ def test_a_side_view_that_is_far_from_all_is_asked_about_and_one_that_is_near_is
     assert len(associate(shot, Wanted(2), [described(ANNA), described(BEN, clear=False)]).performers) == 1
 
 
-def test_a_reference_from_the_side_refuses_nobody_and_says_that_it_is_not_sure() -> None:
-    for clear in ((True, False), (False, True)):
+def test_a_reference_that_is_like_nobody_is_refused_and_says_if_that_is_not_sure() -> None:
+    for clear in ((True, True), (True, False), (False, True)):
         wanted = Wanted(described=described(BEN, 1, clear=clear[0]))
         found = associate([stretch(1, 8)], wanted, [described(ANNA, clear=clear[1])])
-        assert said(found) == [(1, 0, False)] and "perhaps" in found.verdicts[0].why
+        assert said(found) == [(1, None, all(clear))] and found.performers == []
+
+
+def test_between_the_two_distances_a_reference_is_taken_and_doubted() -> None:
+    near = towards(ANNA, (SAME + OTHER) / 2)
+    wanted = Wanted(described=described(near, 1, spread=0.01))
+    found = associate([stretch(1, 8)], wanted, [described(ANNA, spread=0.01)])
+    assert said(found) == [(1, 0, False)] and "perhaps" in found.verdicts[0].why
+
+
+def test_proportions_join_nothing_that_the_network_finds_far() -> None:
+    shot = [stretch(1, 30), stretch(40, 50, size=25)]
+    found = associate(shot, None, [described(ANNA), described(BEN, clear=False)])
+    assert said(found) == [(1, 0, True), (40, None, False)]
 
 
 def test_one_doubtful_stretch_of_another_performer_goes_with_its_own() -> None:
@@ -233,6 +247,9 @@ def test_a_person_who_takes_the_place_of_another_in_one_stretch_is_parted_at_tha
     parts = parted(whole, rows, look)
     assert [(one.first, one.last, len(found.rows)) for one, found in parts] == [(1, 37, 3), (38, 60, 2)]
     assert len(looked) <= 5
+    truth |= {n: row(ANNA) for n in range(50, 61)}
+    parts = parted(whole, {n: truth[n] for n in (5, 17, 29, 41, 53)}, look)
+    assert [(one.first, one.last) for one, _ in parts] == [(1, 37), (38, 49), (50, 60)]
     again = {n: row(ANNA) for n in rows}
     assert [one for one, _ in parted(whole, again, look)] == [whole]
 

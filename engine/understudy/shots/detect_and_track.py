@@ -142,10 +142,13 @@ def _performers(
 
 
 def _nobody(association: Association, plate: Plate, frames: FrameRange, *, other: bool) -> FaceError:
-    near = [one.distance for one in association.verdicts if one.distance is not None]
+    near = [one for one in association.verdicts if one.distance is not None]
     if near:
+        best = min(near, key=lambda one: one.distance or 0.0)
+        unclear = "" if best.sure else ", and is not seen clearly or not in the reference"
         return FaceError(
-            f"The reference's performer is not in these frames: the nearest face is {min(near):.2f} away.",
+            "The reference's performer was not recognised in these frames: "
+            f"the nearest face is {best.distance:.2f} away{unclear}.",
             where=plate.name,
             fix="give another picture of the performer, or a face box",
         )

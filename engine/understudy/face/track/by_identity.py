@@ -18,13 +18,15 @@ from understudy.face.track.verdicts import Association, Verdict, Wanted, ordered
 # A performer who is seen beside another is looked for before others, if this large a share of them is seen.
 _WORTHY = 0.1
 
+_UNCLEAR = "no face is seen clearly"
+
 Groups = list[list[int]]
 
 
 def by_identity(
     stretches: Sequence[Stretch], wanted: Wanted, described: Sequence[Described | None]
 ) -> Association:
-    """The performers of a shot; none where the reference's is surely not in it.
+    """The performers of a shot; none where the reference's is not in it.
 
     Args:
         stretches: At least one.
@@ -36,7 +38,7 @@ def by_identity(
     like = [_like(one, wanted.described) for one in described]
     first, seed = _first_person(stretches, groups, wanted, like, described)
     if first is None:
-        return Association([], [Verdict(one, None, seed.why, seed.distance) for one in stretches])
+        return Association([], [Verdict(one, None, seed.why, seed.distance, seed.sure) for one in stretches])
     chosen = _more_persons(stretches, groups, distances, first, wanted.count)
     verdicts = _joined(stretches, chosen, distances)
     if seed.why:
@@ -90,10 +92,11 @@ def _left(
         return Verdict(stretch, None, "another performer", _finite(min(to[index] for index in free)))
     best = min(open_to, key=lambda index: to[index])
     gap = min(likeness.nearest(stretch, one) for one in parts[best])
-    if gap <= likeness.SAME:
+    unlike = OTHER <= to[best] < np.inf
+    if gap <= likeness.SAME and not unlike:
         parts[best].append(stretch)
         return Verdict(stretch, best, "perhaps the same performer, by proportions", _finite(to[best]), False)
-    why = "perhaps another performer" if clear else "perhaps another performer: no face is seen clearly"
+    why = "perhaps another performer" if clear else f"perhaps another performer: {_UNCLEAR}"
     return Verdict(stretch, None, why, _finite(to[best]), False)
 
 
@@ -112,7 +115,7 @@ def _first_person(
     like: Sequence[float],
     described: Sequence[Described | None],
 ) -> tuple[list[int] | None, Verdict]:
-    """The first performer's group and why; no group where the reference is surely somebody else."""
+    """The first performer's group and why; no group where the reference is somebody else."""
     under = likeness.under_box(stretches, wanted.box)
     if under is not None:
         return _group_of(under, stretches, groups), Verdict(under, 0, likeness.UNDER_BOX)
@@ -136,21 +139,18 @@ def _referred(
     like: Sequence[float],
     described: Sequence[Described | None],
 ) -> tuple[list[int] | None, Verdict]:
-    """The group most like the reference, of those that are not surely somebody else."""
-
-    def is_other(index: int) -> bool:
-        one = described[index]
-        return one is not None and one.clear and reference.clear and like[index] >= OTHER
-
-    example = min(range(len(like)), key=lambda index: like[index])
-    candidates = [index for index in range(len(like)) if not is_other(index)]
-    if not candidates:
-        return None, Verdict(stretches[example], None, "not the reference's performer", like[example])
-    example = min(candidates, key=lambda index: like[index])
-    sure = like[example] <= SAME
+    """The group most like the reference; none where all are as far from it as somebody else."""
+    best = int(np.argmin(like))
+    example, near = described[best], like[best]
+    if near >= OTHER:
+        clear = reference.clear and example is not None and example.clear
+        why = (
+            "not the reference's performer" if clear else f"perhaps not the reference's performer: {_UNCLEAR}"
+        )
+        return None, Verdict(stretches[best], None, why, near, clear)
+    sure = near <= SAME
     why = "like the reference" if sure else "perhaps like the reference"
-    judged = Verdict(stretches[example], 0, why, _finite(like[example]), sure)
-    return _group_of(stretches[example], stretches, groups), judged
+    return _group_of(stretches[best], stretches, groups), Verdict(stretches[best], 0, why, near, sure)
 
 
 def _group_of(stretch: Stretch, stretches: Sequence[Stretch], groups: Groups) -> list[int]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +19,11 @@ SAME, OTHER = 0.50, 0.60
 """Euclidean distances of descriptors: one person up to the first, two from the second on; between them it is
 not sure. Measured in adr/0026."""
 DESCRIBED_FACES = 5
-"""So many faces of a stretch are described at most."""
+"""So many faces of a stretch are compared with others'."""
+# A longer stretch is looked at more often, for somebody may take the performer's place in it.
+_LOOK_FRAMES, _MOST_LOOKS = 10, 30
 # Beyond these one person's descriptors are as far from each other as two persons' (adr/0026).
-_CLEAR_YAW, _CLEAR_PX, _CLEAR_CONFIDENCE = np.radians(50), 40.0, 0.5
+_CLEAR_YAW, _CLEAR_PX, _CLEAR_CONFIDENCE = np.radians(50), 30.0, 0.5
 _FRONT = 0.35
 
 
@@ -48,14 +51,15 @@ def is_clear(face: DetectedFace) -> bool:
 
 
 def best_frames(stretch: Stretch) -> list[int]:
-    """The frames whose faces are described: the best of each fifth of a stretch's clear ones.
+    """The frames whose faces are described: the best of each fifth of the clear ones, or each ten.
 
     Best is large, sure of its landmarks, and seen from the front: a nose that lies between the eyes. Where no
-    face is clear, the best of each fifth of all.
+    face is clear, the best of all.
     """
     clear = [frame for frame, face in sorted(stretch.faces.items()) if is_clear(face)]
     frames = clear or sorted(stretch.faces)
-    parts = np.array_split(frames, min(DESCRIBED_FACES, len(frames)))
+    looks = min(max(DESCRIBED_FACES, len(frames) // _LOOK_FRAMES), _MOST_LOOKS)
+    parts = np.array_split(frames, min(looks, len(frames)))
     return [max(part.tolist(), key=lambda frame: _worth(stretch, frame)) for part in parts]
 
 
@@ -74,27 +78,31 @@ def parted(
         rows: Frame number to the (128,) descriptor of the faces that `best_frames` chose, at least one.
         look: The descriptor of the face in any other of its frames; None where it cannot be had.
     """
-    clear = [frame for frame in sorted(rows) if is_clear(stretch.faces[frame])]
-    if not clear:
-        return [(stretch, Described(np.stack(list(rows.values())), clear=False))]
-    return _parted(stretch, {frame: rows[frame] for frame in clear}, look)
-
-
-def _parted(
-    stretch: Stretch, rows: Mapping[int, Descriptors], look: Callable[[int], Descriptors | None]
-) -> list[tuple[Stretch, Described]]:
-    frames = sorted(rows)
-    table = np.stack([rows[frame] for frame in frames])
-    gaps = [apart(table[:at], table[at:]) for at in range(1, len(frames))]
-    if not gaps or max(gaps) < OTHER:
-        return [(stretch, Described(table))]
-    at = int(np.argmax(gaps)) + 1
-    begins = _change(stretch, frames[at - 1], frames[at], (table[:at], table[at:]), look)
+    frames = [frame for frame in sorted(rows) if is_clear(stretch.faces[frame])]
+    if not frames:
+        return [(stretch, _compared(list(rows.values()), clear=False))]
+    changes = [
+        at for at in range(1, len(frames)) if np.linalg.norm(rows[frames[at]] - rows[frames[at - 1]]) >= OTHER
+    ]
+    if not changes:
+        return [(stretch, _compared([rows[frame] for frame in frames]))]
+    groups = [frames[low:high] for low, high in pairwise([0, *changes, len(frames)])]
+    sides = [np.stack([rows[frame] for frame in group]) for group in groups]
+    begins = [
+        _change(stretch, groups[at - 1][-1], groups[at][0], (sides[at - 1], sides[at]), look)
+        for at in range(1, len(groups))
+    ]
     found: list[tuple[Stretch, Described]] = []
-    for low, high in ((stretch.first, begins), (begins, stretch.last + 1)):
+    for side, (low, high) in zip(sides, pairwise([stretch.first, *begins, stretch.last + 1]), strict=True):
         part = Stretch({frame: face for frame, face in stretch.faces.items() if low <= frame < high})
-        found += _parted(part, {frame: row for frame, row in rows.items() if low <= frame < high}, look)
+        found.append((part, _compared(list(side))))
     return found
+
+
+def _compared(rows: Sequence[Descriptors], *, clear: bool = True) -> Described:
+    """At most `DESCRIBED_FACES` of a stretch's descriptors, evenly chosen."""
+    chosen = np.linspace(0, len(rows) - 1, min(len(rows), DESCRIBED_FACES)).round().astype(int)
+    return Described(np.stack([rows[index] for index in chosen]), clear)
 
 
 def _change(
