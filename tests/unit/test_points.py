@@ -25,6 +25,7 @@ from understudy.face.track.correct import follow_moved
 from understudy.face.track.store import Track, TrackedFace
 from understudy.image.exr import write_image
 from understudy.image.frame import Frame
+from understudy.image.raster import Raster
 from understudy.jobs.shots import PointsJob, TrackJob
 from understudy.shots import points
 
@@ -109,6 +110,30 @@ def test_placement_and_corners_lay_the_squares_onto_the_face(track: Track) -> No
         assert np.abs(align.transform(found["corners"], to_aligned) - edges).max() < 1e-3
 
 
+def test_placement_and_corners_of_an_anamorphic_plate_hold_its_squeeze(tmp_path: Path) -> None:
+    """The face is turned and scaled in true shape, and then squeezed."""
+    squeeze = align.invert(align.squaring(2.0))
+    faces = [
+        dataclasses.replace(
+            face(frame), landmarks=align.transform(landmarks(frame), squeeze).astype(np.float32)
+        )
+        for frame in FRAMES
+    ]
+    raster = Raster(0, 0, 128, 256, 2.0)
+    squeezed = Track.create(
+        tmp_path / "a.track", plate="p.%04d.exr", faces={"face": faces}, detector="yunet", raster=raster
+    )
+    run(squeezed, "read")
+    found = json.loads((tmp_path / "a.json").read_text())["faces"]["face"]
+    for number in FRAMES:
+        one = found[str(number)]
+        placed = align.transform(BASE, np.array(one["placement"]))
+        np.testing.assert_allclose(placed, one["landmarks"], atol=1e-3)
+        flat = align.transform(np.array(one["corners"]), align.squaring(2.0))
+        edges = np.linalg.norm(np.roll(flat, -1, axis=0) - flat, axis=1)
+        np.testing.assert_allclose(edges, edges[0], rtol=1e-4)
+
+
 def test_only_the_chosen_frames_are_read(track: Track) -> None:
     assert run(track, "read", frames="1002-1003")["faces"] == 1
     assert list(json.loads(track.path.with_suffix(".json").read_text())["faces"]["face"]) == ["1002"]
@@ -180,6 +205,21 @@ def test_landmarks_moved_far_apart_turn_and_scale_the_face() -> None:
     wanted = (before - 100) @ linear.T + [105, 96]
     after = follow_moved(before, {index: tuple(wanted[index]) for index in EYES})
     assert np.abs(after - wanted).max() < 1e-3
+
+
+@given(turn=st.floats(-0.6, 0.6), size=st.floats(0.8, 1.3), aspect=st.sampled_from([2.0, 0.5]))
+def test_on_an_anamorphic_plate_a_face_is_turned_in_true_shape(
+    turn: float, size: float, aspect: float
+) -> None:
+    """The corners of both eyes and the chin, moved as a head turns, take every other landmark along."""
+    squeeze = align.invert(align.squaring(aspect))
+    before = landmarks(1001)
+    rotate = size * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    after = (before - before.mean(axis=0)) @ rotate.T + before.mean(axis=0)
+    here, there = (align.transform(one, squeeze) for one in (before, after))
+    moved = {index: (float(there[index, 0]), float(there[index, 1])) for index in (36, 45, 8)}
+    followed = follow_moved(here.astype(np.float32), moved, aspect)
+    np.testing.assert_allclose(followed, there, atol=2e-2)
 
 
 def test_landmarks_moved_beside_each_other_do_not_blow_the_face_up() -> None:

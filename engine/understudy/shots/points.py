@@ -134,7 +134,7 @@ def read(
         fix = f"choose among {FrameRange(tuple(there))}" if there else "track the shot again"
         asked = "" if frames is None else f" in the frames {frames}"
         raise FaceError(f"The track has no face{asked}.", where=track.path, fix=fix)
-    aspect = track.raster.pixel_aspect if track.raster else 1.0
+    aspect = _pixel_aspect(track)
     faces: dict[str, dict[str, Any]] = {}
     for done, ((number, face_name), face) in enumerate(chosen.items()):
         report(Progress("read points", done, len(chosen), f"frame {number}"))
@@ -180,7 +180,7 @@ def correct(
     for done, ((number, face_name), face) in enumerate(chosen.items()):
         report(Progress("correct points", done, len(chosen), f"frame {number}"))
         before = _face_of(track, number, face_name, path)
-        after = _landmarks(face, before, path)
+        after = _landmarks(face, before, path, _pixel_aspect(track))
         if np.abs(after - before.landmarks).max() > _SAME_PX:
             moved = TrackedFace(number, after, before.confidence, True, moved_box(before, after))
             corrected.setdefault(face_name, []).append(moved)
@@ -218,9 +218,22 @@ def _written(face: TrackedFace, pixel_aspect: float) -> dict[str, Any]:
         "confidence": face.confidence,
         "by_hand": face.by_hand,
         "hull": _rounded(matte.outline(face.landmarks)),
-        "placement": align.similarity(BASE, face.landmarks, WEIGHTS).tolist(),
+        "placement": _placement(face.landmarks, pixel_aspect).tolist(),
         "corners": _rounded(corners),
     }
+
+
+def _pixel_aspect(track: Track) -> float:
+    return track.raster.pixel_aspect if track.raster else 1.0
+
+
+def _placement(landmarks: NDArray[np.float32], pixel_aspect: float) -> align.Matrix:
+    """(2, 3) from the brow-to-lip square to the plate: turned and scaled in true shape, then squeezed."""
+    if pixel_aspect == 1:
+        return align.similarity(BASE, landmarks, WEIGHTS)
+    square = align.squaring(pixel_aspect)
+    true = align.similarity(BASE, align.transform(landmarks, square), WEIGHTS)
+    return align.compose(align.invert(square), true)
 
 
 def _rounded(points: NDArray[np.float64]) -> list[list[float]]:
@@ -272,11 +285,12 @@ def _face_of(track: Track, number: int, name: str, path: Path) -> TrackedFace:
     return faces[number]
 
 
-def _landmarks(face: _Face, before: TrackedFace, path: Path) -> Points:
+def _landmarks(face: _Face, before: TrackedFace, path: Path, pixel_aspect: float) -> Points:
     """A document's face in full."""
     base = before.landmarks if face.landmarks is None else np.array(face.landmarks, np.float32)
     moved: Mapping[int, tuple[float, float]] = {int(text): place for text, place in face.moved.items()}
-    return _checked(follow_moved(_checked(base, before.frame, path), moved), before.frame, path)
+    followed = follow_moved(_checked(base, before.frame, path), moved, pixel_aspect)
+    return _checked(followed, before.frame, path)
 
 
 def _checked(landmarks: Points, number: int, path: Path) -> Points:

@@ -26,7 +26,9 @@ _SLACK = 0.05
 _Array = NDArray[np.float64]
 
 
-def follow_moved(landmarks: Points, moved: Mapping[int, tuple[float, float]]) -> Points:
+def follow_moved(
+    landmarks: Points, moved: Mapping[int, tuple[float, float]], pixel_aspect: float = 1.0
+) -> Points:
     """A face's landmarks after some of them were moved by hand; the others follow.
 
     One point shifts the face. Several also turn and scale it, by the similarity from their old to their new
@@ -37,6 +39,7 @@ def follow_moved(landmarks: Points, moved: Mapping[int, tuple[float, float]]) ->
     Args:
         landmarks: (68, 2) float32.
         moved: Index of a landmark to its new place.
+        pixel_aspect: Width of a plate's pixel divided by its height: a face turns in true shape.
 
     Returns:
         (68, 2) float32.
@@ -47,19 +50,22 @@ def follow_moved(landmarks: Points, moved: Mapping[int, tuple[float, float]]) ->
         Umeyama 1991 for the similarity. The rest is interpolated with the exponential kernel (Rasmussen &
         Williams 2006, 4.18): smoother ones overshoot beyond the points.
     """
-    points = np.asarray(landmarks, np.float64)
     if not moved:
         return landmarks
+    square = align.squaring(pixel_aspect)
+    points = align.transform(landmarks, square)
     size = align.magnification(align.similarity(BASE, points, WEIGHTS))
     if not size > 0:
         raise FaceError("A face whose landmarks lie on one point cannot be corrected by single landmarks.")
     chosen = sorted(moved)
-    places = np.array([moved[index] for index in chosen], np.float64)
+    wanted = np.array([moved[index] for index in chosen], np.float64)
+    places = align.transform(wanted, square)
     placed = align.transform(points, _similarity(points[chosen], places, size))
     left = places - placed[chosen]
     apart = _kernel(placed[chosen], placed[chosen], size) + _SLACK * np.eye(len(chosen))
     placed += _kernel(placed, placed[chosen], size) @ np.linalg.solve(apart, left)
-    placed[chosen] = places
+    placed = align.transform(placed, align.invert(square))
+    placed[chosen] = wanted
     return placed.astype(np.float32)
 
 
