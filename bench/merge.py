@@ -79,7 +79,7 @@ def predicted(width: int, height: int) -> FrameInputs:
     landmarks = (BASE - BASE.mean(axis=0)) * FACE_PX * 0.63 + [width / 2, height / 2]
     frame = Frame.from_rgb(pixels, colour_space="ACEScg")
     face = TrackedFace(1, landmarks.astype(np.float32), 1.0, by_hand=False, box=(0.0, 0.0, 1.0, 1.0))
-    prediction = predict.predict(PredictParameters(), frame, face.landmarks, stub())
+    prediction = predict.predict(PredictParameters(), frame, face.landmarks, face.landmarks, stub())
     return FrameInputs(1, frame, (None, face, None), prediction, None, None)
 
 
@@ -87,10 +87,11 @@ def measured(job: SwapJob, one: FrameInputs) -> FrameInputs:
     """The inputs with their mattes and statistics: what a warm worker keeps."""
     prediction = one.prediction
     assert prediction is not None
-    made = mattes.build(job.of(MatteParameters), prediction, None)
+    made = mattes.build(job.of(MatteParameters), prediction, None, one.frame.data_window)
     covered = resize(made.final, prediction.size)
     parameters = job.of(MeasureParameters)
-    seen = measure.measure(parameters, prediction.face, prediction.plate, covered, prediction.aligned)
+    features = prediction.features(prediction.plate_to_aligned)
+    seen = measure.measure(parameters, prediction.face, prediction.plate, covered, features)
     return replace(one, mattes=made, statistics=seen)
 
 

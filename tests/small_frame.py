@@ -16,7 +16,8 @@ from understudy.swap import pipeline
 from understudy.swap.frame_data import FrameInputs, SwappedFace
 from understudy.swap.job import SwapJob
 from understudy.swap.resize import resize
-from understudy.swap.stages import mattes, measure, predict
+from understudy.swap.stages import acting, mattes, measure, predict
+from understudy.swap.stages.acting import ActingParameters
 from understudy.swap.stages.mattes import MatteParameters
 from understudy.swap.stages.measure import MeasureParameters
 from understudy.swap.stages.predict import PredictParameters
@@ -36,8 +37,9 @@ def network(seed: int) -> Predictor:
     matte = np.clip((0.45 - np.hypot(x, y)) * 12, 0, 1).astype(np.float32)[None]
     card = SimpleNamespace(size=EDGE, coverage="full", source="a", destination="b")
 
-    def predict(_: Any, landmarks: FloatImage, **__: Any) -> PredictedFaces:
-        return PredictedFaces(faces[0], matte, faces[1], matte, landmarks + np.float32(2))
+    def predict(_: Any, landmarks: FloatImage, *, directed: FloatImage | None, **__: Any) -> PredictedFaces:
+        leading = landmarks if directed is None else directed
+        return PredictedFaces(faces[0], matte, faces[1], matte, leading + np.float32(2))
 
     return cast(Predictor, SimpleNamespace(card=card, predict=predict))
 
@@ -72,13 +74,19 @@ def complete(
     """A frame's prediction, mattes and statistics, as a context has them."""
     face = near[1]
     assert face is not None
-    prediction = predict.predict(job.of(PredictParameters), frame, face.landmarks, model)
+    directed = acting.directed(job.of(ActingParameters), face.landmarks, frame.pixel_aspect)
+    prediction = predict.predict(job.of(PredictParameters), frame, face.landmarks, directed, model)
     if prediction is None:
         return FrameInputs(1, frame, near, None, None, None)
     made = mattes.build(job.of(MatteParameters), prediction, None, frame.data_window)
     covered = resize(made.final, prediction.size)
+    features = prediction.features(prediction.plate_to_aligned)
     seen = measure.measure(
-        job.of(MeasureParameters), prediction.face, prediction.plate, covered, prediction.aligned
+        job.of(MeasureParameters),
+        prediction.face,
+        prediction.plate,
+        covered,
+        features,
     )
     return FrameInputs(1, frame, near, prediction, made, seen)
 

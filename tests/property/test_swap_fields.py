@@ -93,18 +93,27 @@ class Network:
     asked: int = 0
 
     def predict(
-        self, faces: FloatImage, landmarks: FloatImage, *, source: str | None, identity_mix: float
+        self,
+        faces: FloatImage,
+        landmarks: FloatImage,
+        *,
+        source: str | None,
+        identity_mix: float,
+        directed: FloatImage | None,
     ) -> PredictedFaces:
         self.asked += 1
+        leading = landmarks if directed is None else directed
         random = np.random.default_rng([self.seed, ord(source or "a")])
         blurred = [cv2.GaussianBlur(random.normal(0, 1, faces[0].shape), (0, 0), 2)[None] for _ in range(2)]
         new, own = 0.5 * faces + 0.2 + 0.3 * blurred[0], faces + 0.1 * blurred[1]
+        for x, y in np.round(leading[0] * 16).astype(int).tolist():  # where its features lie
+            cv2.circle(new[0], (x, y), 32, (0.3, 0.2, 0.1), shift=4)
         own[:, 12:24, 12:24] += 0.5  # what hides the plate's face there
         y, x = np.mgrid[:EDGE, :EDGE] / EDGE - 0.5
         matte, wide = (np.clip((r - np.hypot(x, y)) * 9, 0, 1).astype(np.float32)[None] for r in (0.45, 0.5))
         mixed = own + identity_mix * (new - own)
         return PredictedFaces(
-            mixed.astype(np.float32), matte, own.astype(np.float32), wide, landmarks + np.float32(1)
+            mixed.astype(np.float32), matte, own.astype(np.float32), wide, leading + np.float32(1)
         )
 
 

@@ -123,7 +123,7 @@ def test_landmarks_that_do_not_fit_are_refused(path, bad):
 
 def test_a_swap_gives_the_face_and_both_mattes(shared):
     model = Predictor.open(shared, device="cpu", threads=1)
-    face, cover, _, own, places = model.predict(faces(), landmarks(), source="ada")
+    face, cover, _, own, places, _ = model.predict(faces(), landmarks(), source="ada")
     np.testing.assert_allclose(face, faces() * 0.5 - 0.25, atol=1e-6)
     assert face.dtype == cover.dtype == own.dtype == np.float32
     assert cover.shape == own.shape == (2, SIZE, SIZE)
@@ -139,9 +139,9 @@ def test_the_card_names_the_source_when_the_caller_does_not(path):
 
 def test_the_destination_itself_and_no_faces_at_all_are_fine(shared):
     model = Predictor.open(shared)
-    _, cover, _, own, _ = model.predict(faces(1), landmarks(1), source="cy")
+    _, cover, _, own, *_ = model.predict(faces(1), landmarks(1), source="cy")
     assert np.array_equal(cover, own)
-    assert [a.shape[0] for a in model.predict(faces(0), landmarks(0))] == [0] * 5
+    assert [a.shape[0] for a in model.predict(faces(0), landmarks(0))[:5]] == [0] * 5
 
 
 @pytest.mark.parametrize("mix", [0.0, 0.25, 1.0])
@@ -154,6 +154,24 @@ def test_mixed_identities_are_drawn_with_their_features_in_one_place(shared, mix
     np.testing.assert_allclose(mixed.reconstruction, faces() * 0.5 + 2, atol=1e-5)
     assert (mixed.destination_matte == 0.5).all()
     np.testing.assert_allclose(mixed.landmarks, landmarks() - mix * SIZE / 4, atol=1e-4)
+
+
+@pytest.mark.parametrize("mix", [0.0, 0.25, 1.0])
+def test_directed_landmarks_lead_the_new_face_and_nothing_of_the_plates_own(shared, mix):
+    model, where = Predictor.open(shared), {"source": "ada", "identity_mix": mix}
+    led = model.predict(faces(), landmarks(), directed=landmarks(share=0.5), **where)
+    there = model.predict(faces(), landmarks(share=0.5), **where)
+    for name in ("face", "matte", "landmarks"):
+        np.testing.assert_allclose(getattr(led, name), getattr(there, name), atol=1e-5)
+    plates = model.predict(faces(), landmarks(), **where)
+    np.testing.assert_array_equal(led.reconstruction, plates.reconstruction)
+    np.testing.assert_array_equal(led.destination_matte, plates.destination_matte)
+    assert (led.following_matte == 0).all() and plates.following_matte is None, "ada's matte"
+
+
+def test_directed_landmarks_that_do_not_fit_are_refused(path):
+    with pytest.raises(ModelError, match="68 finite landmarks"):
+        Predictor.open(path).predict(faces(), landmarks(), directed=landmarks(count=1))
 
 
 def test_a_broken_pixel_spoils_no_swap(path):

@@ -35,6 +35,25 @@ meshes as `template.BASE`, averaged and mirrored onto itself."""
 _RIGID = (0, 1, 2, 3, 13, 14, 15, 16, 21, 22, *range(27, 36), 36, 39, 42, 45)
 
 
+def camera(landmarks: ArrayLike) -> NDArray[np.float64]:
+    """The weak perspective that shows the mean face where a head's rigid landmarks lie.
+
+    An affine camera by least squares, then the nearest rotation, made larger by the mean of its two scales.
+
+    Args:
+        landmarks: (68, 2) pixels.
+
+    Returns:
+        (2, 3) from `MEAN`'s axes to pixels: where a step of one outer-eye distance to the face's own right,
+        down, and away from the camera goes in the picture.
+
+    Raises:
+        FaceError: the landmarks are not (68, 2) finite numbers, or lie on one line.
+    """
+    rows, sizes, columns = _affine(landmarks)
+    return np.asarray(sizes.mean() * rows @ columns, np.float64)
+
+
 def pose(landmarks: ArrayLike) -> tuple[float, float, float]:
     """Yaw, pitch and roll of a head.
 
@@ -51,15 +70,7 @@ def pose(landmarks: ArrayLike) -> tuple[float, float, float]:
     Raises:
         FaceError: the landmarks are not (68, 2) finite numbers, or lie on one line.
     """
-    points = np.asarray(landmarks, np.float64)
-    if points.shape != (68, 2) or not np.isfinite(points).all():
-        raise FaceError("A head's pose needs 68 landmarks of two finite numbers.")
-    model = MEAN[list(_RIGID)] - MEAN[list(_RIGID)].mean(axis=0)
-    seen = points[list(_RIGID)] - points[list(_RIGID)].mean(axis=0)
-    camera = np.linalg.lstsq(model, seen, rcond=None)[0].T
-    rows, sizes, columns = np.linalg.svd(camera, full_matrices=False)
-    if sizes[1] < 1e-9 * max(float(sizes[0]), 1e-9):
-        raise FaceError("Landmarks to read a pose from all lie on one line.")
+    rows, _, columns = _affine(landmarks)
     right, down = rows @ columns
     away = np.cross(right, down)
     # `away` holds the model axes' depth; the face looks along the model's -z.
@@ -67,3 +78,17 @@ def pose(landmarks: ArrayLike) -> tuple[float, float, float]:
     pitch = np.arctan2(-down[2], np.hypot(right[2], away[2]))
     roll = np.arctan2(down[0], right[0]) if abs(yaw) < np.pi / 2 else 0.0
     return float(yaw), float(pitch), float(roll)
+
+
+def _affine(landmarks: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """The singular value decomposition of the affine camera that fits the mean face's rigid points."""
+    points = np.asarray(landmarks, np.float64)
+    if points.shape != (68, 2) or not np.isfinite(points).all():
+        raise FaceError("A head's pose needs 68 landmarks of two finite numbers.")
+    model = MEAN[list(_RIGID)] - MEAN[list(_RIGID)].mean(axis=0)
+    seen = points[list(_RIGID)] - points[list(_RIGID)].mean(axis=0)
+    affine = np.linalg.lstsq(model, seen, rcond=None)[0].T
+    rows, sizes, columns = np.linalg.svd(affine, full_matrices=False)
+    if sizes[1] < 1e-9 * max(float(sizes[0]), 1e-9):
+        raise FaceError("Landmarks to read a pose from all lie on one line.")
+    return rows, sizes, columns

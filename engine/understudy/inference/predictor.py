@@ -54,6 +54,7 @@ class PredictedFaces(NamedTuple):
         reconstruction: (N, S, S, 3) the destination's own faces as the model knows them.
         destination_matte: (N, S, S) in 0..1, the mattes of the destination's faces.
         landmarks: (N, 68, 2) pixels, where the features of the source's faces lie.
+        following_matte: (N, S, S) the source's mattes without direction; None where nothing is directed.
     """
 
     face: FloatImage
@@ -61,6 +62,7 @@ class PredictedFaces(NamedTuple):
     reconstruction: FloatImage
     destination_matte: FloatImage
     landmarks: FloatImage
+    following_matte: FloatImage | None = None
 
 
 class Predictor:
@@ -136,6 +138,7 @@ class Predictor:
         *,
         source: str | None = None,
         identity_mix: float = 1.0,
+        directed: NDArray[np.float32] | None = None,
     ) -> PredictedFaces:
         """Predict the source's faces with the acting of the given ones.
 
@@ -146,6 +149,8 @@ class Predictor:
             identity_mix: Share of the source in the predicted face, 0..1; the rest is the destination's
                 reconstruction. Both are predicted for landmarks between the two, so that their features
                 coincide.
+            directed: (N, 68, 2) landmarks that lead the predicted faces in place of the given ones; the
+                reconstruction follows the given ones in any case.
 
         Raises:
             ModelError: a shape is wrong, the file does not predict the source, or a result is not finite.
@@ -161,10 +166,14 @@ class Predictor:
             )
         clean = np.nan_to_num(np.asarray(faces, np.float32), nan=0.0, posinf=1.0, neginf=0.0)
         shares = (np.asarray(landmarks, np.float32) + np.float32(0.5)) / np.float32(size)
+        leading = shares
+        if directed is not None:
+            self._check(faces, directed)
+            leading = (np.asarray(directed, np.float32) + np.float32(0.5)) / np.float32(size)
         if identity_mix == 1.0:
-            return self._run(clean, shares, chosen)
+            return self._led(clean, shares, leading, chosen)
         move, share = self._move(chosen), np.float32(identity_mix)
-        positions = np.concatenate([shares, shares - (1 - share) * move, shares + share * move])
+        positions = np.concatenate([shares, leading - (1 - share) * move, leading + share * move])
         three = self._run(np.concatenate([clean] * 3), positions, chosen)
         as_is, of_source, of_own = (
             slice(0, len(faces)),
@@ -178,6 +187,24 @@ class Predictor:
             three.reconstruction[as_is],
             three.destination_matte[as_is],
             three.landmarks[of_source],
+            None if directed is None else three.matte[as_is],
+        )
+
+    def _led(
+        self, faces: FloatImage, shares: NDArray[np.float32], leading: NDArray[np.float32], source: str
+    ) -> PredictedFaces:
+        """The source's faces where `leading` has them, the reconstruction where the faces are."""
+        if leading is shares:
+            return self._run(faces, shares, source)
+        own, new = slice(0, len(faces)), slice(len(faces), None)
+        both = self._run(np.concatenate([faces] * 2), np.concatenate([shares, leading]), source)
+        return PredictedFaces(
+            both.face[new],
+            both.matte[new],
+            both.reconstruction[own],
+            both.destination_matte[own],
+            both.landmarks[new],
+            both.matte[own],
         )
 
     def _run(self, faces: FloatImage, shares: NDArray[np.float32], source: str) -> PredictedFaces:

@@ -30,7 +30,8 @@ from understudy.swap.frame_data import FrameInputs, MatteSet, Prediction
 from understudy.swap.job import SwapJob
 from understudy.swap.recipe import STAGES
 from understudy.swap.resize import resize
-from understudy.swap.stages import average, mattes, measure, predict
+from understudy.swap.stages import acting, average, mattes, measure, predict
+from understudy.swap.stages.acting import ActingParameters
 from understudy.swap.stages.average import AverageParameters
 from understudy.swap.stages.mattes import MatteParameters
 from understudy.swap.stages.measure import MeasureParameters
@@ -139,10 +140,17 @@ class SwapContext:
             return None
         face = self._face(number, self._frame(number))
         assert face is not None
-        parameters = self.job.at(number).of(PredictParameters)
+        job = self.job.at(number)
+
+        def predicted() -> Prediction | None:
+            frame = self._frame(number)
+            directed = acting.directed(job.of(ActingParameters), face.landmarks, frame.pixel_aspect)
+            parameters = job.of(PredictParameters)
+            return predict.predict(parameters, frame, face.landmarks, directed, self.model)
+
         return self.cache.predictions.get(
             self._key(predict.STAGE, number),
-            lambda: predict.predict(parameters, self._frame(number), face.landmarks, self.model),
+            predicted,
             lambda prediction: prediction.nbytes if prediction else 0,
         )
 
@@ -167,7 +175,8 @@ class SwapContext:
 
         def measured() -> ColourStatistics | None:
             covered = resize(self._mattes(number, prediction).final, prediction.size)
-            return measure.measure(parameters, prediction.face, prediction.plate, covered, prediction.aligned)
+            features = prediction.features(prediction.plate_to_aligned)
+            return measure.measure(parameters, prediction.face, prediction.plate, covered, features)
 
         key = self._key(measure.STAGE, number)
         return self.cache.statistics.get(key, measured, lambda seen: seen.nbytes if seen else 0)

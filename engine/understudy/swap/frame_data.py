@@ -26,6 +26,7 @@ class Prediction:
         plate: (S, S, 3) the plate's own face, encoded.
         reconstruction: (S, S, 3) the model's reconstruction of the plate's own face, encoded.
         landmarks: (68, 2) pixels of the plate.
+        directed: (68, 2) pixels of the plate, where they lead the new face; the same where it only follows.
         predicted_landmarks: (68, 2) pixels of the new face, where its features lie.
         plate_to_aligned: (2, 3) matrix at S.
     """
@@ -36,6 +37,7 @@ class Prediction:
     plate: FloatImage
     reconstruction: FloatImage
     landmarks: FloatImage
+    directed: FloatImage
     predicted_landmarks: FloatImage
     plate_to_aligned: np.ndarray
 
@@ -44,10 +46,14 @@ class Prediction:
         """S."""
         return int(self.face.shape[0])
 
-    @property
-    def aligned(self) -> FloatImage:
-        """(68, 2) pixels of the plate's own face."""
-        return align.transform(self.landmarks, self.plate_to_aligned).astype(np.float32)
+    def features(self, to_raster: np.ndarray) -> tuple[FloatImage, ...]:
+        """(68, 2) pixels of a raster: the plate's own, and those that lead the new face where they differ.
+
+        Args:
+            to_raster: (2, 3) from the plate's pixels.
+        """
+        several = [self.landmarks] if self.directed is self.landmarks else [self.landmarks, self.directed]
+        return tuple(align.transform(one, to_raster).astype(np.float32) for one in several)
 
     @property
     def nbytes(self) -> int:

@@ -26,6 +26,7 @@ from understudy.jobs.fields import (
 from understudy.jobs.keyframes import Keys
 from understudy.swap.declare import Parameters
 from understudy.swap.recipe import STAGES
+from understudy.swap.stages.acting import ActingParameters
 from understudy.swap.stages.average import AverageParameters
 from understudy.swap.stages.colour import ColourParameters
 from understudy.swap.stages.detail import DetailParameters
@@ -101,6 +102,7 @@ class SwapJob(
     MeasureParameters,
     MatteParameters,
     PredictParameters,
+    ActingParameters,
     PlateFields,
 ):
     """Put the source performer's face onto the plate, frame by frame."""

@@ -1,6 +1,6 @@
 """One frame of a swap, from its inputs to the finished frame or the face pass: the stages in their order.
 
-    context     plate frame ── predict ──> new face ── mattes ── measure, average over neighbours
+    context     plate frame ── acting, predict ──> new face ── mattes ── measure, average over neighbours
     swap_face   colour · light · grade: how its colours change; detail · mouth: what it shows; place · motion
     finish      warp into the rectangle the matte covers ── merge, under the matte only ── grain
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from understudy.swap.declare import Stage
 from understudy.swap.stages import (
+    acting,
     average,
     colour,
     detail,
@@ -26,7 +27,8 @@ from understudy.swap.stages import (
 STAGES: tuple[Stage, ...] = tuple(
     module.STAGE
     for module in (
-        predict, mattes, measure, average, colour, light, grade, detail, mouth, place, motion, merge, grain
+        acting, predict, mattes, measure, average, colour, light, grade, detail, mouth, place, motion,
+        merge, grain,
     )
 )  # fmt: skip
 

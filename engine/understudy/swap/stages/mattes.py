@@ -127,20 +127,23 @@ def build(parameters: MatteParameters, prediction: Prediction, roto: Frame | Non
 def _single(
     parameters: MatteParameters, prediction: Prediction, to_working: np.ndarray, working: int
 ) -> dict[str, FloatImage]:
-    landmarks = align.transform(prediction.landmarks, to_working).astype(np.float32)
+    # A new face that acts by itself reaches where the plate's does not, and the plate's stays to be covered.
+    several = prediction.features(to_working)
+    hulls = [matte.hull(one, working) for one in several]
     found = {
         "learned": resize(prediction.matte, working),
-        "hull": matte.hull(landmarks, working),
+        "hull": np.maximum.reduce(hulls),
     }
     if parameters.matte_destination:
         found["destination"] = resize(prediction.destination_matte, working)
     if parameters.matte_occlusion:
-        expected = prediction.destination_matte * resize(found["hull"], prediction.size)
+        expected = prediction.destination_matte * resize(hulls[0], prediction.size)
         seen = occlusion.visible(prediction.plate, prediction.reconstruction, expected)
         found["occlusion"] = resize(seen, working)
     if parameters.matte_box:
         padding = parameters.box_padding_percent / 100 * working
-        found["box"] = matte.rectangle(landmarks, working, padding_px=padding)
+        boxes = [matte.rectangle(one, working, padding_px=padding) for one in several]
+        found["box"] = np.maximum.reduce(boxes)
     return found
 
 

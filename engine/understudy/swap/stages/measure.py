@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
+import numpy as np
 from pydantic import AfterValidator, Field
 
 from understudy.comp.colour import illumination, matrix, methods, table
@@ -61,7 +63,7 @@ def measure(
     face: FloatImage,
     plate: FloatImage,
     matte: FloatImage,
-    landmarks: FloatImage,
+    features: Sequence[FloatImage],
 ) -> ColourStatistics | None:
     """What one frame's face and plate are like where they are alike: beards and fringes count little.
 
@@ -70,14 +72,15 @@ def measure(
         face: (S, S, 3) float32, encoded, the predicted face.
         plate: The same shape and space, the plate's.
         matte: (S, S) the final matte at that size.
-        landmarks: (68, 2) of the plate's face, pixels at that size.
+        features: (68, 2) pixels at that size, of the plate's face and of one that acts by itself.
 
     Returns:
         None where too little is covered to measure.
     """
     if float(matte.sum()) < 1.0:
         return None
-    weights = robust_weights(face, plate, matte, skin=skin_mask(landmarks, len(face)))
+    skin = np.minimum.reduce([skin_mask(one, len(face)) for one in features])
+    weights = robust_weights(face, plate, matte, skin=skin)
     if not weights.any():
         return None
     wants_samples = methods.find(parameters.colour_method).needs_samples

@@ -16,6 +16,7 @@ from understudy.inference.predictor import Predictor
 from understudy.jobs.fields import words
 from understudy.swap.declare import Parameters, Reads, Share, Stage
 from understudy.swap.frame_data import Prediction
+from understudy.swap.stages import acting
 
 
 class PredictParameters(Parameters):
@@ -32,6 +33,7 @@ STAGE = Stage(
     sentence="The network predicts the source performer's face for the plate's acting.",
     parameters=PredictParameters,
     tab="Face",
+    after=(acting.STAGE,),
     reads=frozenset({Reads.PLATE, Reads.TRACK, Reads.MODEL}),
 )
 
@@ -42,7 +44,11 @@ _CHIN = 0.015
 
 
 def predict(
-    parameters: PredictParameters, frame: Frame, landmarks: FloatImage, model: Predictor
+    parameters: PredictParameters,
+    frame: Frame,
+    landmarks: FloatImage,
+    directed: FloatImage,
+    model: Predictor,
 ) -> Prediction | None:
     """Cut the plate's face out and have the network predict the new one; grey where the plate's face is.
 
@@ -50,6 +56,7 @@ def predict(
         parameters: Which face.
         frame: The plate's frame.
         landmarks: (68, 2) pixels of the plate.
+        directed: (68, 2) where they lead the new face; the same array where nothing is asked of it.
         model: Opened.
 
     Returns:
@@ -66,21 +73,39 @@ def predict(
         return None
     plate_face = cut(frame, to_network, card.size)
     aligned = align.transform(landmarks, to_network).astype(np.float32)
-    mix = parameters.identity_mix / 100
-    swapped = model.predict(plate_face[None], aligned[None], source=parameters.source, identity_mix=mix)
-    below = matte.trim(swapped.matte[0], top=0, bottom=-_CHIN * card.size, left=0, right=0)
-    covered = np.maximum(below, np.float32(mix) * brows.ends(aligned, card.size))
+    mix, acts = parameters.identity_mix / 100, directed is not landmarks
+    leading = align.transform(directed, to_network).astype(np.float32)
+    swapped = model.predict(
+        plate_face[None],
+        aligned[None],
+        source=parameters.source,
+        identity_mix=mix,
+        directed=leading[None] if acts else None,
+    )
+    covered = _covered(swapped.matte[0], leading, mix)
+    reached = covered
+    if swapped.following_matte is not None:
+        # Where the plate's brows and chin are, they stay to be covered when the new ones move away.
+        reached = np.maximum(covered, _covered(swapped.following_matte[0], aligned, mix))
     share = 1.0 if frame.grey else grey.grey_share(plate_face, colour.ENCODED, swapped.destination_matte[0])
     face, reconstruction = (
         grey.towards_grey(one, colour.ENCODED, share) for one in (swapped.face[0], swapped.reconstruction[0])
     )
     return Prediction(
         edge_extend.extended(face, covered),
-        covered,
+        reached,
         swapped.destination_matte[0],
         plate_face,
         reconstruction,
         landmarks,
+        directed,
         swapped.landmarks[0],
         to_network,
     )
+
+
+def _covered(learned: FloatImage, landmarks: FloatImage, mix: float) -> FloatImage:
+    """A new face's matte, extended a little below its chin and over the ends of brows at these landmarks."""
+    size = len(learned)
+    below = matte.trim(learned, top=0, bottom=-_CHIN * size, left=0, right=0)
+    return np.asarray(np.maximum(below, np.float32(mix) * brows.ends(landmarks, size)), np.float32)
