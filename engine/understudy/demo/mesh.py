@@ -13,6 +13,8 @@ from understudy.demo.template import Floats
 Ints = NDArray[np.int32]
 
 SKIN, EYE, TEETH, MOUTH, HAIR, SHIRT, LASH = range(7)
+# Parts that are lit as skin or hair, and are neither to who labels them.
+EAR, BEARD = 7, 8
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class GridMesh:
     cut_layer: int = -1
     cut_level: float = 0.0
     normals: Floats | None = None
+    part: int = -1
+    """What the mesh is, where its material does not say."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Soup:
     material: Ints
     cut_layer: Ints
     cut_level: Floats
+    part: Ints
 
 
 def grid_normals(points: Floats) -> Floats:
@@ -78,6 +83,7 @@ def grid_triangles(rows: int, columns: int) -> Ints:
 def pack(meshes: Sequence[GridMesh]) -> Soup:
     """Join grids into one soup, in their order."""
     points, normals, uv, shade, triangles, material, layer, level = [], [], [], [], [], [], [], []
+    part: list[Ints] = []
     offset = 0
     for mesh in meshes:
         rows, columns = mesh.points.shape[:2]
@@ -91,6 +97,7 @@ def pack(meshes: Sequence[GridMesh]) -> Soup:
         material.append(np.full(len(faces), mesh.material, np.int32))
         layer.append(np.full(len(faces), mesh.cut_layer, np.int32))
         level.append(np.full(len(faces), mesh.cut_level, np.float32))
+        part.append(np.full(len(faces), mesh.material if mesh.part < 0 else mesh.part, np.int32))
         offset += rows * columns
     return Soup(
         np.concatenate(points).astype(np.float32),
@@ -101,4 +108,5 @@ def pack(meshes: Sequence[GridMesh]) -> Soup:
         np.concatenate(material),
         np.concatenate(layer),
         np.concatenate(level),
+        np.concatenate(part),
     )

@@ -12,7 +12,7 @@ from understudy.demo.expressions import jaw_angle, rotate_jaw
 from understudy.demo.features import EYE_RADIUS, line_middle
 from understudy.demo.head import Head, proportion
 from understudy.demo.identity import Identity
-from understudy.demo.mesh import EYE, LASH, MOUTH, SHIRT, SKIN, TEETH, GridMesh, grid_uv
+from understudy.demo.mesh import EAR, EYE, LASH, MOUTH, SHIRT, SKIN, TEETH, GridMesh, grid_uv
 from understudy.demo.performance import Expression
 from understudy.demo.template import Floats, smoothstep
 
@@ -188,7 +188,7 @@ def ears(identity: Identity) -> list[GridMesh]:
         uv[..., 0] = EAR_UV[0] if side < 0 else 1.0 - EAR_UV[0]
         uv[..., 1] = EAR_UV[1]
         ear_shade = np.clip(shade if side > 0 else shade[:, ::-1], 0.1, 1.0).astype(np.float32)
-        meshes.append(GridMesh(points, uv, SKIN, ear_shade))
+        meshes.append(GridMesh(points, uv, SKIN, ear_shade, part=EAR))
     return meshes
 
 

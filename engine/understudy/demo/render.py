@@ -12,11 +12,13 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
+from understudy.demo.beard import Beard, beard_density, beard_shells
 from understudy.demo.expressions import express
 from understudy.demo.features import eye_edges
 from understudy.demo.hair import SHELLS, hair_of, lash_texture, scalp_shade
 from understudy.demo.head import neutral_head
 from understudy.demo.identity import Identity
+from understudy.demo.labels import region_coverage
 from understudy.demo.landmarks import Ints, grid_places, landmark_places
 from understudy.demo.lighting import look_table, shadow_map
 from understudy.demo.mesh import HAIR, SHIRT, SKIN, GridMesh, Soup, grid_normals, grid_uv, pack
@@ -30,6 +32,7 @@ from understudy.demo.template import COLUMNS, ROWS, Floats, smoothstep, template
 PIVOT = np.array([0.0, -9.5, -9.0], np.float32)
 _CENTRE_Y = -1.9
 _OVERSAMPLE = 2
+_BEARD_CUT = 3
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class _Layers:
     face: Floats
     change: Floats
     landmarks: Floats
+    regions: Floats | None
 
 
 def render(
@@ -87,13 +91,39 @@ def render(
     return Rendering(colour.astype(np.float32), truth.landmarks, truth.face, head.astype(np.float32))
 
 
-def _layers(identity: Identity, face: Identity, acting: PerformanceFrame, size: tuple[int, int]) -> _Layers:
-    soup, landmarks_3d, up = _scene(identity, face, acting)
+def render_labelled(
+    identity: Identity, acting: PerformanceFrame, *, size: tuple[int, int] = (256, 256), beard: Beard | None = None
+) -> tuple[Rendering, Floats]:
+    """Render one frame, and say what each of its pixels shows.
+
+    Args:
+        identity: The performer.
+        acting: Pose, expression, light and camera.
+        size: (height, width) in pixels.
+        beard: Facial hair; without it the frame's bits are those of `render`.
+
+    Returns:
+        The frame, and its (H, W, REGIONS) float32 coverage by the regions of `face.regions`.
+    """
+    drawn = _layers(identity, identity, acting, size, beard, labelled=True)
+    assert drawn.regions is not None
+    return Rendering(drawn.colour, drawn.landmarks, drawn.face, drawn.head), drawn.regions
+
+
+def _layers(
+    identity: Identity,
+    face: Identity,
+    acting: PerformanceFrame,
+    size: tuple[int, int],
+    beard: Beard | None = None,
+    labelled: bool = False,
+) -> _Layers:
+    soup, landmarks_3d, up = _scene(identity, face, acting, beard)
     height, width = size
     samples = (height * _OVERSAMPLE, width * _OVERSAMPLE)
     camera = acting.camera
     screen = project(soup.points, camera, samples)
-    cuts = _cuts(identity, face)
+    cuts = _cuts(identity, face, beard)
     owner, near = rasterise(screen, soup.uv, soup.triangles, soup.cut_layer, soup.cut_level, cuts, *samples)
     look = look_table(identity, face, acting.light)
     shadow, frame = shadow_map(soup, cuts, look)
@@ -129,6 +159,7 @@ def _layers(identity: Identity, face: Identity, acting: PerformanceFrame, size: 
         np.minimum(lit[..., 4], 1.0),
         change,
         places.astype(np.float32),
+        region_coverage(identity, soup, owner, near, screen, _OVERSAMPLE) if labelled else None,
     )
 
 
@@ -189,7 +220,9 @@ def rotation(pose: Pose, share: float = 1.0) -> Floats:
     return np.asarray(lean @ turn @ nod, dtype=np.float32)
 
 
-def _scene(identity: Identity, face: Identity, acting: PerformanceFrame) -> tuple[Soup, Floats, Floats]:
+def _scene(
+    identity: Identity, face: Identity, acting: PerformanceFrame, beard: Beard | None = None
+) -> tuple[Soup, Floats, Floats]:
     """All meshes in the world, the landmarks in the world, and the head's up."""
     e, pose = acting.expression, acting.pose
     head = neutral_head(face)
@@ -217,6 +250,8 @@ def _scene(identity: Identity, face: Identity, acting: PerformanceFrame) -> tupl
     for (share_h, level), shell in zip(SHELLS, hair.shells, strict=True):
         shape = np.full(shell.shape[:2], 0.45 + 0.55 * share_h, np.float32)
         meshes.append(GridMesh(_pose_rows(shell, pose, 2), hair.uv, HAIR, shape, 1, level))
+    if beard is not None:
+        meshes += beard_shells(face, beard, posed, _BEARD_CUT)
     body = shirt(identity)
     meshes.append(
         GridMesh(body.points + 0.6 * np.array(pose.translation, np.float32), body.uv, SHIRT, body.shade)
@@ -260,9 +295,10 @@ def _from_inner(edge: Floats, side: int) -> Floats:
 
 
 @lru_cache(maxsize=4)
-def _cuts(identity: Identity, face: Identity) -> Floats:
-    """(3, S, S) cut-outs: eyes and mouth, hair, lashes."""
-    return np.stack([openings(face), hair_of(identity).density, lash_texture()])
+def _cuts(identity: Identity, face: Identity, beard: Beard | None = None) -> Floats:
+    """(3 or 4, S, S) cut-outs: eyes and mouth, hair, lashes, and the beard if there is one."""
+    layers = [openings(face), hair_of(identity).density, lash_texture()]
+    return np.stack(layers if beard is None else [*layers, beard_density(face, beard)])
 
 
 @lru_cache(maxsize=4)

@@ -56,7 +56,6 @@ def noise(rng: np.random.Generator, scale_px: float, size: int = SIZE) -> Floats
     return np.asarray(smooth / max(float(smooth.std()), 1e-6), dtype=np.float32)
 
 
-@lru_cache(maxsize=16)
 def skin_layers(identity: Identity) -> Floats:
     """Paint a performer's skin.
 
@@ -64,6 +63,16 @@ def skin_layers(identity: Identity) -> Floats:
         (8, SIZE, SIZE) float32: three colour factors, oil, openness to light, relief slopes along u and
         v, and the face region.
     """
+    return _painted(identity)[0]
+
+
+def painted_regions(identity: Identity) -> tuple[Floats, Floats]:
+    """Two (SIZE, SIZE) float32 in 0..1: how much of each texel brow hairs cover, and the lips' red."""
+    return _painted(identity)[1:]
+
+
+@lru_cache(maxsize=16)
+def _painted(identity: Identity) -> tuple[Floats, Floats, Floats]:
     rng = np.random.default_rng([identity.seed, 51])
     x, y, _, front, ring = _maps()
     ax = np.abs(x)
@@ -71,7 +80,7 @@ def skin_layers(identity: Identity) -> Floats:
     _blush(identity, rng, colour, ax, y, front)
     lips = _lip_mask(identity, x, y)
     _lips(identity, rng, colour, lips * front, x, y, front)
-    _marks(identity, rng, colour, x, y, front)
+    brows = _marks(identity, rng, colour, x, y, front)
     opening = _openness(identity, x, ax, y, front, ring)
     relief = 0.6 * noise(rng, 3.0) + 0.5 * noise(rng, 6.0) + 0.35 * noise(rng, 14.0)
     relief = relief * (0.5 + 0.6 * front) * (1.0 + 0.5 * bump(ax, y, 0.6, -3.6, 1.6, 1.2))
@@ -96,7 +105,7 @@ def skin_layers(identity: Identity) -> Floats:
     oil = oil * (1.0 - lips) + lips * (1.25 + 0.25 * identity.femininity)
     region = to_texture(face_region())
     out = np.stack([*colour, oil, opening, slope_u, slope_v, region])
-    return np.ascontiguousarray(out, dtype=np.float32)
+    return np.ascontiguousarray(out, dtype=np.float32), brows, np.asarray(lips, np.float32)
 
 
 def _tint(colour: Floats, amount: Floats, factor: tuple[float, float, float]) -> None:
@@ -161,8 +170,8 @@ def _lips(
 
 def _marks(
     identity: Identity, rng: np.random.Generator, colour: Floats, x: Floats, y: Floats, front: Floats
-) -> None:
-    """What is painted stroke by stroke: brows, stubble, freckles and moles."""
+) -> Floats:
+    """Paint stroke by stroke: brows, stubble, freckles and moles; returns the brows' share of each texel."""
     brow, stubble, spots = _strokes(identity, rng)
     u = ((x - _LEFT) * _CM).astype(np.float32)
     v = ((_TOP - y) * _CM).astype(np.float32)
@@ -186,6 +195,7 @@ def _marks(
     _tint(colour, np.clip(1.1 * near * line, 0, 1), (0.16, 0.13, 0.13))
     low = np.exp(-((np.maximum(lower - y, 0) / 0.07) ** 2)) * (y <= 0.5 * (upper + lower))
     _tint(colour, near * low * 0.8, (0.75, 0.50, 0.48))
+    return amount
 
 
 def _strokes(identity: Identity, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
