@@ -50,12 +50,27 @@ class Rendering:
 
 
 @dataclass(frozen=True)
+class Labelled:
+    """A finished frame, what each of its pixels shows, and the performer without the backdrop."""
+
+    rendering: Rendering
+    regions: Floats
+    """(H, W, REGIONS) float32 coverage by the regions of `face.regions`."""
+    foreground: Floats
+    """(H, W, 3) float32, scene-linear Rec.709, premultiplied: the performer, clothes included."""
+    alpha: Floats
+    """(H, W) float32, of `foreground`."""
+
+
+@dataclass(frozen=True)
 class _Layers:
     colour: Floats
     head: Floats
     face: Floats
     change: Floats
     landmarks: Floats
+    foreground: Floats
+    alpha: Floats
     regions: Floats | None
 
 
@@ -93,7 +108,7 @@ def render(
 
 def render_labelled(
     identity: Identity, acting: PerformanceFrame, *, size: tuple[int, int] = (256, 256), beard: Beard | None = None
-) -> tuple[Rendering, Floats]:
+) -> Labelled:
     """Render one frame, and say what each of its pixels shows.
 
     Args:
@@ -102,12 +117,11 @@ def render_labelled(
         size: (height, width) in pixels.
         beard: Facial hair; without it the frame's bits are those of `render`.
 
-    Returns:
-        The frame, and its (H, W, REGIONS) float32 coverage by the regions of `face.regions`.
     """
     drawn = _layers(identity, identity, acting, size, beard, labelled=True)
     assert drawn.regions is not None
-    return Rendering(drawn.colour, drawn.landmarks, drawn.face, drawn.head), drawn.regions
+    rendering = Rendering(drawn.colour, drawn.landmarks, drawn.face, drawn.head)
+    return Labelled(rendering, drawn.regions, drawn.foreground, drawn.alpha)
 
 
 def _layers(
@@ -159,6 +173,8 @@ def _layers(
         np.minimum(lit[..., 4], 1.0),
         change,
         places.astype(np.float32),
+        lit[..., :3].copy(),
+        seen,
         region_coverage(identity, soup, owner, near, screen, _OVERSAMPLE) if labelled else None,
     )
 

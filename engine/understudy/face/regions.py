@@ -7,7 +7,10 @@ Convention:
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 (
     BACKGROUND,
@@ -41,3 +44,32 @@ REGIONS: Final = (
 """Names in the order of the last axis. `background` holds clothes, `eyes` lashes, `hair` fringes and loose
 strands, `glasses` frames and tinted lenses, `front` whatever else hides the head: hands, microphones, food, scarves,
 hats, smoke."""
+
+Floats = NDArray[np.floating[Any]]
+Bytes = NDArray[np.uint8]
+
+
+def pack(coverage: Floats) -> Bytes:
+    """Coverage in three bytes a pixel: the two largest regions, and the first one's share of both.
+
+    Args:
+        coverage: (..., REGIONS) in 0..1.
+
+    Returns:
+        (..., 3) uint8. A third region of a pixel is given to the two in their proportion.
+    """
+    order = np.argsort(coverage, axis=-1)
+    first, second = order[..., -1:], order[..., -2:-1]
+    most = np.take_along_axis(coverage, first, -1)
+    next_most = np.take_along_axis(coverage, second, -1)
+    share = np.round(255.0 * most / np.maximum(most + next_most, 1e-6))
+    return np.concatenate([first, second, share], -1).astype(np.uint8)
+
+
+def unpack(packed: Bytes) -> Floats:
+    """(..., 3) of `pack` to (..., REGIONS) float32 that sums to 1."""
+    coverage = np.zeros((*packed.shape[:-1], len(REGIONS)), np.float32)
+    share = packed[..., 2:3].astype(np.float32) / 255.0
+    np.put_along_axis(coverage, packed[..., 1:2].astype(np.int64), 1.0 - share, -1)
+    np.put_along_axis(coverage, packed[..., :1].astype(np.int64), share, -1)
+    return coverage

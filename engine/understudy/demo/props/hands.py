@@ -26,7 +26,7 @@ _FINGERS = (
     (1.1, 9.4, 4.4, 2.7, 2.1),
     (3.0, 8.5, 3.4, 2.0, 1.8),
 )
-_RADII_CM = (1.0, 0.92, 0.84, 0.66)
+_RADII_CM = (1.04, 0.97, 0.88, 0.70)
 _THUMB = ((-1.8, 1.8, -0.4), (-4.2, 4.6, -1.0), (-5.6, 7.6, -1.2), (-6.1, 10.2, -1.2))
 _THUMB_RADII_CM = (1.6, 1.25, 1.05, 0.78)
 TIPS = 3
@@ -58,6 +58,8 @@ GESTURES: dict[str, Gesture] = {
     "fist": Gesture((82.0, 84.0, 84.0, 82.0), 1.0, -32.0),
     "grip": Gesture((62.0, 64.0, 64.0, 62.0), 1.0, -10.0),
     "pinch": Gesture((46.0, 40.0, 46.0, 50.0), 5.0, -16.0),
+    "claw": Gesture((38.0, 36.0, 36.0, 40.0), 11.0, 22.0),
+    "edge": Gesture((16.0, 16.0, 16.0, 20.0), 0.0, -12.0),
 }
 
 
@@ -161,7 +163,7 @@ def _skin(place: Place, hand: Hand, shape: Solid, kind_of: Floats) -> Floats:
     albedo = np.ones((size, size, 3), np.float32) * np.array(hand.skin, np.float32)
     if hand.palm:  # palms are lighter and redder than backs
         albedo = albedo * 0.6 + 0.4 * np.array((0.56, 0.33, 0.25), np.float32)
-    speck = 1.0 + 0.07 * cloud(rng, size, 2.5 * unit) + 0.05 * cloud(rng, size, 0.5 * unit)
+    speck = 1.0 + 0.06 * cloud(rng, size, 2.5 * unit) + 0.025 * cloud(rng, size, 0.4 * unit)
     albedo *= speck[..., None]
     finger = kind >= 2
     ends = np.exp(-(((shape.along - 0.04) / 0.10) ** 2)) + np.exp(-(((shape.along - 0.98) / 0.10) ** 2))
@@ -173,7 +175,7 @@ def _skin(place: Place, hand: Hand, shape: Solid, kind_of: Floats) -> Floats:
     albedo *= 1.0 - pink[..., None] * np.array((0.0, 0.7, 0.6), np.float32)
     if not hand.palm:
         nail = _nail(shape) * tip
-        wanted = np.array(hand.nails if hand.nails else np.array(hand.skin) * 0.6 + (0.24, 0.16, 0.14), np.float32)
+        wanted = np.array(hand.nails if hand.nails else np.array(hand.skin) * 0.45 + (0.36, 0.25, 0.22), np.float32)
         albedo += nail[..., None] * (wanted - albedo)
     if hand.sleeve is not None:
         cloth = (kind == 0) * np.clip((0.75 - shape.along) / 0.02, 0, 1)
