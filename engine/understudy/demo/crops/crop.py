@@ -82,9 +82,10 @@ def crops(split: str, performer: int, *, frames: int, variants: int) -> Iterator
     chance = 0.55 * (1.0 - identity.femininity)
     beard = Beard.from_seed(chosen.identity + performer) if rng.random() < chance else None
     faces = [_face(identity, beard, chosen, performer, frame, rng) for frame in range(frames)]
-    for k, face in enumerate(faces):
+    whole = [face for face in faces if face.coverage == "head"]
+    for face in faces:
         for _ in range(variants):
-            yield _crop(face, faces[k - 1], chosen, rng)
+            yield _crop(face, whole, chosen, rng)
 
 
 def _face(
@@ -154,7 +155,7 @@ def _thick_beard(coverage: Floats) -> Floats:
     return result
 
 
-def _crop(face: _Face, other: _Face, split: Split, rng: np.random.Generator) -> Crop:
+def _crop(face: _Face, others: list[_Face], split: Split, rng: np.random.Generator) -> Crop:
     matrix = _placement(face, rng)
     picture = _picture(face, matrix, rng)
     flipped = float(np.linalg.det(matrix[:, :2])) < 0
@@ -165,7 +166,10 @@ def _crop(face: _Face, other: _Face, split: Split, rng: np.random.Generator) -> 
         look = look.copy()
         look[[0, 2, 4], 0] *= -1.0
     place = Place(SIZE, marks.astype(np.float32), look, face.identity.skin, face.identity.hair)
-    second = _picture(other, _placement(other, rng), rng) if rng.random() < 0.15 else None
+    second = None
+    if others and rng.random() < 0.3:
+        other = others[int(rng.integers(len(others)))]
+        second = _picture(other, _placement(other, rng), rng)
     for layer in arrange.drawn(place, rng, arrange.Cast(split.gestures, second)):
         picture = over(picture, layer, place.light_xy, place.unit_px)
     codes, coverage = camera.seen(picture, rng)

@@ -170,7 +170,7 @@ _KINDS: dict[str, tuple[float, Drawer]] = {
     "cup": (0.05, _cup),
     "microphone": (0.08, _microphone),
     "hands": (0.27, _hands),
-    "card": (0.06, _alone(objects.leaf_or_card)),
+    "board": (0.10, _alone(objects.board)),
     "head": (0.05, _other_head),
     "smoke": (0.05, _alone(soft.smoke)),
 }

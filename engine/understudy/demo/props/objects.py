@@ -10,7 +10,7 @@ import numpy as np
 from understudy.demo.props.layer import Layer
 from understudy.demo.props.place import Place, lit
 from understudy.demo.props.solid import solid
-from understudy.demo.props.texture import cloud, filled, normal_of, spline
+from understudy.demo.props.texture import cloud, filled, normal_of, pattern, spline
 from understudy.demo.template import Floats
 from understudy.face import regions
 
@@ -289,18 +289,26 @@ def rod(place: Place, rng: np.random.Generator) -> list[Layer]:
     return [Layer(colour, shape.alpha, regions.FRONT, shadow=0.45)]
 
 
-def leaf_or_card(place: Place, rng: np.random.Generator) -> list[Layer]:
-    """A sheet at the picture's edge: paper, a leaf, a shoulder out of focus."""
+def board(place: Place, rng: np.random.Generator) -> list[Layer]:
+    """A board, a sheet, a leaf or a cloth, plain or in any pattern, anywhere before the face or at its side."""
     unit, size = place.unit_px, place.size
-    middle = place.pixel(rng.choice((-1, 1)) * rng.uniform(4, 10), rng.uniform(-6, 12))
-    turns = np.sort(rng.uniform(0, 2 * np.pi, int(rng.integers(4, 9))))
-    radii = rng.uniform(2.5, 8.0, len(turns)) * unit
-    corners = middle + radii[:, None] * np.stack([np.cos(turns), np.sin(turns)], -1)
-    outline = spline(corners, 160, closed=True) if rng.random() < 0.6 else corners
-    alpha = filled(size, outline)
+    across = rng.random() < 0.6
+    middle = place.pixel(rng.uniform(-6, 6), rng.uniform(-5, 11)) if across else place.pixel(
+        rng.choice((-1, 1)) * rng.uniform(6, 11), rng.uniform(-8, 13)
+    )
+    if rng.random() < 0.5:
+        turn = rng.uniform(0, np.pi)
+        axes = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+        half = np.array([rng.uniform(3.0, 18.0), rng.uniform(1.0, 4.5)]) * unit
+        corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half + rng.normal(0, 0.3 * unit, (4, 2))
+        outline = middle + corners @ axes
+    else:
+        turns = np.sort(rng.uniform(0, 2 * np.pi, int(rng.integers(4, 9))))
+        radii = rng.uniform(2.0, 7.0, len(turns)) * unit
+        outline = middle + radii[:, None] * np.stack([np.cos(turns), np.sin(turns)], -1)
+        outline = spline(outline, 160, closed=True) if rng.random() < 0.6 else outline
     rough = cloud(rng, size, rng.uniform(0.3, 3.0) * unit)
-    normal = normal_of((rough * unit * 0.15).astype(np.float32), 2.0)
-    albedo = np.array(bright(rng), np.float32) * (1.0 + 0.12 * cloud(rng, size, 0.5 * unit))[..., None]
-    return [Layer(lit(place, albedo.astype(np.float32), normal, gloss=0.05), alpha, regions.FRONT, shadow=0.4)]
-
-
+    normal = normal_of((rough * unit * rng.uniform(0.0, 0.2)).astype(np.float32), 2.0)
+    albedo = pattern(rng, size, np.array([bright(rng), dyed(rng), dyed(rng)], np.float32))
+    colour = lit(place, albedo, normal, gloss=0.05)
+    return [Layer(colour, filled(size, outline), regions.FRONT, shadow=float(rng.uniform(0.0, 0.5)))]

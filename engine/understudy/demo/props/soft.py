@@ -36,7 +36,7 @@ def other_head(place: Place, rng: np.random.Generator, other: Picture) -> list[L
     """Another performer's head, moved in front of a part of this one."""
     alpha = 1.0 - other.coverage[..., regions.BACKGROUND]
     way, far = rng.uniform(0, 2 * np.pi), rng.uniform(9.0, 14.0) * place.unit_px
-    scale = float(rng.uniform(0.85, 1.35))
+    scale = float(rng.uniform(0.95, 1.5))
     half = 0.5 * (place.size - 1)
     shift = np.array([far * np.cos(way), abs(far * np.sin(way)) * 0.6])
     if abs(shift[0]) < 6.0 * place.unit_px:

@@ -51,6 +51,9 @@ def fringe(place: Place, rng: np.random.Generator) -> list[Layer]:
     sweep = float(rng.uniform(-4.0, 4.0))
     left, right = sorted(rng.uniform(-7.2, 7.2, 2))
     left, right = min(left, -2.0), max(right, 2.0)
+    if rng.random() < 0.25:  # a curtain over one side of the face
+        count, end = 2 * count, float(rng.uniform(3.0, 12.0))
+        left, right = sorted(rng.choice((-1, 1)) * np.array([rng.uniform(0.5, 4.0), 7.8]))
     locks = rng.uniform(left, right, 14)
     curves = []
     for _ in range(count):

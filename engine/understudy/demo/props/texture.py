@@ -70,3 +70,34 @@ def spline(points: Floats, count: int, closed: bool = False) -> Floats:
     p0, p1, p2, p3 = known[k], known[k + 1], known[k + 2], known[k + 3]
     curve = 2 * p1 + (p2 - p0) * t + (2 * p0 - 5 * p1 + 4 * p2 - p3) * t**2 + (3 * p1 - p0 - 3 * p2 + p3) * t**3
     return np.asarray(0.5 * curve, dtype=np.float32)
+
+
+def pattern(rng: np.random.Generator, size: int, colours: Floats) -> Floats:
+    """(size, size, 3) of a plain, grained, striped, checked, streaked or speckled thing.
+
+    Args:
+        rng: Decides which, and how fine and turned it is.
+        size: Edge of the picture.
+        colours: (3, 3) that it is made of.
+    """
+    y, x = np.mgrid[0:size, 0:size].astype(np.float32)
+    turn, step = rng.uniform(0, np.pi), rng.uniform(4, 30)
+    u, v = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
+    kind = int(rng.integers(5))
+    if kind == 0:
+        share = 0.15 * cloud(rng, size, rng.uniform(1, 20))
+    elif kind == 1:
+        share = (np.sin(2 * np.pi * u / step) > rng.uniform(-0.6, 0.6)).astype(np.float32)
+    elif kind == 2:
+        share = ((u // step + v // step) % 2).astype(np.float32)
+    elif kind == 3:  # streaks of all three colours, like cloth out of a loom or a shower of paint
+        noise = rng.standard_normal((size, size, 3)).astype(np.float32)
+        streaks = cv2.GaussianBlur(noise, (0, 0), 1.0, sigmaY=float(rng.uniform(3, 20)))
+        matrix = cv2.getRotationMatrix2D((size / 2, size / 2), float(np.degrees(turn)), 1.5)
+        streaks = cv2.warpAffine(streaks / streaks.std(), matrix, (size, size), borderMode=cv2.BORDER_REFLECT)
+        return np.asarray(np.clip(colours.mean(0) * (1.0 + 0.5 * streaks), 0.005, 1.2), np.float32)
+    else:
+        share = (smoke_noise(rng, size, rng.uniform(4, 40), 4) > rng.uniform(-0.5, 1.0)).astype(np.float32)
+    share = np.clip(share, -0.5, 1.0)[..., None]
+    mixed = colours[0] + share * (colours[1] - colours[0])
+    return np.asarray(np.clip(mixed * (1.0 + 0.06 * cloud(rng, size, 2.0))[..., None], 0.003, 1.2), np.float32)
