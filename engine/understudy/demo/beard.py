@@ -66,7 +66,9 @@ def _growth(identity: Identity, beard: Beard) -> Floats:
     soul = 0.6 - np.hypot(ax / 0.8, (y - middle + 1.35) / 0.8) if beard.chin > 0 else chin
     lip = 0.55 - np.abs(y - middle - 1.32 + 0.20 * ax) if beard.moustache > 0 else np.full_like(x, -9.0)
     lip = np.minimum(lip, (identity.mouth_width_cm + 0.7) * beard.moustache - ax)
-    round_mouth = np.hypot(np.maximum(ax - identity.mouth_width_cm * 0.45, 0) / 1.55, (y - middle) / 1.02) - 1.0
+    round_mouth = (
+        np.hypot(np.maximum(ax - identity.mouth_width_cm * 0.45, 0) / 1.55, (y - middle) / 1.02) - 1.0
+    )
     whole = np.maximum(np.maximum(np.minimum(cheeks, round_mouth * 1.4), chin), np.maximum(soul, lip))
     return np.asarray(np.where(base.front > 0.02, whole, -9.0), dtype=np.float32)
 
@@ -85,7 +87,9 @@ def beard_shells(identity: Identity, beard: Beard, posed: Floats, cut_layer: int
     """
     growth = _growth(identity, beard)
     normals = cv2.GaussianBlur(grid_normals(posed), (0, 0), 1.5)
-    full = smoothstep(-0.1, 1.3, growth) * (0.55 + 0.45 * bump(template().flat_x, template().flat_y, 0, -11, 4, 3))
+    full = smoothstep(-0.1, 1.3, growth) * (
+        0.55 + 0.45 * bump(template().flat_x, template().flat_y, 0, -11, 4, 3)
+    )
     down = np.array([0.0, -0.55, 0.1], np.float32)
     rows, columns = posed.shape[:2]
     v, u = np.meshgrid(np.linspace(0, 1, rows), np.linspace(0, 1, columns), indexing="ij")

@@ -1,4 +1,4 @@
-"""What each pixel of a digital performer shows: the regions of `face.regions`, with soft edges as coverage."""
+"""What each pixel of a digital performer shows: coverage by the regions of `face.regions`."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ Convention:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import cv2
@@ -107,7 +107,11 @@ def render(
 
 
 def render_labelled(
-    identity: Identity, acting: PerformanceFrame, *, size: tuple[int, int] = (256, 256), beard: Beard | None = None
+    identity: Identity,
+    acting: PerformanceFrame,
+    *,
+    size: tuple[int, int] = (256, 256),
+    beard: Beard | None = None,
 ) -> Labelled:
     """Render one frame, and say what each of its pixels shows.
 
@@ -261,7 +265,7 @@ def _scene(
         parts.append(lashes(_from_inner(lids[side][1], side), side, False, 0.16 + 0.08 * face.femininity))
     for part in parts:
         moved = (part.points - PIVOT) @ matrix.T + PIVOT + np.array(pose.translation, np.float32)
-        meshes.append(GridMesh(moved, part.uv, part.material, part.shade, part.cut_layer, part.cut_level))
+        meshes.append(replace(part, points=moved))
     hair = hair_of(identity)
     for (share_h, level), shell in zip(SHELLS, hair.shells, strict=True):
         shape = np.full(shell.shape[:2], 0.45 + 0.55 * share_h, np.float32)

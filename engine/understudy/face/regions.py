@@ -42,8 +42,8 @@ REGIONS: Final = (
     "front",
 )
 """Names in the order of the last axis. `background` holds clothes, `eyes` lashes, `hair` fringes and loose
-strands, `glasses` frames and tinted lenses, `front` whatever else hides the head: hands, microphones, food, scarves,
-hats, smoke."""
+strands, `glasses` frames and tinted lenses, `front` whatever else hides the head: hands, microphones, food,
+scarves, hats, smoke."""
 
 Floats = NDArray[np.floating[Any]]
 Bytes = NDArray[np.uint8]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from understudy.demo.props.layer import defocused
 from understudy.demo.props.texture import cloud, smoke_noise
 from understudy.demo.template import Floats
 
@@ -29,7 +30,7 @@ def background(rng: np.random.Generator, size: int) -> Floats:
     draw = (_gradient, _blobs, _texture, _lines, _room, _lights)[int(rng.integers(6))]
     picture = draw(rng, size)
     if rng.random() < 0.6:
-        picture = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.5, 6.0)))
+        picture = defocused(picture, float(rng.uniform(0.5, 6.0)))
     return np.asarray(np.clip(picture, 0.001, 8.0), dtype=np.float32)
 
 
@@ -44,7 +45,9 @@ def _gradient(rng: np.random.Generator, size: int) -> Floats:
 def _blobs(rng: np.random.Generator, size: int) -> Floats:
     picture = _gradient(rng, size)
     for _ in range(int(rng.integers(3, 14))):
-        soft = np.clip(cloud(rng, size, rng.uniform(0.1, 0.6) * size) - rng.uniform(0.0, 1.2), 0, 1)[..., None]
+        soft = np.clip(cloud(rng, size, rng.uniform(0.1, 0.6) * size) - rng.uniform(0.0, 1.2), 0, 1)[
+            ..., None
+        ]
         picture = picture + soft * (_colour(rng) - picture)
     return picture
 
@@ -79,7 +82,17 @@ def _room(rng: np.random.Generator, size: int) -> Floats:
         colour = tuple(map(float, _colour(rng)))
         if rng.random() < 0.4:
             axes = (int(reach * rng.uniform(0.2, 1)) + 1, int(reach * rng.uniform(0.2, 1)) + 1)
-            cv2.ellipse(picture, (int(at[0]), int(at[1])), axes, float(rng.uniform(0, 180)), 0, 360, colour, -1, cv2.LINE_AA)
+            cv2.ellipse(
+                picture,
+                (int(at[0]), int(at[1])),
+                axes,
+                float(rng.uniform(0, 180)),
+                0,
+                360,
+                colour,
+                -1,
+                cv2.LINE_AA,
+            )
         else:
             cv2.fillConvexPoly(picture, cv2.convexHull(corners.astype(np.int32)), colour, cv2.LINE_AA)
     grain = 1.0 + 0.08 * cloud(rng, size, 4.0)

@@ -26,8 +26,8 @@ def seen(picture: Picture, rng: np.random.Generator) -> tuple[Floats, Floats]:
     Returns:
         (H, W, 3) float32 sRGB code values in 0..1, and the (H, W, REGIONS) float32 coverage.
     """
-    pixels = picture.pixels * _gains(picture, rng) * _falloff(rng, picture.pixels.shape[0])
-    pixels, coverage = _lens(pixels.astype(np.float32), picture.coverage, rng)
+    lit = picture.pixels * _gains(picture, rng) * _falloff(rng, picture.pixels.shape[0])
+    pixels, coverage = _lens(lit.astype(np.float32), picture.coverage, rng)
     coded = _tone(srgb(pixels), rng)
     coded = _grain(coded, rng)
     if rng.random() < 0.25:
@@ -48,7 +48,9 @@ def _gains(picture: Picture, rng: np.random.Generator) -> Floats:
     grey = float((picture.pixels.mean(-1) * face).sum() / max(float(face.sum()), 1.0))
     exposure = 0.19 * 2.0 ** np.clip(rng.normal(0.0, 0.8), -2.2, 1.6) / max(grey, 0.005)
     warm = rng.normal(0.0, 0.14)
-    balance = np.array([1.0 + warm, 1.0 + rng.normal(0, 0.04), 1.0 - warm]) * (1.0 + 0.04 * rng.normal(size=3))
+    balance = np.array([1.0 + warm, 1.0 + rng.normal(0, 0.04), 1.0 - warm]) * (
+        1.0 + 0.04 * rng.normal(size=3)
+    )
     if rng.random() < 0.06:  # coloured stage light
         balance = balance * rng.uniform(0.3, 1.3, 3)
     return np.asarray(exposure * np.clip(balance, 0.15, 2.0), np.float32)
@@ -73,7 +75,7 @@ def _lens(pixels: Floats, coverage: Floats, rng: np.random.Generator) -> tuple[F
     if rng.random() < 0.3:  # a small face in a plate, enlarged
         small = int(size * rng.uniform(0.3, 0.9))
         less = cv2.resize(pixels, (small, small), interpolation=cv2.INTER_AREA)
-        pixels = cv2.resize(less, (size, size), interpolation=cv2.INTER_CUBIC)
+        pixels = np.asarray(cv2.resize(less, (size, size), interpolation=cv2.INTER_CUBIC), np.float32)
         coverage = defocused(coverage, 0.45 * size / small)
     pixels = moved(defocused(pixels, sigma), motion)
     return pixels, moved(defocused(coverage, sigma), motion)
@@ -111,4 +113,5 @@ def _compressed(coded: Floats, rng: np.random.Generator) -> Floats:
         return np.asarray(coded, np.float32)
     codes = np.round(coded[..., ::-1] * 255).astype(np.uint8)
     _, data = cv2.imencode(".jpg", codes, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 96))])
-    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1].astype(np.float32) / 255.0)
+    read = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.float32)
+    return np.asarray(read[..., ::-1] / 255.0, np.float32)

@@ -16,7 +16,7 @@ from understudy.demo.beard import Beard
 from understudy.demo.crops import backgrounds, camera
 from understudy.demo.identity import Identity
 from understudy.demo.lighting import look_table
-from understudy.demo.performance import Camera, Light, Performance, PerformanceFrame
+from understudy.demo.performance import Camera, Light, Performance
 from understudy.demo.props import arrange
 from understudy.demo.props.layer import Picture, over
 from understudy.demo.props.place import Place
@@ -89,13 +89,20 @@ def crops(split: str, performer: int, *, frames: int, variants: int) -> Iterator
 
 
 def _face(
-    identity: Identity, beard: Beard | None, split: Split, performer: int, frame: int, rng: np.random.Generator
+    identity: Identity,
+    beard: Beard | None,
+    split: Split,
+    performer: int,
+    frame: int,
+    rng: np.random.Generator,
 ) -> _Face:
     coverage = str(rng.choice(("whole_face", "head"), p=(0.65, 0.35)))
     acting = Performance.from_seed(split.performance + performer, max_yaw=55.0).at(frame * 500.0)
     view = _VIEW_CM[coverage] * float(rng.uniform(0.97, 1.08))
     filmed = replace(
-        acting, camera=Camera(distance_cm=float(rng.uniform(45.0, 180.0)), view_height_cm=view), light=_light(rng)
+        acting,
+        camera=Camera(distance_cm=float(rng.uniform(45.0, 180.0)), view_height_cm=view),
+        light=_light(rng),
     )
     drawn = render_labelled(identity, filmed, size=(FRAME_PX, FRAME_PX), beard=beard)
     return _Face(drawn, coverage, look_table(identity, identity, filmed.light), identity)
@@ -175,4 +182,3 @@ def _crop(face: _Face, others: list[_Face], split: Split, rng: np.random.Generat
     codes, coverage = camera.seen(picture, rng)
     coverage = np.clip(coverage, 0.0, None)
     return Crop(codes, coverage / coverage.sum(-1, keepdims=True))
-

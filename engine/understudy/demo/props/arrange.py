@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from understudy.demo.props import clothes, eyewear, objects, soft, strands
+from understudy.demo.props import clothes, eyewear, food, objects, soft, strands
 from understudy.demo.props.hands import GESTURES, Hand, hand_layer
 from understudy.demo.props.layer import Layer, Picture, blurred
 from understudy.demo.props.place import Place
+from understudy.demo.props.surface import bright, dyed
 
 TRAINING_GESTURES = ("flat", "spread", "relaxed", "point", "fist", "grip")
 TEST_GESTURES = ("two", "pinch", "claw", "edge")
@@ -55,7 +56,7 @@ def _hand(place: Place, rng: np.random.Generator, names: Sequence[str]) -> Hand:
         tilt=float(rng.normal(0, 22)),
         roll=float(rng.normal(0, 25)),
     )
-    sleeve = objects.dyed(rng) if rng.random() < 0.5 else None
+    sleeve = dyed(rng) if rng.random() < 0.5 else None
     return Hand(
         gesture,
         (0.0, 0.0),
@@ -66,7 +67,7 @@ def _hand(place: Place, rng: np.random.Generator, names: Sequence[str]) -> Hand:
         skin=_skin(place, rng),
         seed=int(rng.integers(1 << 30)),
         sleeve=sleeve,
-        nails=objects.bright(rng) if rng.random() < 0.12 else None,
+        nails=bright(rng) if rng.random() < 0.12 else None,
     )
 
 
@@ -84,7 +85,12 @@ def _hands(place: Place, rng: np.random.Generator, cast: Cast) -> list[Layer]:
 
 
 def _held(
-    place: Place, rng: np.random.Generator, cast: Cast, at_cm: tuple[float, float], angle: float, far_cm: float
+    place: Place,
+    rng: np.random.Generator,
+    cast: Cast,
+    at_cm: tuple[float, float],
+    angle: float,
+    far_cm: float,
 ) -> list[Layer]:
     """Fingers round an object, `far_cm` along it from its head."""
     hand = _hand(place, rng, [g for g in ("grip", "fist", "pinch", "claw") if g in cast.gestures])
@@ -131,16 +137,20 @@ def _food(place: Place, rng: np.random.Generator, cast: Cast) -> list[Layer]:
     x, y = _mouth_cm(place)
     if rng.random() < 0.5:
         at = (x + float(rng.normal(0, 1)), y + float(rng.uniform(0.5, 3.0)))
-        layers = objects.fruit(place, rng, at)
+        layers = food.fruit(place, rng, at)
         return layers + (_held(place, rng, cast, at, 0.0, rng.uniform(2, 4)) if rng.random() < 0.6 else [])
     at = (x + float(rng.normal(0, 1.5)), y + float(rng.normal(0, 2)))
     angle = float(rng.uniform(-110, 110))
-    layers = objects.slab(place, rng, at, angle)
+    layers = food.slab(place, rng, at, angle)
     return layers + (_held(place, rng, cast, at, angle, rng.uniform(7, 11)) if rng.random() < 0.6 else [])
 
 
 def _glasses(place: Place, rng: np.random.Generator, cast: Cast) -> list[Layer]:
-    slip = float(np.clip(rng.normal(0.1, 0.4), -0.3, 2.0)) if rng.random() < 0.92 else float(rng.uniform(-6, -4.5))
+    slip = (
+        float(np.clip(rng.normal(0.1, 0.4), -0.3, 2.0))
+        if rng.random() < 0.92
+        else float(rng.uniform(-6, -4.5))
+    )
     return eyewear.glasses(place, rng, eyewear.Glasses.drawn(rng), slip)
 
 

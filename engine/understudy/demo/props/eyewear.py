@@ -39,7 +39,13 @@ class Glasses:
         """Any pair that is worn."""
         sun = rng.random() < 0.4
         metal = rng.random() < 0.4
-        dark = ((0.012, 0.011, 0.011), (0.09, 0.035, 0.012), (0.25, 0.02, 0.02), (0.5, 0.5, 0.48), (0.03, 0.05, 0.12))
+        dark = (
+            (0.012, 0.011, 0.011),
+            (0.09, 0.035, 0.012),
+            (0.25, 0.02, 0.02),
+            (0.5, 0.5, 0.48),
+            (0.03, 0.05, 0.12),
+        )
         metals = ((0.55, 0.55, 0.57), (0.62, 0.43, 0.18), (0.08, 0.08, 0.085))
         options = metals if metal else dark
         weights = None if metal else (0.5, 0.2, 0.1, 0.1, 0.1)
@@ -106,7 +112,10 @@ def glasses(place: Place, rng: np.random.Generator, pair: Glasses, slip_cm: floa
     ridge = normal_of((cv2.GaussianBlur(rim, (0, 0), max(0.6, 0.3 * thick)) * thick).astype(np.float32), 2.0)
     base = np.ones((size, size, 3), np.float32) * np.array(pair.colour, np.float32)
     frame = lit(place, base, ridge, gloss=0.5 if pair.metal else 0.12, power=50.0, soft=0.4)
-    return [*_glass(place, rng, pair, lens), Layer(frame, rim.astype(np.float32), regions.GLASSES, shadow=0.35)]
+    return [
+        *_glass(place, rng, pair, lens),
+        Layer(frame, rim.astype(np.float32), regions.GLASSES, shadow=0.35),
+    ]
 
 
 def _glass(place: Place, rng: np.random.Generator, pair: Glasses, lens: Floats) -> list[Layer]:
@@ -114,14 +123,20 @@ def _glass(place: Place, rng: np.random.Generator, pair: Glasses, lens: Floats) 
     size = place.size
     y, x = np.mgrid[0:size, 0:size].astype(np.float32) / size
     room = np.clip(0.5 + 0.6 * np.sin(7.0 * (x * rng.uniform(-1, 1) + y) + rng.uniform(0, 6)), 0, 1)
-    streak = np.clip(1.0 - np.abs(((x - y * rng.uniform(0.3, 1.2)) * rng.uniform(4, 9)) % 1.0 - 0.5) * 5, 0, 1)
+    streak = np.clip(
+        1.0 - np.abs(((x - y * rng.uniform(0.3, 1.2)) * rng.uniform(4, 9)) % 1.0 - 0.5) * 5, 0, 1
+    )
     light = place.look[rows.KEY] * 0.35 + place.look[rows.SKY] * 0.5
     gleam = (rng.uniform(0.02, 0.10) * room + rng.uniform(0.0, 0.18) * streak) * lens
     layers = []
     if pair.tint > 0.1:
         fade = 1.0 - rng.uniform(0, 0.35) * np.clip((y - place.eyes[:, 1].mean() / size) * 6 + 0.5, 0, 1)
-        colour = np.array(pair.tint_colour, np.float32) * light * 2 + pair.mirrored * 0.6 * room[..., None] * light
-        layers.append(Layer(colour.astype(np.float32), (lens * pair.tint * fade).astype(np.float32), regions.GLASSES))
+        colour = (
+            np.array(pair.tint_colour, np.float32) * light * 2 + pair.mirrored * 0.6 * room[..., None] * light
+        )
+        layers.append(
+            Layer(colour.astype(np.float32), (lens * pair.tint * fade).astype(np.float32), regions.GLASSES)
+        )
     colour = np.ones((size, size, 3), np.float32) * (light * 2.0).astype(np.float32)
     layers.append(Layer(colour, gleam.astype(np.float32), -1))
     return layers

@@ -100,14 +100,16 @@ def _skeleton(gesture: Gesture) -> list[tuple[Floats, float, Floats, float, str]
     for k, (x, y, *lengths) in enumerate(_FINGERS):
         joint = np.array([x, y, 0.25 - 0.12 * (k - 1.2) ** 2])
         bones.append((np.array([0.55 * x, 0.6, 0.0]), 1.75, joint, 1.22, "palm"))
-        bones.append((np.array([0.75 * x, 3.0, -0.5]), 1.6, joint + (0, -1.4, -0.5), 1.4, "palm"))
+        bones.append((np.array([0.75 * x, 3.0, -0.5]), 1.6, joint + np.array([0.0, -1.4, -0.5]), 1.4, "palm"))
         size = 0.88 if k == 3 else 1.0
         way = _turn(2, -gesture.spread * (k - 1.3))
         for b, length in enumerate(lengths):
             bend = gesture.curl[k] * (1.0, 1.1, 0.7)[b]
             way = way @ _turn(0, -bend)
             end = joint + way @ np.array([0.0, length, 0.0])
-            bones.append((joint, _RADII_CM[b] * size, end, _RADII_CM[b + 1] * size, "tip" if b == 2 else "finger"))
+            bones.append(
+                (joint, _RADII_CM[b] * size, end, _RADII_CM[b + 1] * size, "tip" if b == 2 else "finger")
+            )
             joint = end
     out = _turn(2, gesture.thumb)
     first = np.array(_THUMB[0])
@@ -175,7 +177,9 @@ def _skin(place: Place, hand: Hand, shape: Solid, kind_of: Floats) -> Floats:
     albedo *= 1.0 - pink[..., None] * np.array((0.0, 0.7, 0.6), np.float32)
     if not hand.palm:
         nail = _nail(shape) * tip
-        wanted = np.array(hand.nails if hand.nails else np.array(hand.skin) * 0.45 + (0.36, 0.25, 0.22), np.float32)
+        wanted = np.array(
+            hand.nails if hand.nails else np.array(hand.skin) * 0.45 + (0.36, 0.25, 0.22), np.float32
+        )
         albedo += nail[..., None] * (wanted - albedo)
     if hand.sleeve is not None:
         cloth = (kind == 0) * np.clip((0.75 - shape.along) / 0.02, 0, 1)

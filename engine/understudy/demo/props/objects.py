@@ -2,95 +2,49 @@
 
 from __future__ import annotations
 
+import itertools
 
-
-import cv2
 import numpy as np
 
+from understudy.demo.props.food import lump
 from understudy.demo.props.layer import Layer
 from understudy.demo.props.place import Place, lit
 from understudy.demo.props.solid import solid
+from understudy.demo.props.surface import axis, bright, dyed, edge, local, metal
 from understudy.demo.props.texture import cloud, filled, normal_of, pattern, spline
-from understudy.demo.template import Floats
 from understudy.face import regions
 
-Colour = tuple[float, float, float]
-_BRIGHT: tuple[Colour, ...] = (
-    (0.55, 0.05, 0.04),
-    (0.05, 0.16, 0.50),
-    (0.65, 0.50, 0.05),
-    (0.06, 0.30, 0.10),
-    (0.70, 0.70, 0.68),
-    (0.04, 0.04, 0.045),
-    (0.55, 0.20, 0.38),
-    (0.35, 0.18, 0.08),
-)
 
-
-def bright(rng: np.random.Generator) -> Colour:
-    """A colour that things are made in."""
-    return _BRIGHT[int(rng.integers(len(_BRIGHT)))]
-
-
-def dyed(rng: np.random.Generator) -> Colour:
-    """A colour that cloth is dyed in: mostly muted."""
-    red, green, blue = np.array(bright(rng)) * (1.0 - (mix := rng.uniform(0.1, 0.8))) + mix * rng.uniform(0.02, 0.5)
-    return float(red), float(green), float(blue)
-
-
-def _axis(place: Place, at_cm: tuple[float, float], angle: float) -> tuple[Floats, Floats, Floats]:
-    """A point, and the directions along (0 degrees is down the face) and across an object, in pixels of 1 cm."""
-    origin = place.pixel(*at_cm)
-    down = place.down
-    right = np.array([down[1], -down[0]])
-    c, s = np.cos(np.radians(angle)), np.sin(np.radians(angle))
-    return origin, place.unit_px * (c * down + s * right), place.unit_px * (c * right - s * down)
-
-
-def _local(place: Place, at_cm: tuple[float, float], angle: float) -> tuple[Floats, Floats]:
-    """Every pixel's centimetres along and across an object."""
-    origin, along, across = _axis(place, at_cm, angle)
-    y, x = np.mgrid[0 : place.size, 0 : place.size].astype(np.float32)
-    scale = place.unit_px**2
-    px, py = x - origin[0], y - origin[1]
-    return (
-        np.asarray((px * along[0] + py * along[1]) / scale, np.float32),
-        np.asarray((px * across[0] + py * across[1]) / scale, np.float32),
-    )
-
-
-def _edge(inside_cm: Floats, place: Place) -> Floats:
-    """Coverage from signed centimetres inside an outline."""
-    return np.clip(inside_cm * place.unit_px + 0.5, 0.0, 1.0).astype(np.float32)
-
-
-def _metal(place: Place, normal: Floats, tint: Colour, rough: float = 0.0) -> Floats:
-    """Polished metal: it mirrors a room of bright and dark bands."""
-    bands = 0.30 + 0.45 * np.sin(3.2 * normal[..., 1] + 1.2) + 0.30 * np.sin(7.0 * normal[..., 0] + 0.5)
-    bands = np.clip(bands + 0.15 * np.sin(13.0 * normal[..., 1]), 0.04, 1.2) * (1.0 - rough) + 0.4 * rough
-    base = np.array(tint, np.float32) * bands[..., None]
-    return lit(place, base, normal, gloss=0.7 - 0.5 * rough, power=90.0, soft=0.6)
-
-
-def microphone(place: Place, rng: np.random.Generator, at_cm: tuple[float, float], angle: float) -> list[Layer]:
+def microphone(
+    place: Place, rng: np.random.Generator, at_cm: tuple[float, float], angle: float
+) -> list[Layer]:
     """A hand-held microphone: a grille or a foam ball, a collar and a tapered body.
 
     Args:
         at_cm: Middle of its head, in face coordinates.
         angle: Degrees; 0 has the body hang straight down.
     """
-    origin, along, _ = _axis(place, at_cm, angle)
+    origin, along, _ = axis(place, at_cm, angle)
     unit = place.unit_px
     head = float(rng.uniform(2.3, 3.1))
     foam = rng.random() < 0.4
     tip, collar, end = origin, origin + 0.85 * head * along, origin + 24.0 * along
     body = [*collar, -unit, 1.55 * unit, *end, -2 * unit, 1.1 * unit]
-    ring = [*(origin + 0.70 * head * along), -0.2 * unit, 1.9 * unit, *(origin + 0.95 * head * along), 0, 1.75 * unit]
+    ring = [
+        *(origin + 0.70 * head * along),
+        -0.2 * unit,
+        1.9 * unit,
+        *(origin + 0.95 * head * along),
+        0,
+        1.75 * unit,
+    ]
     ball = [*tip, 0.0, head * unit, *(origin + 0.35 * head * along), 0.0, 0.92 * head * unit]
-    shape = solid(np.array([body, ring, ball], np.float32), place.size, blend_px=0.02 * unit, hollow_px=0.5 * unit)
+    shape = solid(
+        np.array([body, ring, ball], np.float32), place.size, blend_px=0.02 * unit, hollow_px=0.5 * unit
+    )
     tone = np.array(((0.02, 0.02, 0.022), (0.30, 0.30, 0.31))[int(rng.random() < 0.3)], np.float32)
     albedo = np.ones((place.size, place.size, 3), np.float32) * tone
-    u, v = _local(place, at_cm, angle)
+    u, v = local(place, at_cm, angle)
     fine = 5.2
     mesh = 0.5 + 0.5 * np.sin(fine * (u + v) * 2) * np.sin(fine * (u - v) * 2)
     band = np.exp(-(((u - 0.30 * head) / 0.22) ** 2))
@@ -115,7 +69,7 @@ def headset(place: Place, rng: np.random.Generator) -> list[Layer]:
     middle = 0.5 * (ear + mouth) + place.unit_px * 1.2 * place.down
     curve = spline(np.stack([ear, middle, mouth + 0.4 * place.unit_px * place.down]), 14)
     unit = place.unit_px
-    rows = [[*a, 0, 0.14 * unit, *b, 0, 0.14 * unit] for a, b in zip(curve[:-1], curve[1:], strict=True)]
+    rows = [[*a, 0, 0.14 * unit, *b, 0, 0.14 * unit] for a, b in itertools.pairwise(curve)]
     rows.append([*curve[-1], 0, 0.5 * unit, *(curve[-1] + 0.4 * (curve[-1] - curve[-2])), 0, 0.45 * unit])
     shape = solid(np.array(rows, np.float32), place.size, blend_px=0.05 * unit)
     tone = ((0.02, 0.02, 0.02), (0.45, 0.28, 0.20))[int(rng.random() < 0.3)]
@@ -126,7 +80,7 @@ def headset(place: Place, rng: np.random.Generator) -> list[Layer]:
 def cutlery(place: Place, rng: np.random.Generator, at_cm: tuple[float, float], angle: float) -> list[Layer]:
     """A spoon or a fork whose head is at the mouth, the handle running away from it."""
     unit = place.unit_px
-    u, v = _local(place, at_cm, angle)
+    u, v = local(place, at_cm, angle)
     layers = []
     handle = 0.45 - np.abs(v) + 0.02 * np.clip(u - 3.0, 0, 14)
     handle = np.minimum(np.minimum(handle, u - 2.2), 17.0 - u)
@@ -138,33 +92,25 @@ def cutlery(place: Place, rng: np.random.Generator, at_cm: tuple[float, float], 
     else:
         tines = 0.24 - np.abs((v + 1.6) % 0.8 - 0.4)
         fork = np.minimum(np.minimum(1.45 - np.abs(v), u + 3.0), 2.6 - u)
-        fork = np.where(u < 0.2, np.minimum(fork, tines), np.minimum(fork, 1.5 - np.abs(v) - 0.45 * np.clip(u - 0.9, 0, 3)))
+        fork = np.where(
+            u < 0.2,
+            np.minimum(fork, tines),
+            np.minimum(fork, 1.5 - np.abs(v) - 0.45 * np.clip(u - 0.9, 0, 3)),
+        )
         inside = np.maximum(fork, handle)
         depth = 0.5 * np.sqrt(np.clip(inside, 0, 1))
     normal = normal_of((depth * unit).astype(np.float32), 1.6)
     tint = ((0.75, 0.75, 0.77), (0.80, 0.60, 0.30), (0.75, 0.75, 0.77))[int(rng.integers(3))]
-    layers.append(Layer(_metal(place, normal, tint), _edge(inside, place), regions.FRONT, shadow=0.4))
+    layers.append(Layer(metal(place, normal, tint), edge(inside, place), regions.FRONT, shadow=0.4))
     if rng.random() < 0.5:
-        layers.append(_lump(place, rng, at_cm, 1.5))
+        layers.append(lump(place, rng, at_cm, 1.5))
     return layers
-
-
-def _lump(place: Place, rng: np.random.Generator, at_cm: tuple[float, float], radius_cm: float) -> Layer:
-    """A bite of food: an uneven lump."""
-    u, v = _local(place, at_cm, float(rng.uniform(0, 360)))
-    rough = cloud(rng, place.size, 0.5 * place.unit_px)
-    inside = 1.0 - np.hypot(u / radius_cm, v / (0.75 * radius_cm)) + 0.12 * rough
-    height = place.unit_px * radius_cm * np.sqrt(np.clip(inside, 0, 1)) + 0.10 * place.unit_px * rough
-    food = ((0.55, 0.42, 0.20), (0.45, 0.10, 0.05), (0.60, 0.55, 0.45), (0.14, 0.07, 0.03), (0.20, 0.30, 0.06))
-    albedo = np.array(food[int(rng.integers(5))], np.float32) * (1.0 + 0.2 * rough[..., None])
-    colour = lit(place, albedo, normal_of(height.astype(np.float32), 1.0), gloss=0.08, power=30.0)
-    return Layer(colour, _edge(inside * radius_cm, place), regions.FRONT, shadow=0.3)
 
 
 def cup(place: Place, rng: np.random.Generator, at_cm: tuple[float, float]) -> list[Layer]:
     """A mug, a paper cup or a tin that is drunk from; its far rim is at the lips."""
     tilt = float(rng.uniform(-18, 18))
-    u, v = _local(place, at_cm, tilt)
+    u, v = local(place, at_cm, tilt)
     radius, taper = float(rng.uniform(3.4, 4.6)), float(rng.uniform(0.0, 0.10))
     tall = float(rng.uniform(8.0, 12.0))
     half = radius - taper * np.clip(u, 0, tall)
@@ -174,7 +120,7 @@ def cup(place: Place, rng: np.random.Generator, at_cm: tuple[float, float]) -> l
     body = np.minimum(np.minimum(half - np.abs(v), u), low - u)
     inside = np.maximum(body, rim * radius * flat)
     across = np.clip(v / np.maximum(half, 0.5), -0.999, 0.999)
-    axes = _axis(place, at_cm, tilt)
+    axes = axis(place, at_cm, tilt)
     side = axes[2] / place.unit_px
     normal = np.dstack([across * side[0], -across * side[1], np.sqrt(1.0 - across**2)]).astype(np.float32)
     albedo = np.ones((place.size, place.size, 3), np.float32) * np.array(bright(rng), np.float32)
@@ -193,76 +139,9 @@ def cup(place: Place, rng: np.random.Generator, at_cm: tuple[float, float]) -> l
         loop = 0.5 - np.abs(ring - 2.0)
         bump = normal_of((np.sqrt(np.clip(loop, 0, 1)) * place.unit_px).astype(np.float32), 1.5)
         plain = np.ones_like(albedo) * albedo[place.size // 2, place.size // 2]
-        layers.append(Layer(lit(place, plain, bump, gloss=0.1), _edge(loop, place), regions.FRONT, shadow=0.3))
-    layers.append(Layer(colour.astype(np.float32), _edge(inside, place), regions.FRONT, shadow=0.5))
+        layers.append(Layer(lit(place, plain, bump, gloss=0.1), edge(loop, place), regions.FRONT, shadow=0.3))
+    layers.append(Layer(colour.astype(np.float32), edge(inside, place), regions.FRONT, shadow=0.5))
     return layers
-
-
-def slab(place: Place, rng: np.random.Generator, at_cm: tuple[float, float], angle: float) -> list[Layer]:
-    """A bar, a telephone, a slice or a board: a rounded box with a face and an edge."""
-    u, v = _local(place, at_cm, angle)
-    kind = str(rng.choice(("chocolate", "phone", "cereal", "board")))
-    long, wide = {"chocolate": (13, 3.6), "phone": (14.5, 7.2), "cereal": (10, 3.0), "board": (26, 5)}[kind]
-    corner = 0.25 if kind in ("chocolate", "board") else 0.9
-    du, dv = np.abs(u - 0.45 * long) - 0.5 * long + corner, np.abs(v) - 0.5 * wide + corner
-    inside = corner - np.hypot(np.maximum(du, 0), np.maximum(dv, 0)) - np.minimum(np.maximum(du, dv), 0)
-    unit, size = place.unit_px, place.size
-    bevel = 0.35 * np.sqrt(np.clip(inside / 0.35, 0, 1))
-    rough = cloud(rng, size, 0.35 * unit)
-    if kind == "chocolate":
-        groove = np.minimum(np.abs((u % 2.4) - 1.2), np.abs((v % 1.8) - 0.9))
-        bevel = bevel + 0.25 * np.clip(0.9 - groove, 0, 0.5)
-        albedo = np.ones((size, size, 3), np.float32) * np.array((0.10, 0.045, 0.022), np.float32)
-    elif kind == "cereal":
-        bevel = bevel + 0.12 * rough
-        albedo = np.array((0.42, 0.26, 0.10), np.float32) * (1.0 + 0.30 * rough[..., None])
-    elif kind == "phone":
-        albedo = np.ones((size, size, 3), np.float32) * np.array(bright(rng), np.float32) * 0.5
-        lens = np.hypot(u - 1.6, np.abs(v + 1.8) - 0.0)
-        albedo = np.where(((lens < 0.9) & (lens > 0.55))[..., None], np.float32(0.02), albedo)
-    else:
-        wood = 1.0 + 0.25 * np.sin(9.0 * v + 1.5 * cloud(rng, size, 4 * unit)) + 0.1 * rough
-        albedo = np.array(bright(rng), np.float32) * wood[..., None]
-    normal = normal_of((bevel * unit).astype(np.float32), 1.5)
-    gloss = {"phone": 0.5, "chocolate": 0.10}.get(kind, 0.02)
-    colour = lit(place, np.asarray(albedo, np.float32), normal, gloss=gloss, power=50.0)
-    alpha = _edge(inside, place)
-    if kind in ("chocolate", "cereal"):  # bitten off at the lips
-        bite = np.hypot(u + 0.8, v * 0.8) - 1.9 + 0.25 * rough
-        alpha = np.minimum(alpha, _edge(bite, place))
-    return [Layer(colour, alpha, regions.FRONT, shadow=0.5)]
-
-
-def fruit(place: Place, rng: np.random.Generator, at_cm: tuple[float, float]) -> list[Layer]:
-    """An apple, an orange or a biscuit at the mouth."""
-    unit, size = place.unit_px, place.size
-    u, v = _local(place, at_cm, float(rng.uniform(-30, 30)))
-    radius = float(rng.uniform(3.0, 4.2))
-    r = np.hypot(u, v) / radius
-    z = np.sqrt(np.clip(1.0 - r**2, 0, 1))
-    rough = cloud(rng, size, 0.25 * unit)
-    kind = str(rng.choice(("apple", "orange", "biscuit")))
-    if kind == "biscuit":
-        height = 0.4 * unit * np.sqrt(np.clip((1.0 - r) / 0.2, 0, 1)) + 0.06 * unit * rough
-        albedo = np.array((0.50, 0.31, 0.13), np.float32) * (1.0 + 0.15 * rough[..., None])
-        for _ in range(11):
-            cx, cy = rng.uniform(-0.75, 0.75, 2) * radius
-            chip = np.clip((0.45 - np.hypot(u - cx, v - cy)) / 0.1, 0, 1)
-            albedo = albedo + chip[..., None] * (np.array((0.07, 0.03, 0.015)) - albedo)
-        gloss = 0.0
-    else:
-        dip = np.exp(-((np.hypot(u + 0.75 * radius, v) / (0.25 * radius)) ** 2)) * (kind == "apple")
-        height = unit * radius * z - 0.3 * unit * dip + 0.02 * unit * rough * (kind == "orange")
-        if kind == "apple":
-            share = np.clip(0.5 + 0.35 * cloud(rng, size, 3 * unit) + 0.2 * np.sin(9 * np.arctan2(v, u)), 0, 1)
-            red, green = np.array((0.45, 0.03, 0.02)), np.array((0.45, 0.42, 0.06))
-            albedo = red + share[..., None] * (green - red) * float(rng.uniform(0.2, 1.0))
-        else:
-            albedo = np.ones((size, size, 3)) * np.array((0.75, 0.26, 0.02))
-        gloss = 0.25
-    normal = normal_of(height.astype(np.float32), 1.0)
-    colour = lit(place, np.asarray(albedo, np.float32), normal, gloss=gloss, power=45.0)
-    return [Layer(colour, _edge((1.0 - r) * radius, place), regions.FRONT, shadow=0.5)]
 
 
 def rod(place: Place, rng: np.random.Generator) -> list[Layer]:
@@ -290,11 +169,13 @@ def rod(place: Place, rng: np.random.Generator) -> list[Layer]:
 
 
 def board(place: Place, rng: np.random.Generator) -> list[Layer]:
-    """A board, a sheet, a leaf or a cloth, plain or in any pattern, anywhere before the face or at its side."""
+    """A board, a sheet or a cloth, plain or in any pattern, before the face or at its side."""
     unit, size = place.unit_px, place.size
     across = rng.random() < 0.6
-    middle = place.pixel(rng.uniform(-6, 6), rng.uniform(-5, 11)) if across else place.pixel(
-        rng.choice((-1, 1)) * rng.uniform(6, 11), rng.uniform(-8, 13)
+    middle = (
+        place.pixel(rng.uniform(-6, 6), rng.uniform(-5, 11))
+        if across
+        else place.pixel(rng.choice((-1, 1)) * rng.uniform(6, 11), rng.uniform(-8, 13))
     )
     if rng.random() < 0.5:
         turn = rng.uniform(0, np.pi)

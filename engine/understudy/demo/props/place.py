@@ -1,8 +1,8 @@
 """Where a prop stands: the face's own axes on the picture, and the light that falls on it.
 
 Convention:
-    Face coordinates are centimetres from the middle between the eyes, x right and y down in the picture, turned
-    with the head's roll. Directions of light are the renderer's: x right, y up, z to the camera.
+    Face coordinates are centimetres from the middle between the eyes, x right and y down in the picture,
+    turned with the head's roll. Directions of light are the renderer's: x right, y up, z to the camera.
 """
 
 from __future__ import annotations
@@ -62,7 +62,13 @@ class Place:
 
 
 def lit(
-    place: Place, albedo: Floats, normal: Floats, *, gloss: float = 0.0, power: float = 20.0, soft: float = 0.15
+    place: Place,
+    albedo: Floats,
+    normal: Floats,
+    *,
+    gloss: float = 0.0,
+    power: float = 20.0,
+    soft: float = 0.15,
 ) -> Floats:
     """Light a surface as the renderer's materials are lit.
 

@@ -15,18 +15,20 @@ from understudy.face import regions
 def smoke(place: Place, rng: np.random.Generator) -> list[Layer]:
     """A drifting cloud, dense in places, thin in others."""
     size, unit = place.size, place.unit_px
-    turbulent = smoke_noise(rng, size, rng.uniform(4.0, 9.0) * unit)
+    still = smoke_noise(rng, size, rng.uniform(4.0, 9.0) * unit)
     warp = 2.0 * unit * np.dstack([smoke_noise(rng, size, 5 * unit, 3), smoke_noise(rng, size, 5 * unit, 3)])
     y, x = np.mgrid[0:size, 0:size].astype(np.float32)
     turbulent = cv2.remap(
-        turbulent, x + warp[..., 0], y + warp[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+        still, x + warp[..., 0], y + warp[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
     )
     at = place.pixel(rng.uniform(-8, 8), rng.uniform(-8, 12))
     spread = rng.uniform(4.0, 12.0) * unit
     reach = np.exp(-(((x - at[0]) / spread) ** 2) - ((y - at[1]) / (spread * rng.uniform(0.6, 1.8))) ** 2)
     dense = np.clip(0.35 + 0.35 * turbulent, 0, 1) * reach * rng.uniform(0.8, 1.8)
     alpha = np.clip(1.0 - np.exp(-1.3 * dense), 0, 0.95).astype(np.float32)
-    tone = np.array(((0.55, 0.56, 0.58), (0.30, 0.31, 0.33), (0.75, 0.74, 0.72))[int(rng.integers(3))], np.float32)
+    tone = np.array(
+        ((0.55, 0.56, 0.58), (0.30, 0.31, 0.33), (0.75, 0.74, 0.72))[int(rng.integers(3))], np.float32
+    )
     light = place.look[rows.KEY] * 0.45 + place.look[rows.FILL] * 0.4 + place.look[rows.SKY]
     shade = np.clip(0.85 + 0.15 * cv2.GaussianBlur(turbulent, (0, 0), 0.5 * unit), 0.4, 1.3)
     return [Layer((tone * light * shade[..., None]).astype(np.float32), alpha, regions.FRONT)]

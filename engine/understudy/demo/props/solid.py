@@ -9,12 +9,16 @@ Source:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numba as nb
 import numpy as np
+from numpy.typing import NDArray
 
 from understudy.demo.template import Floats
+
+Ints = NDArray[np.signedinteger[Any]]
 
 
 @dataclass(frozen=True)
@@ -28,14 +32,14 @@ class Solid:
     """Where on its capsule a pixel lies: 0 at the first end, 1 at the second."""
     across: Floats
     """-1 to 1 from one side of the capsule to the other."""
-    owner: Floats
+    owner: Ints
     """Number of the capsule in front, int32."""
     openness: Floats
     """Light that reaches between the capsules, 0..1."""
 
 
 @nb.njit(cache=True, error_model="numpy")
-def _trace(capsules: Floats, height: int, width: int, blend: float) -> tuple[Floats, Floats, Floats, Floats]:
+def _trace(capsules: Floats, height: int, width: int, blend: float) -> tuple[Floats, Floats, Ints, Floats]:
     shape = np.zeros((height, width, 7), np.float32)
     top = np.full((height, width), -1e6, np.float32)
     owner = np.full((height, width), -1, np.int32)

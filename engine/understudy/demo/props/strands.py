@@ -16,7 +16,9 @@ _FINE = 4
 """Strands are drawn this many times as large, for they are thinner than a pixel."""
 
 
-def _paint(place: Place, rng: np.random.Generator, curves: list[Floats], width_cm: tuple[float, float]) -> Layer:
+def _paint(
+    place: Place, rng: np.random.Generator, curves: list[Floats], width_cm: tuple[float, float]
+) -> Layer:
     """Draw strands from root to tip, each in its own brightness, with a band of highlight."""
     size, unit = place.size * _FINE, place.unit_px * _FINE
     tone = np.array(place.hair, np.float32)
@@ -38,10 +40,11 @@ def _paint(place: Place, rng: np.random.Generator, curves: list[Floats], width_c
             a, b = tuple(map(int, points[k])), tuple(map(int, points[k + 1]))
             cv2.line(planes, a, b, tuple(map(float, colour)), thick, cv2.LINE_8, 4)
             cv2.line(alpha, a, b, 1.0, thick, cv2.LINE_8, 4)
-    planes = cv2.resize(planes, (place.size, place.size), interpolation=cv2.INTER_AREA)
-    alpha = cv2.resize(alpha, (place.size, place.size), interpolation=cv2.INTER_AREA)
-    colour = planes / np.maximum(alpha[..., None], 1e-3)
-    return Layer(colour.astype(np.float32), np.clip(alpha, 0, 1).astype(np.float32), regions.HAIR, shadow=0.3)
+    both = cv2.resize(np.dstack([planes, alpha]), (place.size, place.size), interpolation=cv2.INTER_AREA)
+    colour = both[..., :3] / np.maximum(both[..., 3:], 1e-3)
+    return Layer(
+        colour.astype(np.float32), np.clip(both[..., 3], 0, 1).astype(np.float32), regions.HAIR, shadow=0.3
+    )
 
 
 def fringe(place: Place, rng: np.random.Generator) -> list[Layer]:
@@ -60,8 +63,14 @@ def fringe(place: Place, rng: np.random.Generator) -> list[Layer]:
         x = float(rng.uniform(left, right))
         lock = float(locks[np.argmin(np.abs(locks - x))])
         root = (0.9 * x, -7.6 - 0.8 * np.cos(x / 5.0) + rng.normal(0, 0.3))
-        tip = (x + 0.55 * (lock - x) + sweep + rng.normal(0, 0.3), end + 0.35 * abs(x) ** 1.1 * 0.3 + rng.normal(0, 0.6))
-        middle = (0.5 * (root[0] + tip[0]) - 0.2 * sweep + rng.normal(0, 0.12), 0.5 * (root[1] + tip[1]) - 0.6)
+        tip = (
+            x + 0.55 * (lock - x) + sweep + rng.normal(0, 0.3),
+            end + 0.35 * abs(x) ** 1.1 * 0.3 + rng.normal(0, 0.6),
+        )
+        middle = (
+            0.5 * (root[0] + tip[0]) - 0.2 * sweep + rng.normal(0, 0.12),
+            0.5 * (root[1] + tip[1]) - 0.6,
+        )
         known = np.array([root, middle, tip])
         curves.append(spline(place.pixel(known[:, 0], known[:, 1]), 12))
     return [_paint(place, rng, curves, (0.10, 0.28))]
@@ -76,7 +85,9 @@ def locks(place: Place, rng: np.random.Generator) -> list[Layer]:
         lean = rng.uniform(-0.7, 0.7) - 0.05 * start[0] * rng.choice((-1, 1))
         wave, phase = rng.uniform(0.1, 0.9), rng.uniform(0, 6)
         t = np.linspace(0, 1, 7)
-        body = np.stack([start[0] + length * lean * t + wave * np.sin(5 * t + phase), start[1] + length * t], -1)
+        body = np.stack(
+            [start[0] + length * lean * t + wave * np.sin(5 * t + phase), start[1] + length * t], -1
+        )
         for _ in range(1 if single else int(rng.integers(8, 45))):
             spread = rng.normal(0, 0.35) * (0.5 + 1.2 * np.sin(np.pi * t)) + rng.normal(0, 0.05, 7)
             hair = body + np.stack([spread, rng.normal(0, 0.1, 7)], -1)

@@ -68,7 +68,9 @@ def spline(points: Floats, count: int, closed: bool = False) -> Floats:
     k = np.minimum(at.astype(int), spans - 1)
     t = (at - k)[:, None]
     p0, p1, p2, p3 = known[k], known[k + 1], known[k + 2], known[k + 3]
-    curve = 2 * p1 + (p2 - p0) * t + (2 * p0 - 5 * p1 + 4 * p2 - p3) * t**2 + (3 * p1 - p0 - 3 * p2 + p3) * t**3
+    curve = (
+        2 * p1 + (p2 - p0) * t + (2 * p0 - 5 * p1 + 4 * p2 - p3) * t**2 + (3 * p1 - p0 - 3 * p2 + p3) * t**3
+    )
     return np.asarray(0.5 * curve, dtype=np.float32)
 
 
@@ -100,4 +102,6 @@ def pattern(rng: np.random.Generator, size: int, colours: Floats) -> Floats:
         share = (smoke_noise(rng, size, rng.uniform(4, 40), 4) > rng.uniform(-0.5, 1.0)).astype(np.float32)
     share = np.clip(share, -0.5, 1.0)[..., None]
     mixed = colours[0] + share * (colours[1] - colours[0])
-    return np.asarray(np.clip(mixed * (1.0 + 0.06 * cloud(rng, size, 2.0))[..., None], 0.003, 1.2), np.float32)
+    return np.asarray(
+        np.clip(mixed * (1.0 + 0.06 * cloud(rng, size, 2.0))[..., None], 0.003, 1.2), np.float32
+    )

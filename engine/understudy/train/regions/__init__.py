@@ -1,0 +1,1 @@
+"""Region mattes: the network that says for each pixel of an aligned face what it shows, and how it learns."""

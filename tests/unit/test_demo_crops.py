@@ -1,0 +1,83 @@
+"""Crops for region mattes: repeatable, apart for training and test, and read as they were written."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from understudy.core.errors import TrainingError
+from understudy.demo.crops import dataset
+from understudy.demo.crops.crop import SIZE, SPLITS, Crop, crops
+from understudy.demo.props.arrange import TEST_GESTURES
+from understudy.face import regions
+from understudy.train.regions.crops import Crops
+
+
+@lru_cache(maxsize=4)
+def made(split: str = "training", performer: int = 900) -> list[Crop]:
+    return list(crops(split, performer, frames=1, variants=3))
+
+
+def test_a_crop_has_the_promised_shape_and_range() -> None:
+    for crop in made():
+        assert crop.codes.shape == (SIZE, SIZE, 3) and crop.codes.min() >= 0.0 and crop.codes.max() <= 1.0
+        assert crop.coverage.shape == (SIZE, SIZE, len(regions.REGIONS))
+        assert np.allclose(crop.coverage.sum(-1), 1.0, atol=1e-4) and crop.coverage.min() >= 0.0
+        assert 0.05 < crop.coverage[..., regions.BACKGROUND].mean() < 0.95
+
+
+def test_crops_of_one_face_differ_and_the_same_performer_gives_the_same_bits() -> None:
+    first, second = made(), list(crops("training", 900, frames=1, variants=3))
+    for a, b in zip(first, second, strict=True):
+        assert np.array_equal(a.codes, b.codes) and np.array_equal(a.coverage, b.coverage)
+    assert not np.array_equal(first[0].coverage, first[1].coverage)
+
+
+def test_training_and_test_share_no_seed_and_no_hand() -> None:
+    training, test = SPLITS["training"], SPLITS["test"]
+    assert abs(training.identity - test.identity) >= 100_000
+    assert abs(training.performance - test.performance) >= 100_000
+    assert set(test.gestures) == set(TEST_GESTURES) and not set(training.gestures) & set(test.gestures)
+
+
+def test_packed_coverage_keeps_edges_between_two_regions() -> None:
+    coverage = np.zeros((1, 256, len(regions.REGIONS)), np.float32)
+    coverage[0, :, regions.SKIN] = np.linspace(0, 1, 256)
+    coverage[0, :, regions.FRONT] = 1.0 - np.linspace(0, 1, 256)
+    back = regions.unpack(regions.pack(coverage))
+    assert np.abs(back - coverage).max() < 0.003
+    real = made()[0].coverage
+    assert np.abs(regions.unpack(regions.pack(real)) - real).mean() < 0.002
+
+
+def test_a_file_is_written_once_and_read_as_it_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dataset, "FRAMES_EACH", 1)
+    monkeypatch.setitem(dataset.VARIANTS, "training", 3)
+    assert dataset.write(tmp_path, "training", 900) == 3
+    path = dataset.path_of(tmp_path, "training", 900)
+    written = path.read_bytes()
+    assert dataset.write(tmp_path, "training", 900) == 0 and path.read_bytes() == written
+    read = Crops([path])
+    batch = read.batch([2, 0], mirrored=[False, True])
+    assert len(read) == 3
+    for k, (number, flip) in enumerate(((2, False), (0, True))):
+        crop = made()[number]
+        codes, coverage = (p[:, ::-1] if flip else p for p in (crop.codes, crop.coverage))
+        assert np.abs(batch.faces[k].permute(1, 2, 0).numpy() - codes).max() <= 0.5 / 255 + 1e-6
+        expected = regions.unpack(regions.pack(coverage))
+        assert np.allclose(batch.coverage[k].permute(1, 2, 0).numpy(), expected, atol=1e-6)
+
+
+def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "training.0000.npy"
+    np.save(path, np.zeros((2, 8, 8, 3), np.uint8))
+    with pytest.raises(TrainingError, match="holds no crops"):
+        Crops([path])
+    path.write_bytes(b"nothing")
+    with pytest.raises(TrainingError, match="cannot be read"):
+        Crops([path])
