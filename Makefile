@@ -16,7 +16,7 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock audit demo test test-host test-slow fuzz lint types addon generate bench kills base docs clean
+.PHONY: help setup lock audit demo test test-host test-slow fuzz lint types addon generate bench kills base regions docs clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 16
@@ -96,6 +96,9 @@ kills: setup ## Kill extract and track 30 times each on the demo, and compare wh
 
 base: setup ## Render and train the base model that new models begin with: an hour on two quiet cores
 	$(BIN)/python bench/base.py $(ARGS)
+
+regions: setup ## Render and train the network of region mattes: an hour on two quiet cores
+	$(BIN)/python bench/regions.py $(ARGS)
 
 clean: ## Remove the tools' caches; results, models and .venv stay
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist

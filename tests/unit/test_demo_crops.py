@@ -24,16 +24,16 @@ def made(split: str = "training", performer: int = 900) -> list[Crop]:
 def test_a_crop_has_the_promised_shape_and_range() -> None:
     for crop in made():
         assert crop.codes.shape == (SIZE, SIZE, 3) and crop.codes.min() >= 0.0 and crop.codes.max() <= 1.0
-        assert crop.coverage.shape == (SIZE, SIZE, len(regions.REGIONS))
-        assert np.allclose(crop.coverage.sum(-1), 1.0, atol=1e-4) and crop.coverage.min() >= 0.0
-        assert 0.05 < crop.coverage[..., regions.BACKGROUND].mean() < 0.95
+        assert crop.mattes.shape == (SIZE, SIZE, len(regions.REGIONS))
+        assert np.allclose(crop.mattes.sum(-1), 1.0, atol=1e-4) and crop.mattes.min() >= 0.0
+        assert 0.05 < crop.mattes[..., regions.BACKGROUND].mean() < 0.95
 
 
 def test_crops_of_one_face_differ_and_the_same_performer_gives_the_same_bits() -> None:
     first, second = made(), list(crops("training", 900, frames=1, variants=3))
     for a, b in zip(first, second, strict=True):
-        assert np.array_equal(a.codes, b.codes) and np.array_equal(a.coverage, b.coverage)
-    assert not np.array_equal(first[0].coverage, first[1].coverage)
+        assert np.array_equal(a.codes, b.codes) and np.array_equal(a.mattes, b.mattes)
+    assert not np.array_equal(first[0].mattes, first[1].mattes)
 
 
 def test_training_and_test_share_no_seed_and_no_hand() -> None:
@@ -44,12 +44,12 @@ def test_training_and_test_share_no_seed_and_no_hand() -> None:
 
 
 def test_packed_coverage_keeps_edges_between_two_regions() -> None:
-    coverage = np.zeros((1, 256, len(regions.REGIONS)), np.float32)
-    coverage[0, :, regions.SKIN] = np.linspace(0, 1, 256)
-    coverage[0, :, regions.FRONT] = 1.0 - np.linspace(0, 1, 256)
-    back = regions.unpack(regions.pack(coverage))
-    assert np.abs(back - coverage).max() < 0.003
-    real = made()[0].coverage
+    mattes = np.zeros((1, 256, len(regions.REGIONS)), np.float32)
+    mattes[0, :, regions.SKIN] = np.linspace(0, 1, 256)
+    mattes[0, :, regions.FRONT] = 1.0 - np.linspace(0, 1, 256)
+    back = regions.unpack(regions.pack(mattes))
+    assert np.abs(back - mattes).max() < 0.003
+    real = made()[0].mattes
     assert np.abs(regions.unpack(regions.pack(real)) - real).mean() < 0.002
 
 
@@ -67,10 +67,10 @@ def test_a_file_is_written_once_and_read_as_it_was_written(
     assert len(read) == 3
     for k, (number, flip) in enumerate(((2, False), (0, True))):
         crop = made()[number]
-        codes, coverage = (p[:, ::-1] if flip else p for p in (crop.codes, crop.coverage))
+        codes, mattes = (p[:, ::-1] if flip else p for p in (crop.codes, crop.mattes))
         assert np.abs(batch.faces[k].permute(1, 2, 0).numpy() - codes).max() <= 0.5 / 255 + 1e-6
-        expected = regions.unpack(regions.pack(coverage))
-        assert np.allclose(batch.coverage[k].permute(1, 2, 0).numpy(), expected, atol=1e-6)
+        expected = regions.unpack(regions.pack(mattes))
+        assert np.allclose(batch.mattes[k].permute(1, 2, 0).numpy(), expected, atol=1e-6)
 
 
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:

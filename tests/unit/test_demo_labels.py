@@ -23,7 +23,7 @@ def frame(identity: Identity = SHORT, yaw: float = 0.0, beard: Beard | None = No
 
 
 def at(labelled: Labelled, point: np.ndarray) -> np.ndarray:
-    """Coverage of the pixels round a place."""
+    """Matte of the pixels round a place."""
     x, y = np.round(point).astype(int)
     return labelled.regions[y - 1 : y + 2, x - 1 : x + 2].mean((0, 1))
 
@@ -37,10 +37,10 @@ def test_labels_change_no_pixel(yaw: float) -> None:
 
 
 def test_coverage_sums_to_one_and_has_soft_edges() -> None:
-    coverage = frame().regions
-    assert coverage.shape == (*SIZE, len(regions.REGIONS)) and coverage.dtype == np.float32
-    assert np.allclose(coverage.sum(-1), 1.0, atol=1e-5) and coverage.min() >= -1e-6
-    soft = (coverage.max(-1) < 0.95).mean()
+    mattes = frame().regions
+    assert mattes.shape == (*SIZE, len(regions.REGIONS)) and mattes.dtype == np.float32
+    assert np.allclose(mattes.sum(-1), 1.0, atol=1e-5) and mattes.min() >= -1e-6
+    soft = (mattes.max(-1) < 0.95).mean()
     assert 0.01 < soft < 0.2
 
 

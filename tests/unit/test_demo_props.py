@@ -1,4 +1,4 @@
-"""Props: layers with exact coverage, where they are asked for, in front of what they hide."""
+"""Props: layers with exact mattes, where they are asked for, in front of what they hide."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ def test_a_prop_covers_what_it_hides_and_nothing_else(name: str) -> None:
             seen = layer.alpha > 0
             assert np.isfinite(layer.colour[seen]).all() and layer.colour[seen].min() >= 0.0
         after = laid(layers)
-        gained = after.coverage - before.coverage
-        assert np.allclose(after.coverage.sum(-1), 1.0, atol=1e-4)
+        gained = after.mattes - before.mattes
+        assert np.allclose(after.mattes.sum(-1), 1.0, atol=1e-4)
         assert gained[..., region].sum() > 0.5
         assert np.delete(gained, region, axis=-1).max() < 1e-5
         free = np.max([layer.alpha for layer in layers], axis=0) == 0
-        assert np.array_equal(after.coverage[free], before.coverage[free])
+        assert np.array_equal(after.mattes[free], before.mattes[free])
 
 
 def test_the_same_generator_draws_the_same_props() -> None:
@@ -111,10 +111,10 @@ def test_glasses_frame_both_eyes() -> None:
     after = laid(eyewear.glasses(place, np.random.default_rng(1), pair))
     for eye in place.eyes:
         x, y = np.round(eye).astype(int)
-        assert after.coverage[y, x, regions.GLASSES] > 0.5
+        assert after.mattes[y, x, regions.GLASSES] > 0.5
     clear = laid(eyewear.glasses(place, np.random.default_rng(1), replace(pair, tint=0.0)))
     x, y = np.round(place.eyes[0]).astype(int)
-    assert np.array_equal(clear.coverage[y, x], before.coverage[y, x])
+    assert np.array_equal(clear.mattes[y, x], before.mattes[y, x])
 
 
 def test_a_moving_layer_keeps_its_area_and_blurs_along_its_way() -> None:

@@ -1,4 +1,4 @@
-"""What each pixel of a digital performer shows: coverage by the regions of `face.regions`."""
+"""What each pixel of a digital performer shows: mattes of the regions of `face.regions`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _skin_shares(identity: Identity) -> Floats:
 
 
 @nb.njit(cache=True, parallel=True, error_model="numpy")
-def _coverage(
+def _mattes(
     owner: Ints,
     near: Floats,
     screen: Floats,
@@ -104,7 +104,7 @@ def _coverage(
     return result
 
 
-def region_coverage(
+def region_mattes(
     identity: Identity, soup: Soup, owner: Ints, near: Floats, screen: Floats, oversample: int
 ) -> Floats:
     """Label a rasterised scene.
@@ -117,14 +117,14 @@ def region_coverage(
         oversample: Samples along a pixel's edge.
 
     Returns:
-        (H, W, REGIONS) float32 coverage that sums to 1.
+        (H, W, REGIONS) float32 mattes that sum to 1.
     """
     a, b, c = (screen[soup.triangles[:, k], :2].astype(np.float64) for k in range(3))
     first, second = b - a, c - a
     # The head's grid runs clockwise on the screen; where it turns its other side, its inside is seen.
     inside = (first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]) > 0
     return np.asarray(
-        _coverage(
+        _mattes(
             owner,
             near,
             screen,

@@ -18,7 +18,7 @@ from understudy.demo.features import eye_edges
 from understudy.demo.hair import SHELLS, hair_of, lash_texture, scalp_shade
 from understudy.demo.head import neutral_head
 from understudy.demo.identity import Identity
-from understudy.demo.labels import region_coverage
+from understudy.demo.labels import region_mattes
 from understudy.demo.landmarks import Ints, grid_places, landmark_places
 from understudy.demo.lighting import look_table, shadow_map
 from understudy.demo.mesh import HAIR, SHIRT, SKIN, GridMesh, Soup, grid_normals, grid_uv, pack
@@ -55,7 +55,7 @@ class Labelled:
 
     rendering: Rendering
     regions: Floats
-    """(H, W, REGIONS) float32 coverage by the regions of `face.regions`."""
+    """(H, W, REGIONS) float32 mattes of the regions of `face.regions`."""
     foreground: Floats
     """(H, W, 3) float32, scene-linear Rec.709, premultiplied: the performer, clothes included."""
     alpha: Floats
@@ -179,7 +179,7 @@ def _layers(
         places.astype(np.float32),
         lit[..., :3].copy(),
         seen,
-        region_coverage(identity, soup, owner, near, screen, _OVERSAMPLE) if labelled else None,
+        region_mattes(identity, soup, owner, near, screen, _OVERSAMPLE) if labelled else None,
     )
 
 

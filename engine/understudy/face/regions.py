@@ -1,7 +1,7 @@
 """The regions of an aligned face: what each pixel shows.
 
 Convention:
-    Coverage is (H, W, REGIONS) float32 in 0..1 that sums to 1 over the last axis: a soft edge is the share of
+    Mattes are (H, W, REGIONS) float32 in 0..1 that sum to 1 over the last axis: a soft edge is the share of
     the pixel that each region fills, as alpha is.
 """
 
@@ -49,27 +49,27 @@ Floats = NDArray[np.floating[Any]]
 Bytes = NDArray[np.uint8]
 
 
-def pack(coverage: Floats) -> Bytes:
-    """Coverage in three bytes a pixel: the two largest regions, and the first one's share of both.
+def pack(mattes: Floats) -> Bytes:
+    """Mattes in three bytes a pixel: the two largest regions, and the first one's share of both.
 
     Args:
-        coverage: (..., REGIONS) in 0..1.
+        mattes: (..., REGIONS) in 0..1.
 
     Returns:
         (..., 3) uint8. A third region of a pixel is given to the two in their proportion.
     """
-    order = np.argsort(coverage, axis=-1)
+    order = np.argsort(mattes, axis=-1)
     first, second = order[..., -1:], order[..., -2:-1]
-    most = np.take_along_axis(coverage, first, -1)
-    next_most = np.take_along_axis(coverage, second, -1)
+    most = np.take_along_axis(mattes, first, -1)
+    next_most = np.take_along_axis(mattes, second, -1)
     share = np.round(255.0 * most / np.maximum(most + next_most, 1e-6))
     return np.concatenate([first, second, share], -1).astype(np.uint8)
 
 
 def unpack(packed: Bytes) -> Floats:
     """(..., 3) of `pack` to (..., REGIONS) float32 that sums to 1."""
-    coverage = np.zeros((*packed.shape[:-1], len(REGIONS)), np.float32)
+    mattes = np.zeros((*packed.shape[:-1], len(REGIONS)), np.float32)
     share = packed[..., 2:3].astype(np.float32) / 255.0
-    np.put_along_axis(coverage, packed[..., 1:2].astype(np.int64), 1.0 - share, -1)
-    np.put_along_axis(coverage, packed[..., :1].astype(np.int64), share, -1)
-    return coverage
+    np.put_along_axis(mattes, packed[..., 1:2].astype(np.int64), 1.0 - share, -1)
+    np.put_along_axis(mattes, packed[..., :1].astype(np.int64), share, -1)
+    return mattes

@@ -1,1 +1,1 @@
-"""Aligned crops of digital performers with props, and the coverage of every region."""
+"""Aligned crops of digital performers with props, and the matte of every region."""

@@ -20,20 +20,20 @@ def seen(picture: Picture, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Film a picture.
 
     Args:
-        picture: Scene-linear, with its coverage.
+        picture: Scene-linear, with its mattes.
         rng: Decides the camera.
 
     Returns:
-        (H, W, 3) float32 sRGB code values in 0..1, and the (H, W, REGIONS) float32 coverage.
+        (H, W, 3) float32 sRGB code values in 0..1, and the (H, W, REGIONS) float32 mattes.
     """
     lit = picture.pixels * _gains(picture, rng) * _falloff(rng, picture.pixels.shape[0])
-    pixels, coverage = _lens(lit.astype(np.float32), picture.coverage, rng)
+    pixels, mattes = _lens(lit.astype(np.float32), picture.mattes, rng)
     coded = _tone(srgb(pixels), rng)
     coded = _grain(coded, rng)
     if rng.random() < 0.25:
         coded = coded + rng.uniform(0.2, 1.0) * (coded - cv2.GaussianBlur(coded, (0, 0), 1.2))
     coded = np.clip(coded, 0.0, 1.0)
-    return _compressed(coded, rng), coverage
+    return _compressed(coded, rng), mattes
 
 
 def srgb(linear: Floats) -> Floats:
@@ -44,7 +44,7 @@ def srgb(linear: Floats) -> Floats:
 
 def _gains(picture: Picture, rng: np.random.Generator) -> Floats:
     """(3,) exposure for the face, as a camera's meter finds it, and a white balance."""
-    face = 1.0 - picture.coverage[..., regions.BACKGROUND] - picture.coverage[..., regions.HAIR]
+    face = 1.0 - picture.mattes[..., regions.BACKGROUND] - picture.mattes[..., regions.HAIR]
     grey = float((picture.pixels.mean(-1) * face).sum() / max(float(face.sum()), 1.0))
     exposure = 0.19 * 2.0 ** np.clip(rng.normal(0.0, 0.8), -2.2, 1.6) / max(grey, 0.005)
     warm = rng.normal(0.0, 0.14)
@@ -65,7 +65,7 @@ def _falloff(rng: np.random.Generator, size: int) -> Floats:
     return np.asarray(2.0 ** (rng.uniform(0.1, 0.9) * edge), np.float32)[..., None]
 
 
-def _lens(pixels: Floats, coverage: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
+def _lens(pixels: Floats, mattes: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
     size = pixels.shape[0]
     sigma = float(rng.choice((0.0, rng.uniform(0.3, 0.9), rng.uniform(0.8, 2.4)), p=(0.45, 0.35, 0.2)))
     motion = (0.0, 0.0)
@@ -76,9 +76,9 @@ def _lens(pixels: Floats, coverage: Floats, rng: np.random.Generator) -> tuple[F
         small = int(size * rng.uniform(0.3, 0.9))
         less = cv2.resize(pixels, (small, small), interpolation=cv2.INTER_AREA)
         pixels = np.asarray(cv2.resize(less, (size, size), interpolation=cv2.INTER_CUBIC), np.float32)
-        coverage = defocused(coverage, 0.45 * size / small)
+        mattes = defocused(mattes, 0.45 * size / small)
     pixels = moved(defocused(pixels, sigma), motion)
-    return pixels, moved(defocused(coverage, sigma), motion)
+    return pixels, moved(defocused(mattes, sigma), motion)
 
 
 def _tone(coded: Floats, rng: np.random.Generator) -> Floats:

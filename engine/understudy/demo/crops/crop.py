@@ -52,7 +52,7 @@ class Crop:
 
     codes: Floats
     """(SIZE, SIZE, 3) float32 sRGB code values in 0..1."""
-    coverage: Floats
+    mattes: Floats
     """(SIZE, SIZE, REGIONS) float32 that sums to 1."""
 
 
@@ -144,19 +144,19 @@ def _picture(face: _Face, matrix: Floats, rng: np.random.Generator) -> Picture:
     # OpenCV warps at most four planes at a time.
     warped = np.dstack([_warp(planes[..., k : k + 4], matrix) for k in range(0, planes.shape[-1], 4)])
     behind = (1.0 - warped[..., 3:4]) * backgrounds.background(rng, SIZE)
-    coverage = warped[..., 4:]
-    coverage = coverage / coverage.sum(-1, keepdims=True)
-    return Picture(warped[..., :3] + behind, _thick_beard(coverage))
+    mattes = warped[..., 4:]
+    mattes = mattes / mattes.sum(-1, keepdims=True)
+    return Picture(warped[..., :3] + behind, _thick_beard(mattes))
 
 
-def _thick_beard(coverage: Floats) -> Floats:
-    """A beard's coverage is the share of its neighbourhood that hairs fill, not single hairs."""
-    beard = coverage[..., regions.BEARD]
+def _thick_beard(mattes: Floats) -> Floats:
+    """A beard's matte is the share of its neighbourhood that hairs fill, not single hairs."""
+    beard = mattes[..., regions.BEARD]
     if beard.max() == 0.0:
-        return coverage
-    both = beard + coverage[..., regions.SKIN]
+        return mattes
+    both = beard + mattes[..., regions.SKIN]
     smooth = cv2.GaussianBlur(np.dstack([beard * both, both]), (0, 0), _BEARD_BLUR_PX)
-    result = coverage.copy()
+    result = mattes.copy()
     result[..., regions.BEARD] = both * np.clip(smooth[..., 0] / np.maximum(smooth[..., 1], 1e-3), 0.0, 1.0)
     result[..., regions.SKIN] = both - result[..., regions.BEARD]
     return result
@@ -179,6 +179,6 @@ def _crop(face: _Face, others: list[_Face], split: Split, rng: np.random.Generat
         second = _picture(other, _placement(other, rng), rng)
     for layer in arrange.drawn(place, rng, arrange.Cast(split.gestures, second)):
         picture = over(picture, layer, place.light_xy, place.unit_px)
-    codes, coverage = camera.seen(picture, rng)
-    coverage = np.clip(coverage, 0.0, None)
-    return Crop(codes, coverage / coverage.sum(-1, keepdims=True))
+    codes, mattes = camera.seen(picture, rng)
+    mattes = np.clip(mattes, 0.0, None)
+    return Crop(codes, mattes / mattes.sum(-1, keepdims=True))

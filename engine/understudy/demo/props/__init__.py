@@ -1,1 +1,1 @@
-"""Props: things in front of a digital performer's face and on it, with exact coverage."""
+"""Props: things in front of a digital performer's face and on it, with exact mattes."""

@@ -143,7 +143,7 @@ def _glass(place: Place, rng: np.random.Generator, pair: Glasses, lens: Floats) 
 
 
 def _wires(place: Place, centres: list[Floats], pair: Glasses, thick: float, slip: Floats) -> Floats:
-    """Coverage of the bridge and the temples."""
+    """Matte of the bridge and the temples."""
     size, unit, marks = place.size, place.unit_px, place.landmarks
     plane = np.zeros((size, size), np.float32)
     lift = -0.22 * pair.height * unit * place.down

@@ -1,7 +1,7 @@
 """Layers that lie over a face's picture and over its labels alike.
 
 Convention:
-    Colour is scene-linear Rec.709, not premultiplied where it is drawn. Alpha is coverage in 0..1: what a
+    Colour is scene-linear Rec.709, not premultiplied where it is drawn. Alpha is a matte in 0..1: what a
     layer hides of the picture it takes from the regions behind it.
 """
 
@@ -35,7 +35,7 @@ class Picture:
 
     pixels: Floats
     """(H, W, 3) float32, scene-linear Rec.709."""
-    coverage: Floats
+    mattes: Floats
     """(H, W, REGIONS) float32."""
 
 
@@ -49,7 +49,7 @@ def over(picture: Picture, layer: Layer, light_xy: tuple[float, float], unit_px:
         unit_px: Pixels of one centimetre.
 
     Returns:
-        A new picture; its coverage sums to 1 as before.
+        A new picture; its mattes sum to 1 as before.
     """
     pixels = picture.pixels
     if layer.shadow > 0:
@@ -58,9 +58,9 @@ def over(picture: Picture, layer: Layer, light_xy: tuple[float, float], unit_px:
     pixels = (pixels + alpha * (layer.colour - pixels)).astype(np.float32)
     if layer.region < 0:
         return replace(picture, pixels=pixels)
-    coverage = picture.coverage * (1.0 - alpha)
-    coverage[..., layer.region] += layer.alpha
-    return Picture(pixels, coverage)
+    mattes = picture.mattes * (1.0 - alpha)
+    mattes[..., layer.region] += layer.alpha
+    return Picture(pixels, mattes)
 
 
 def _shadow(alpha: Floats, light_xy: tuple[float, float], unit_px: float) -> Floats:

@@ -36,7 +36,7 @@ def smoke(place: Place, rng: np.random.Generator) -> list[Layer]:
 
 def other_head(place: Place, rng: np.random.Generator, other: Picture) -> list[Layer]:
     """Another performer's head, moved in front of a part of this one."""
-    alpha = 1.0 - other.coverage[..., regions.BACKGROUND]
+    alpha = 1.0 - other.mattes[..., regions.BACKGROUND]
     way, far = rng.uniform(0, 2 * np.pi), rng.uniform(9.0, 14.0) * place.unit_px
     scale = float(rng.uniform(0.95, 1.5))
     half = 0.5 * (place.size - 1)

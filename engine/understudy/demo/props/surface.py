@@ -55,7 +55,7 @@ def local(place: Place, at_cm: tuple[float, float], angle: float) -> tuple[Float
 
 
 def edge(inside_cm: Floats, place: Place) -> Floats:
-    """Coverage from signed centimetres inside an outline."""
+    """Matte from signed centimetres inside an outline."""
     return np.asarray(np.clip(inside_cm * place.unit_px + 0.5, 0.0, 1.0), np.float32)
 
 

@@ -44,7 +44,7 @@ def normal_of(height: Floats, strength: float) -> Floats:
 
 
 def filled(size: int, outline: Floats) -> Floats:
-    """(size, size) coverage of a polygon, its edge softened over a pixel.
+    """(size, size) matte of a polygon, its edge softened over a pixel.
 
     Args:
         size: Edge of the picture.

@@ -252,7 +252,7 @@ def write_graph(module: nn.Module, path: Path, *, size: int, outputs: Sequence[s
         ModelError: the exporter returned no graph.
     """
     batch = torch.export.Dim("batch", min=1, max=4096)
-    with _quiet_exporter():
+    with quiet_exporter():
         program = torch.onnx.export(
             module.eval(),
             (torch.zeros(2, 3, size, size), torch.full((2, LANDMARK_COUNT, 2), 0.5)),
@@ -269,7 +269,7 @@ def write_graph(module: nn.Module, path: Path, *, size: int, outputs: Sequence[s
 
 
 @contextmanager
-def _quiet_exporter() -> Iterator[None]:
+def quiet_exporter() -> Iterator[None]:
     """Without the exporter's own deprecation warnings, and its log lines about torchvision's absence."""
     logger = logging.getLogger(_REGISTRY)
     level = logger.level

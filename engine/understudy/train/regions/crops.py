@@ -29,7 +29,7 @@ class Batch:
 
     faces: Tensor
     """(N, 3, H, W) float32 sRGB codes in 0..1."""
-    coverage: Tensor
+    mattes: Tensor
     """(N, REGIONS, H, W) float32 that sums to 1."""
 
 
@@ -76,11 +76,11 @@ class Crops:
         planes = torch.from_numpy(np.stack(taken)).permute(0, 3, 1, 2)
         faces = planes[:, :3].float() / 255.0
         share = planes[:, 5:6].float() / 255.0
-        coverage = torch.zeros(len(taken), len(REGIONS), *planes.shape[2:])
-        coverage.scatter_(1, planes[:, 4:5].long(), 1.0 - share)
-        coverage.scatter_(1, planes[:, 3:4].long(), share)
+        mattes = torch.zeros(len(taken), len(REGIONS), *planes.shape[2:])
+        mattes.scatter_(1, planes[:, 4:5].long(), 1.0 - share)
+        mattes.scatter_(1, planes[:, 3:4].long(), share)
         if size is not None and size != planes.shape[-1]:
-            faces, coverage = (
-                functional.interpolate(p, size=(size, size), mode="area") for p in (faces, coverage)
+            faces, mattes = (
+                functional.interpolate(p, size=(size, size), mode="area") for p in (faces, mattes)
             )
-        return Batch(faces, coverage)
+        return Batch(faces, mattes)

@@ -17,12 +17,12 @@ EDGE_WEIGHT = 2.0
 OVERLAP_SHARE, ALPHA_SHARE = 0.5, 1.0
 
 
-def region_loss(logits: Tensor, coverage: Tensor) -> Tensor:
+def region_loss(logits: Tensor, mattes: Tensor) -> Tensor:
     """Cross-entropy with soft labels, heavier on edges; overlap of each region; error of alpha on edges.
 
     Args:
         logits: (N, REGIONS, H, W).
-        coverage: The same shape, summing to 1.
+        mattes: The same shape, summing to 1.
 
     Source:
         Soft overlap after Rahman & Wang 2016 (IoU loss) and Milletari et al. 2016 (V-Net), over the batch.
@@ -30,17 +30,17 @@ def region_loss(logits: Tensor, coverage: Tensor) -> Tensor:
     logits = logits.float()
     log = functional.log_softmax(logits, dim=1)
     predicted = log.exp()
-    weight = (coverage * WEIGHTS[None, :, None, None]).sum(1)
-    soft = 1.0 - coverage.amax(1)
+    weight = (mattes * WEIGHTS[None, :, None, None]).sum(1)
+    soft = 1.0 - mattes.amax(1)
     # Beside an edge counts as the edge: what is wrong there is a halo.
     edge = functional.max_pool2d((soft > 0.04).float()[:, None], 3, 1, 1)[:, 0]
     weight = weight * (1.0 + EDGE_WEIGHT * edge)
-    entropy = -(coverage * log).sum(1)
-    floor = -(coverage * coverage.clamp_min(1e-6).log()).sum(1)
+    entropy = -(mattes * log).sum(1)
+    floor = -(mattes * mattes.clamp_min(1e-6).log()).sum(1)
     crossed = (weight * (entropy - floor)).sum() / weight.sum()
-    both = torch.minimum(predicted, coverage).sum((0, 2, 3))
-    either = torch.maximum(predicted, coverage).sum((0, 2, 3))
-    there = coverage.sum((0, 2, 3)) > 20.0
+    both = torch.minimum(predicted, mattes).sum((0, 2, 3))
+    either = torch.maximum(predicted, mattes).sum((0, 2, 3))
+    there = mattes.sum((0, 2, 3)) > 20.0
     overlap = (1.0 - (both + 10.0) / (either + 10.0))[there].mean()
-    alpha = ((predicted - coverage).abs().sum(1) * edge).sum() / (2.0 * edge.sum().clamp_min(1.0))
+    alpha = ((predicted - mattes).abs().sum(1) * edge).sum() / (2.0 * edge.sum().clamp_min(1.0))
     return crossed + OVERLAP_SHARE * overlap + ALPHA_SHARE * alpha

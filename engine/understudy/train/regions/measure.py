@@ -2,8 +2,8 @@
 
 Convention:
     IoU is of the largest region of each pixel, counted over all test pixels together. A soft pixel is one
-    whose true coverage of what lies over the face (`front`, `hair`, `glasses`, `beard`) is between 0.05 and
-    0.95; its error is the absolute difference of that coverage.
+    whose true matte of what lies over the face (`front`, `hair`, `glasses`, `beard`) is between 0.05 and
+    0.95; its error is the absolute difference of that matte.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def measure(predict: Callable[[Tensor], Tensor], crops: Crops, batch: int = 8) -
     """Measure a predictor.
 
     Args:
-        predict: (N, 3, H, W) sRGB codes to (N, REGIONS, H, W) coverage.
+        predict: (N, 3, H, W) sRGB codes to (N, REGIONS, H, W) mattes.
         crops: Test crops, of which none was trained on.
         batch: How many at once.
     """
@@ -49,9 +49,9 @@ def measure(predict: Callable[[Tensor], Tensor], crops: Crops, batch: int = 8) -
     for first in range(0, len(crops), batch):
         taken = crops.batch(range(first, min(first + batch, len(crops))))
         predicted = predict(taken.faces).float()
-        pairs = taken.coverage.argmax(1) * count + predicted.argmax(1)
+        pairs = taken.mattes.argmax(1) * count + predicted.argmax(1)
         confusion += torch.bincount(pairs.flatten(), minlength=count**2).view(count, count)
-        truth, found = taken.coverage[:, _OVER].sum(1), predicted[:, _OVER].sum(1)
+        truth, found = taken.mattes[:, _OVER].sum(1), predicted[:, _OVER].sum(1)
         soft = (truth > SOFT[0]) & (truth < SOFT[1])
         error += float((truth - found).abs()[soft].sum())
         soft_pixels += float(soft.sum())

@@ -21,6 +21,28 @@ from understudy.face.regions import REGIONS
 CHANNELS = (16, 32, 64, 112, 144)
 """From half the resolution to a thirty-second of it."""
 FINE = 12
+MOMENTUM, EPSILON = 0.03, 1e-5
+
+
+class Normaliser(nn.Module):
+    """Batch normalisation whose whole state are numbers that an average can hold.
+
+    Source:
+        Ioffe & Szegedy 2015, Batch Normalization.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.mean = nn.Buffer(torch.zeros(channels))
+        self.variance = nn.Buffer(torch.ones(channels))
+
+    def forward(self, value: Tensor) -> Tensor:
+        """(N, C, H, W) to the same shape; in training by the batch's own mean and variance."""
+        return functional.batch_norm(
+            value, self.mean, self.variance, self.weight, self.bias, self.training, MOMENTUM, EPSILON
+        )
 
 
 class Normalised(nn.Module):
@@ -29,9 +51,19 @@ class Normalised(nn.Module):
     def __init__(self, entering: int, leaving: int, stride: int = 1, rectified: bool = True) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(entering, leaving, 3, stride, padding=1, bias=False)
-        self.normaliser = nn.BatchNorm2d(leaving, momentum=0.03)
-        self.normaliser.num_batches_tracked = None  # a count is no weight that an average could hold
+        self.normaliser: nn.Module = Normaliser(leaving)
         self.rectified = rectified
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Make the normalisation a part of the convolution; what is predicted in evaluation mode stays."""
+        own = self.normaliser
+        if not isinstance(own, Normaliser):
+            return
+        gain = own.weight / torch.sqrt(own.variance + EPSILON)
+        self.convolution.weight.mul_(gain[:, None, None, None])
+        self.convolution.bias = nn.Parameter(own.bias - own.mean * gain)
+        self.normaliser = nn.Identity()
 
     def forward(self, value: Tensor) -> Tensor:
         """(N, entering, H, W) to (N, leaving, H / stride, W / stride)."""
@@ -46,7 +78,7 @@ class Block(nn.Module):
         super().__init__()
         self.first = Normalised(channels, channels)
         self.second = Normalised(channels, channels, rectified=False)
-        nn.init.constant_(self.second.normaliser.weight, 0.2)
+        nn.init.constant_(self.second.get_parameter("normaliser.weight"), 0.2)
 
     def forward(self, value: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape."""
@@ -72,7 +104,7 @@ class RegionNetwork(nn.Module):
         self.answer = nn.Conv2d(FINE, len(REGIONS), 3, padding=1)
 
     def forward(self, faces: Tensor) -> Tensor:
-        """(N, 3, H, W) sRGB codes to (N, REGIONS, H, W) logits; softmax over the planes is the coverage."""
+        """(N, 3, H, W) sRGB codes to (N, REGIONS, H, W) logits; softmax over the planes are the mattes."""
         seen = 4.0 * (faces - 0.45)
         levels: list[Tensor] = []
         value = seen
@@ -95,12 +127,12 @@ def doubled(value: Tensor) -> Tensor:
 
 
 class Covering(nn.Module):
-    """The network as it is exported: faces to coverage, with normalisation folded into its convolutions."""
+    """The network as it is exported: faces to mattes, with normalisation folded into its convolutions."""
 
     def __init__(self, network: RegionNetwork) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, face: Tensor) -> Tensor:
-        """(N, 3, H, W) sRGB codes to (N, REGIONS, H, W) coverage that sums to 1."""
+        """(N, 3, H, W) sRGB codes to (N, REGIONS, H, W) mattes that sum to 1."""
         return torch.softmax(self.network(face), dim=1)
