@@ -81,6 +81,7 @@ def test_the_face_changes_and_everything_else_is_the_plate_bit_for_bit(tmp_path:
         {"matte_box": True, "box_padding_percent": -10.0},
         {"matte_occlusion": True},
         {"identity_mix": 40.0},
+        {"face_shape": 0.0},
         {"eyes_open": -60.0, "brows": 50.0, "mouth_open": 50.0, "matte_hull": True},
         {"temporal_window": 2},
         {"grade_gain_stops": 0.5, "grade_saturation_percent": 50.0, "grade_hue_degrees": 10.0},

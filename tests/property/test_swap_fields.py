@@ -100,9 +100,11 @@ class Network:
         source: str | None,
         identity_mix: float,
         directed: FloatImage | None,
+        shape: FloatImage | None,
     ) -> PredictedFaces:
         self.asked += 1
         leading = landmarks if directed is None else directed
+        leading = leading + 3 * (np.ones(68, np.float32) if shape is None else shape)[:, None]
         random = np.random.default_rng([self.seed, ord(source or "a")])
         blurred = [cv2.GaussianBlur(random.normal(0, 1, faces[0].shape), (0, 0), 2)[None] for _ in range(2)]
         new, own = 0.5 * faces + 0.2 + 0.3 * blurred[0], faces + 0.1 * blurred[1]

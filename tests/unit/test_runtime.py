@@ -169,6 +169,25 @@ def test_directed_landmarks_lead_the_new_face_and_nothing_of_the_plates_own(shar
     assert (led.following_matte == 0).all() and plates.following_matte is None, "ada's matte"
 
 
+@pytest.mark.parametrize("mix", [0.25, 1.0])
+@pytest.mark.parametrize("acts", [False, True])
+def test_a_part_of_the_shape_moves_the_landmarks_by_that_part(shared, mix, acts):
+    """Ada's features lie a quarter of the edge above those of cy, who plays in the plate."""
+    model, where = Predictor.open(shared), {"source": "ada", "identity_mix": mix}
+    shape = np.repeat(np.asarray([0.0, 0.6, 1.0], np.float32), (20, 20, 28))
+    directed = landmarks(share=0.5) if acts else None
+    made = model.predict(faces(), landmarks(), directed=directed, shape=shape, **where)
+    wanted = landmarks(share=0.5 if acts else 0.0) - mix * shape[:, None] * SIZE / 4
+    np.testing.assert_allclose(made.landmarks, wanted, atol=1e-4)
+    plates = model.predict(faces(), landmarks(), **where)
+    np.testing.assert_array_equal(made.reconstruction, plates.reconstruction)
+    np.testing.assert_allclose(
+        model.predict(faces(), landmarks(), shape=np.ones(68, np.float32), **where).face,
+        plates.face,
+        atol=1e-5,
+    )
+
+
 def test_directed_landmarks_that_do_not_fit_are_refused(path):
     with pytest.raises(ModelError, match="68 finite landmarks"):
         Predictor.open(path).predict(faces(), landmarks(), directed=landmarks(count=1))

@@ -139,6 +139,7 @@ class Predictor:
         source: str | None = None,
         identity_mix: float = 1.0,
         directed: NDArray[np.float32] | None = None,
+        shape: NDArray[np.float32] | None = None,
     ) -> PredictedFaces:
         """Predict the source's faces with the acting of the given ones.
 
@@ -151,6 +152,8 @@ class Predictor:
                 coincide.
             directed: (N, 68, 2) landmarks that lead the predicted faces in place of the given ones; the
                 reconstruction follows the given ones in any case.
+            shape: (68,) how far each landmark is moved from the destination's face shape to the source's,
+                0..1; all the way when left out.
 
         Raises:
             ModelError: a shape is wrong, the file does not predict the source, or a result is not finite.
@@ -170,42 +173,48 @@ class Predictor:
         if directed is not None:
             self._check(faces, directed)
             leading = (np.asarray(directed, np.float32) + np.float32(0.5)) / np.float32(size)
-        if identity_mix == 1.0:
-            return self._led(clean, shares, leading, chosen)
-        move, share = self._move(chosen), np.float32(identity_mix)
-        positions = np.concatenate([shares, leading - (1 - share) * move, leading + share * move])
-        three = self._run(np.concatenate([clean] * 3), positions, chosen)
-        as_is, of_source, of_own = (
-            slice(0, len(faces)),
-            slice(len(faces), -len(faces)),
-            slice(-len(faces), None),
-        )
-        own_reconstruction, own_matte = three.reconstruction[of_own], three.destination_matte[of_own]
+        runs = self._positions(shares, leading, np.float32(identity_mix), shape, chosen)
+        made = self._run(np.concatenate([clean] * len(runs)), np.concatenate(list(runs.values())), chosen)
+        of = {name: slice(index * len(faces), (index + 1) * len(faces)) for index, name in enumerate(runs)}
+        plate, new = of["plate"], of.get("new", of["plate"])
+        face, matte = made.face[new], made.matte[new]
+        if "own" in of:
+            own, own_matte = made.reconstruction[of["own"]], made.destination_matte[of["own"]]
+            face = own + np.float32(identity_mix) * (face - own)
+            matte = own_matte + np.float32(identity_mix) * (matte - own_matte)
         return PredictedFaces(
-            own_reconstruction + share * (three.face[of_source] - own_reconstruction),
-            own_matte + share * (three.matte[of_source] - own_matte),
-            three.reconstruction[as_is],
-            three.destination_matte[as_is],
-            three.landmarks[of_source],
-            None if directed is None else three.matte[as_is],
+            face,
+            matte,
+            made.reconstruction[plate],
+            made.destination_matte[plate],
+            made.landmarks[new],
+            None if directed is None else made.matte[of.get("following", plate)],
         )
 
-    def _led(
-        self, faces: FloatImage, shares: NDArray[np.float32], leading: NDArray[np.float32], source: str
-    ) -> PredictedFaces:
-        """The source's faces where `leading` has them, the reconstruction where the faces are."""
-        if leading is shares:
-            return self._run(faces, shares, source)
-        own, new = slice(0, len(faces)), slice(len(faces), None)
-        both = self._run(np.concatenate([faces] * 2), np.concatenate([shares, leading]), source)
-        return PredictedFaces(
-            both.face[new],
-            both.matte[new],
-            both.reconstruction[own],
-            both.destination_matte[own],
-            both.landmarks[new],
-            both.matte[own],
-        )
+    def _positions(
+        self,
+        shares: NDArray[np.float32],
+        leading: NDArray[np.float32],
+        mix: np.float32,
+        shape: NDArray[np.float32] | None,
+        source: str,
+    ) -> dict[str, NDArray[np.float32]]:
+        """(N, 68, 2) shares of the edge for each run of the graph.
+
+        The plate's own come first; then, where they are others, those of the new face, of the destination's
+        part in it, and of the new face as it would follow the plate.
+        """
+        acts = leading is not shares
+        if mix == 1 and shape is None:
+            return {"plate": shares, "new": leading} if acts else {"plate": shares}
+        move, start = self._move(source), shares
+        if shape is not None:
+            lacking = mix * (1 - np.asarray(shape, np.float32)[:, None]) * move
+            start, leading = shares - lacking, leading - lacking
+        runs = {"plate": shares, "new": leading - (1 - mix) * move}
+        if mix < 1:
+            runs["own"] = leading + mix * move
+        return {**runs, "following": start - (1 - mix) * move} if acts else runs
 
     def _run(self, faces: FloatImage, shares: NDArray[np.float32], source: str) -> PredictedFaces:
         """One run of the graph."""

@@ -10,6 +10,7 @@ from understudy.comp.mattes import brows, matte
 from understudy.comp.merge import edge_extend
 from understudy.face import align
 from understudy.face.crop import cut, face_box
+from understudy.face.landmarks import JAW
 from understudy.image import colour, grey
 from understudy.image.frame import FloatImage, Frame
 from understudy.inference.predictor import Predictor
@@ -26,6 +27,8 @@ class PredictParameters(Parameters):
     """Identity to put in, which the model file must predict; the file's own source when left out."""
     identity_mix: Share = 100.0
     """Share of the source performer in the new face; the rest is the plate's own performer, reconstructed."""
+    face_shape: Share = 100.0
+    """How far the new face's outline, jaw and cheeks, is the source performer's; the rest is the plate's."""
 
 
 STAGE = Stage(
@@ -81,6 +84,7 @@ def predict(
         source=parameters.source,
         identity_mix=mix,
         directed=leading[None] if acts else None,
+        shape=_shape(parameters.face_shape / 100),
     )
     covered = _covered(swapped.matte[0], leading, mix)
     reached = covered
@@ -102,6 +106,15 @@ def predict(
         swapped.landmarks[0],
         to_network,
     )
+
+
+def _shape(outline: float) -> FloatImage | None:
+    """(68,) how far each landmark is moved to the source's face shape; None for all the way."""
+    if outline == 1:
+        return None
+    shape = np.ones(68, np.float32)
+    shape[JAW] = outline
+    return shape
 
 
 def _covered(learned: FloatImage, landmarks: FloatImage, mix: float) -> FloatImage:
