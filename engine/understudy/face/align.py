@@ -207,7 +207,14 @@ def magnifications(matrix: ArrayLike) -> tuple[float, float]:
     return x, y
 
 
-def warp(image: Image, matrix: ArrayLike, size: int, *, interpolation: int = cv2.INTER_LINEAR) -> Image:
+def warp(
+    image: Image,
+    matrix: ArrayLike,
+    size: int,
+    *,
+    interpolation: int = cv2.INTER_LINEAR,
+    pixel_aspect: float = 1.0,
+) -> Image:
     """A `size`×`size` crop of a picture.
 
     Where the crop is smaller than what it shows, the picture is first averaged down by area, so that fine
@@ -218,6 +225,7 @@ def warp(image: Image, matrix: ArrayLike, size: int, *, interpolation: int = cv2
         matrix: (2, 3) from the picture's pixels to the crop's.
         size: Edge of the crop.
         interpolation: OpenCV's constant; INTER_LINEAR makes no overshoot beside values above 1.
+        pixel_aspect: The picture's; where it is not 1 the sides are averaged by what each is scaled.
 
     Returns:
         (size, size, C) or (size, size), of the picture's type.
@@ -226,8 +234,9 @@ def warp(image: Image, matrix: ArrayLike, size: int, *, interpolation: int = cv2
         FaceError: the matrix cannot be inverted.
     """
     full = np.asarray(matrix, np.float64)
-    part, full = _cut(image, full, size)
-    factors = magnifications(full)
+    # What stretches a face a little, such as a mouth that is carried over, averages both sides alike.
+    factors = magnifications(full) if pixel_aspect != 1 else (magnification(full),) * 2
+    part, full = _cut(image, full, size, min(factors))
     if min(factors) < 1:
         height, width = part.shape[:2]
         across, down = (min(factor, 1.0) for factor in factors)
@@ -238,11 +247,11 @@ def warp(image: Image, matrix: ArrayLike, size: int, *, interpolation: int = cv2
     return result.reshape(size, size, *image.shape[2:])  # type: ignore[return-value]
 
 
-def _cut(image: Image, matrix: Matrix, size: int) -> tuple[Any, Matrix]:
+def _cut(image: Image, matrix: Matrix, size: int, factor: float) -> tuple[Any, Matrix]:
     """The part of a picture that a crop can see, and the matrix from there: 4K plates warp no slower."""
     corners = np.array([[-0.5, -0.5], [size - 0.5, -0.5], [size - 0.5, size - 0.5], [-0.5, size - 0.5]])
     seen = transform(corners, invert(matrix))
-    margin = 4 + 2 / min(magnifications(matrix))
+    margin = 4 + 2 / factor
     limits = np.array([image.shape[1], image.shape[0]])
     # At least one row and one column stay, so that a face beyond the border still has a border to go on.
     low = np.clip(np.floor(seen.min(axis=0) - margin), 0, limits - 1).astype(int)

@@ -97,7 +97,7 @@ def cut(frame: Frame, plate_to_aligned: Matrix, size: int) -> FloatImage:
     rows, columns = box.slices(frame.data_window)
     encoded = colour.encode(straight_within(frame, rows, columns), frame.colour_space)
     to_part = shifted(plate_to_aligned, box.x0, box.y0)
-    return align.warp(encoded, to_part, size, interpolation=cv2.INTER_CUBIC)
+    return align.warp(encoded, to_part, size, interpolation=cv2.INTER_CUBIC, pixel_aspect=frame.pixel_aspect)
 
 
 def matte_within(frame: Frame, box: Box) -> FloatImage:
@@ -141,5 +141,6 @@ def cut_matte(frame: Frame, plate_to_aligned: Matrix, size: int, window: Box) ->
     part, inside = np.zeros((box.height, box.width), np.float32), frame.data_window.intersect(box)
     if not inside.empty:
         part[inside.slices(box)] = matte_within(frame, inside)
-    cropped = align.warp(part, shifted(plate_to_aligned, box.x0, box.y0), size)
+    to_part = shifted(plate_to_aligned, box.x0, box.y0)
+    cropped = align.warp(part, to_part, size, pixel_aspect=frame.pixel_aspect)
     return np.asarray(np.clip(cropped, 0, 1), np.float32)
