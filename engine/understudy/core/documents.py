@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 LARGEST_BYTES = 1_000_000
 DEEPEST = 32
+_LONGEST_INTEGER = 20  # what 64 bits hold, with its sign
 _ESCAPED = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -67,6 +68,7 @@ def parse(data: bytes | str, *, largest_bytes: int = LARGEST_BYTES, finite: bool
             data,
             parse_constant=_no_constant if finite else None,
             parse_float=_finite if finite else None,
+            parse_int=_bounded,
             object_pairs_hook=_without_repeats,
         )
     except RecursionError:
@@ -147,6 +149,12 @@ def _why(error: ValueError) -> str:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number of JSON")
+
+
+def _bounded(text: str) -> int:
+    if len(text) > _LONGEST_INTEGER:
+        raise ValueError(f"the number {text[:40]} is too large")
+    return int(text)
 
 
 def _finite(text: str) -> float:

@@ -70,7 +70,7 @@ def read_table(path: Path) -> dict[int, Points]:
             int(frame): _checked(np.array(points, np.float32), int(frame))
             for frame, points in table.landmarks.items()
         }
-    except (ValueError, TypeError) as exc:
+    except (ValueError, TypeError, OverflowError) as exc:
         raise FaceError("The table of known landmarks holds no points.", where=path, fix=_KIND.fix) from exc
 
 

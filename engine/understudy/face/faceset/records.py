@@ -104,7 +104,7 @@ def from_rows(rows: list[tuple[Any, ...]], path: Path) -> list[FaceRecord]:
             raise ValueError("a number is not finite")
         if not all(isinstance(face, str) and is_face_name(face) for face in faces):
             raise ValueError("a face has no name")
-    except (ValueError, TypeError) as exc:
+    except (ValueError, TypeError, OverflowError) as exc:
         raise FaceError(
             "A row of the face set is damaged.", where=path, fix="extract the faces again"
         ) from exc

@@ -295,7 +295,7 @@ def _face(row: tuple[Any, ...], path: Path) -> tuple[str, TrackedFace]:
         face = TrackedFace(
             int(frame), landmarks, float(confidence), bool(by_hand), (left, top, right, bottom)
         )
-    except (ValueError, TypeError) as exc:
+    except (ValueError, TypeError, OverflowError) as exc:
         raise _damaged(path, frame) from exc
     if not isinstance(name, str) or not is_face_name(name):
         raise _damaged(path, frame)
