@@ -17,6 +17,7 @@ from understudy.core.errors import FaceError, PlateError
 from understudy.core.progress import Event, Warned, silent
 from understudy.face.track.store import Track
 from understudy.image.exr import read_image, write_image
+from understudy.jobs.frame_notes import NAMES
 from understudy.jobs.shots import TrackJob
 from understudy.shots import track as tracking
 from understudy.swap import run as swap_run
@@ -168,3 +169,20 @@ def test_tracking_lists_the_frames_in_which_no_face_was_found(tmp_path: Path, sh
     job = TrackJob(plate=str(plate), track=tmp_path / "gap.track", detector="known")
     result = tracking.run(job, report=silent, settings=SETTINGS)
     assert (result["faces"], result["frames_without_face"]) == (2, "2")
+
+
+@pytest.mark.parametrize(
+    ("confidence", "frames", "listed"),
+    [(1.0, (1, 3), []), (0.2, (1, 3), ["doubtful_frames"]), (1.0, (1,), ["frames_without_face"])],
+)
+def test_with_strict_the_exit_code_tells_of_frames_to_look_at(
+    tmp_path: Path, shot: Shot, confidence: float, frames: tuple[int, ...], listed: list[str]
+) -> None:
+    track_path = with_faces(shot, tmp_path / "own.track", dict.fromkeys(frames, confidence))
+    words = ["swap", "--plate", shot.frames("plate"), "--track", str(track_path), "--model", str(shot.model)]
+    words += ["--output", str(tmp_path / "out.%04d.exr"), "--frames", "1,3", "--json"]
+    assert command(*words).returncode == 0
+    ended = command(*words, "--strict")
+    (result,) = results(ended.stdout)
+    assert [name for name in NAMES if name in result] == listed
+    assert ended.returncode == (10 if listed else 0) and ("--strict" in ended.stderr) == bool(listed)

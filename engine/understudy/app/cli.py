@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from understudy.app.console import Display
 
 EXIT_FAILED = 1
+EXIT_DOUBTFUL = 10
 EXIT_BUG = 70
 EXIT_BROKEN_PIPE = 141
 _DOCUMENT = documents.Kind("job document", JobError, "see `understudy schema`")
@@ -111,6 +112,7 @@ def build_parser() -> Parser:
         add_options(verb_parser, verb, fields)
         verb_parser.add_argument("--job", dest="_document", type=Path, metavar="FILE.json", help=_JOB_HELP)
         verb_parser.add_argument("--json", dest="_json", action="store_true", help=_JSON_HELP)
+        verb_parser.add_argument("--strict", dest="_strict", action="store_true", help=_STRICT_HELP)
     doctor = verbs.add_parser("doctor", help=_DOCTOR_HELP, description=_DOCTOR_HELP, allow_abbrev=False)
     doctor.add_argument(
         "--json", dest="_json", action="store_true", help="tell the checks as one JSON object"
@@ -125,6 +127,7 @@ def build_parser() -> Parser:
 
 _JOB_HELP = "job document to start from; flags lie on top of it"
 _JSON_HELP = "tell events as JSON lines on stdout"
+_STRICT_HELP = "exit with code 10 where frames or faces were skipped, guessed or doubtful"
 _DOCTOR_HELP = "Check this machine and say how to mend what is wrong."
 _SCHEMA_HELP = "Print the JSON schema of every job."
 _SERVE_HELP = "Serve jobs to a host program: JSON-RPC 2.0, one object a line, over stdin and stdout."
@@ -168,7 +171,19 @@ def _run_job(arguments: argparse.Namespace) -> int:
     if lost:
         what = "1 frame" if len(lost) == 1 else f"{len(lost)} frames"
         print(f"{what} failed; the others are written.", file=sys.stderr)
-    return int(result["exit_code"])
+    code = int(result["exit_code"])
+    if arguments._strict and code == 0 and doubts(result):
+        print("--strict: there is something to look at; what was written stays.", file=sys.stderr)
+        return EXIT_DOUBTFUL
+    return code
+
+
+def doubts(result: Mapping[str, Any]) -> bool:
+    """Whether a run's result tells of frames or faces that were skipped, guessed or doubtful."""
+    from understudy.jobs.frame_notes import NAMES
+
+    unsure = any(not row.get("sure", True) for row in result.get("stretches", ()))
+    return unsure or any(result.get(name) for name in NAMES)
 
 
 def _show_cancelled(display: Display, stop: Stop, *, as_json: bool) -> int:

@@ -25,6 +25,27 @@ _HEADER = """# The jobs
 
 Every option below is a flag of `understudy VERB`, a field of a job document (`--job FILE.json`) and a
 parameter of the worker. Flags lie on top of the document.
+
+## Exit codes
+
+| code | meaning |
+|---|---|
+| 0 | every frame is there |
+| 1 | an error of no kind below |
+| 2 | a job, an option or a value is wrong; nothing was written |
+| 3 | an image, a video or a sequence: frames that failed are listed, the others are written |
+| 4 | a colour space or a conversion |
+| 5 | detection, a face set or a track |
+| 6 | a model file or inference |
+| 7 | training could not start or go on |
+| 8 | the performer's permission is missing or does not cover the use |
+| 9 | the worker, or the program that hosts it |
+| 10 | with `--strict`: some were skipped, guessed or doubtful, and are listed; what was written stays |
+| 70 | a fault in Understudy |
+| 130, 143 | stopped by Ctrl-C or by SIGTERM; what is finished stays |
+
+Of several errors in one run the largest code counts. Without `--strict` doubtful frames are listed and
+warned of, and the code is 0.
 """
 
 

@@ -83,6 +83,8 @@ _SENTENCES = {
     "frames_of_others": "Frames with somebody else's face alone",
     "doubtful_frames": "Doubtful frames, which should be looked at",
 }
+NAMES = tuple(_SENTENCES)
+"""Under which names a result lists such frames."""
 
 
 def _is_doubtful(face: TrackedFace) -> bool:
