@@ -10,7 +10,7 @@ import pytest
 
 from understudy.demo import Identity, PerformanceFrame
 from understudy.demo.lighting import look_table
-from understudy.demo.props import arrange, clothes, eyewear, food, objects, soft, strands
+from understudy.demo.props import arrange, clothes, eyewear, food, hats, objects, soft, strands
 from understudy.demo.props.hands import GESTURES, Hand, hand_layer
 from understudy.demo.props.layer import Layer, Picture, blurred, over
 from understudy.demo.props.place import Place
@@ -30,7 +30,7 @@ DRAWERS = {
     "glasses": (lambda p, g: eyewear.glasses(p, g, eyewear.Glasses.drawn(g)), regions.GLASSES),
     "scarf": (clothes.scarf, regions.FRONT),
     "mask": (clothes.mask, regions.FRONT),
-    "hat": (clothes.hat, regions.FRONT),
+    "hat": (hats.hat, regions.FRONT),
     "fringe": (strands.fringe, regions.HAIR),
     "locks": (strands.locks, regions.HAIR),
     "smoke": (soft.smoke, regions.FRONT),

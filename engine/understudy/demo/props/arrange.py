@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from understudy.demo.props import clothes, eyewear, food, objects, soft, strands
+from understudy.demo.props import clothes, eyewear, food, hats, objects, soft, strands
 from understudy.demo.props.hands import GESTURES, Hand, hand_layer
 from understudy.demo.props.layer import Layer, Picture, blurred
 from understudy.demo.props.place import Place
@@ -172,7 +172,7 @@ _KINDS: dict[str, tuple[float, Drawer]] = {
     "glasses": (0.20, _glasses),
     "locks": (0.09, _alone(strands.locks)),
     "scarf": (0.06, _alone(clothes.scarf)),
-    "hat": (0.08, _alone(clothes.hat)),
+    "hat": (0.08, _alone(hats.hat)),
     "headset": (0.03, _alone(objects.headset)),
     "rod": (0.05, _alone(objects.rod)),
     "cutlery": (0.05, _cutlery),

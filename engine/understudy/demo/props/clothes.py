@@ -1,4 +1,4 @@
-"""Scarves, masks and hats: outlines round a head, filled with cloth."""
+"""Cloth, and what is made of it: scarves and masks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from understudy.demo.template import Floats
 from understudy.face import regions
 
 
-def _cloth(place: Place, rng: np.random.Generator, folds: Floats, woven: bool) -> Floats:
+def cloth(place: Place, rng: np.random.Generator, folds: Floats, woven: bool) -> Floats:
     """Lit cloth with folds (height in centimetres) and a knit or a print."""
     size, unit = place.size, place.unit_px
     first, second = np.array(dyed(rng), np.float32), np.array(dyed(rng), np.float32)
@@ -38,7 +38,7 @@ def _cloth(place: Place, rng: np.random.Generator, folds: Floats, woven: bool) -
     return lit(place, albedo.astype(np.float32), normal, soft=0.3) * dark[..., None].astype(np.float32)
 
 
-def _folds(place: Place, rng: np.random.Generator, stretch: float) -> Floats:
+def folded(place: Place, rng: np.random.Generator, stretch: float) -> Floats:
     """Soft ridges, longer across the face than down it."""
     size = place.size
     noise = cloud(rng, size, 2.2 * place.unit_px)
@@ -78,7 +78,7 @@ def scarf(place: Place, rng: np.random.Generator) -> list[Layer]:
             left + np.array([-3.2, 2.0]) * unit,
         ]
     )
-    colour = _cloth(place, rng, _folds(place, rng, 0.3), woven=bool(rng.random() < 0.6))
+    colour = cloth(place, rng, folded(place, rng, 0.3), woven=bool(rng.random() < 0.6))
     return [Layer(colour, filled(place.size, outline), regions.FRONT, shadow=0.6)]
 
 
@@ -113,86 +113,13 @@ def mask(place: Place, rng: np.random.Generator) -> list[Layer]:
     paint = ((0.30, 0.48, 0.58), (0.70, 0.70, 0.70), (0.02, 0.02, 0.025), dyed(rng))[int(rng.integers(4))]
     albedo = np.array(paint, np.float32) * (1.0 + 0.03 * cloud(rng, place.size, 2.0))[..., None]
     colour = lit(place, albedo.astype(np.float32), normal_of(height * unit, 1.0), soft=0.3)
-    strings = np.zeros_like(alpha)
-    for a, b in ((left, marks[0]), (right, marks[16])):
-        scaled = [np.round(np.stack([a, b]) * 16).astype(np.int32)]
-        cv2.polylines(strings, scaled, False, 1.0, max(1, round(0.25 * unit)), cv2.LINE_AA, 4)
-    cord = np.ones_like(colour) * 0.45
-    return [
-        Layer(cord.astype(np.float32), strings, regions.FRONT),
-        Layer(colour, alpha, regions.FRONT, shadow=0.5),
-    ]
+    return [_strings(place, left, right), Layer(colour, alpha, regions.FRONT, shadow=0.5)]
 
 
-def hat(place: Place, rng: np.random.Generator) -> list[Layer]:
-    """A woollen hat, a cap with a peak, a hat with a brim, or a hood."""
-    kind = str(rng.choice(("beanie", "cap", "brim", "hood")))
-    marks = place.landmarks
-    line = float(rng.uniform(-6.5, -3.6)) if kind == "beanie" else float(rng.uniform(-6.0, -4.2))
-    # A turned head's middle moves against its ears.
-    centre = (
-        float((marks[27] - 0.5 * (marks[0] + marks[16])) @ (place.down[1], -place.down[0])) / place.unit_px
-    )
-    half = float(rng.uniform(8.8, 10.2))
-    tall = float(rng.uniform(-15.0, -12.5))
-    shift = -0.5 * centre
-    turns = np.linspace(np.pi, 2 * np.pi, 40)
-    crown = np.stack([shift + half * np.cos(turns), line + 0.6 + (line - tall) * np.sin(turns)], -1)
-    front = np.stack(
-        [np.linspace(half, -half, 40) + shift, line + 0.6 - 0.9 * np.sin(np.linspace(0, np.pi, 40))], -1
-    )
-    folds = _folds(place, rng, 0.6) * (0.5 if kind == "beanie" else 0.25)
-    y, x = np.mgrid[0 : place.size, 0 : place.size].astype(np.float32)
-    u, v = _face_cm(place, x, y)
-    dome = 5.0 * np.sqrt(np.clip(1.0 - ((u - shift) / (half + 0.4)) ** 2, 0, 1)) + 0.25 * (v - line)
-    colour = _cloth(place, rng, (dome + folds).astype(np.float32), woven=kind == "beanie")
-    outline = np.vstack([crown, front])
-    layers = []
-    if kind == "hood":
-        outer = np.stack(
-            [
-                shift + (half + 1.6) * np.cos(t := np.linspace(np.pi * 0.75, np.pi * 2.25, 60)),
-                1.0 + (1.0 - tall) * np.sin(t),
-            ],
-            -1,
-        )
-        inner = np.stack(
-            [shift + 7.6 * np.cos(t[::-1]), -0.2 + (line + 5.5 + 6.2) * 0.9 * np.sin(t[::-1]) - 1.2], -1
-        )
-        outer = outer[8:-8]
-        right, left = np.array([[shift + 7.0, 24.0]]), np.array([[shift - 7.0, 24.0]])
-        outline = np.vstack([left - (9, 0), outer, right + np.array([9.0, 0.0]), right, inner[6:-6], left])
-    layers.append(
-        Layer(
-            colour, filled(place.size, place.pixel(outline[:, 0], outline[:, 1])), regions.FRONT, shadow=0.5
-        )
-    )
-    if kind in ("cap", "brim"):
-        reach = half * (1.0 if kind == "cap" else 1.75)
-        deep = float(rng.uniform(1.4, 3.2))
-        turn = np.linspace(0, 2 * np.pi, 80)
-        peak = np.stack(
-            [
-                shift + 0.35 * centre + reach * np.cos(turn),
-                line + 0.5 + deep * np.sin(turn) * np.where(np.sin(turn) > 0, 1.0, 0.35),
-            ],
-            -1,
-        )
-        flat = np.clip((v - line) / 3.0, -1, 1).astype(np.float32)
-        brim = _cloth(place, rng, (0.5 * flat + 0.1 * folds).astype(np.float32), woven=False) * 0.8
-        layers.append(
-            Layer(
-                brim.astype(np.float32),
-                filled(place.size, place.pixel(peak[:, 0], peak[:, 1])),
-                regions.FRONT,
-                shadow=0.7,
-            )
-        )
-    return layers
-
-
-def _face_cm(place: Place, x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """Every pixel in face coordinates."""
-    down, middle = place.down, place.eyes.mean(0)
-    px, py = x - middle[0], y - middle[1]
-    return (px * down[1] - py * down[0]) / place.unit_px, (px * down[0] + py * down[1]) / place.unit_px
+def _strings(place: Place, left: Floats, right: Floats) -> Layer:
+    """From a mask's corners to the ears."""
+    alpha = np.zeros((place.size, place.size), np.float32)
+    for corner, ear in ((left, place.landmarks[0]), (right, place.landmarks[16])):
+        scaled = [np.round(np.stack([corner, ear]) * 16).astype(np.int32)]
+        cv2.polylines(alpha, scaled, False, 1.0, max(1, round(0.25 * place.unit_px)), cv2.LINE_AA, 4)
+    return Layer(np.full((*alpha.shape, 3), 0.45, np.float32), alpha, regions.FRONT)

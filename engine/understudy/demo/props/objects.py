@@ -9,9 +9,10 @@ import numpy as np
 from understudy.demo.props.food import lump
 from understudy.demo.props.layer import Layer
 from understudy.demo.props.place import Place, lit
-from understudy.demo.props.solid import solid
+from understudy.demo.props.solid import Solid, solid
 from understudy.demo.props.surface import axis, bright, dyed, edge, local, metal
 from understudy.demo.props.texture import cloud, filled, normal_of, pattern, spline
+from understudy.demo.template import Floats
 from understudy.face import regions
 
 
@@ -42,23 +43,35 @@ def microphone(
     shape = solid(
         np.array([body, ring, ball], np.float32), place.size, blend_px=0.02 * unit, hollow_px=0.5 * unit
     )
+    albedo = _microphone_paint(place, rng, shape, local(place, at_cm, angle), head, foam)
+    gloss = 0.02 if foam else 0.30
+    colour = lit(place, albedo, shape.normal, gloss=gloss, power=40.0) * shape.openness[..., None]
+    return [Layer(colour, shape.alpha, regions.FRONT, shadow=0.5)]
+
+
+def _microphone_paint(
+    place: Place,
+    rng: np.random.Generator,
+    shape: Solid,
+    along_across: tuple[Floats, Floats],
+    head: float,
+    foam: bool,
+) -> Floats:
+    """Its body, collar, and grille or foam."""
     tone = np.array(((0.02, 0.02, 0.022), (0.30, 0.30, 0.31))[int(rng.random() < 0.3)], np.float32)
     albedo = np.ones((place.size, place.size, 3), np.float32) * tone
-    u, v = local(place, at_cm, angle)
+    u, v = along_across
     fine = 5.2
     mesh = 0.5 + 0.5 * np.sin(fine * (u + v) * 2) * np.sin(fine * (u - v) * 2)
     band = np.exp(-(((u - 0.30 * head) / 0.22) ** 2))
     if foam:
-        grain = 1.0 + 0.22 * cloud(rng, place.size, 0.18 * unit)
+        grain = 1.0 + 0.22 * cloud(rng, place.size, 0.18 * place.unit_px)
         surface = np.array(bright(rng), np.float32) * grain[..., None]
     else:
         level = (0.07, 0.32)[int(rng.random() < 0.6)]
         surface = (level * (0.35 + 0.85 * mesh) * (1.0 - 0.6 * band))[..., None] * np.ones(3, np.float32)
     albedo = np.where((shape.owner == 2)[..., None], surface, albedo)
-    albedo = np.where((shape.owner == 1)[..., None], np.float32(0.30), albedo).astype(np.float32)
-    gloss = 0.02 if foam else 0.30
-    colour = lit(place, albedo, shape.normal, gloss=gloss, power=40.0) * shape.openness[..., None]
-    return [Layer(colour, shape.alpha, regions.FRONT, shadow=0.5)]
+    return np.where((shape.owner == 1)[..., None], np.float32(0.30), albedo).astype(np.float32)
 
 
 def headset(place: Place, rng: np.random.Generator) -> list[Layer]:

@@ -56,17 +56,7 @@ def export(
         ModelError: the file is larger than 4 MB, or does not predict what the network does.
     """
     covering = folded(network)
-    with atomic.replacing(path) as partial:
-        _write_graph(covering, partial)
-        if partial.stat().st_size > LARGEST_BYTES:
-            raise ModelError(
-                f"The network takes {partial.stat().st_size} bytes.", where=path, fix="narrow it"
-            )
-        parity = _parity(partial, covering)
-        if parity > LARGEST_DIFFERENCE:
-            raise ModelError(
-                f"The file differs from the network by {parity:.3f}.", where=path, fix="train it further"
-            )
+    parity = _write_checked(covering, path)
     card = RegionCard(
         size=SIZE,
         coverages=("whole_face", "head"),
@@ -82,6 +72,19 @@ def export(
     )
     write_region_card(path, card)
     return card
+
+
+def _write_checked(covering: Covering, path: Path) -> float:
+    """Write the file, and return how much it differs from the network."""
+    with atomic.replacing(path) as partial:
+        _write_graph(covering, partial)
+        taken = partial.stat().st_size
+        if taken > LARGEST_BYTES:
+            raise ModelError(f"The network takes {taken} bytes.", where=path, fix="narrow it")
+        parity = _parity(partial, covering)
+        if parity > LARGEST_DIFFERENCE:
+            raise ModelError(f"The file differs from the network by {parity:.3f}.", where=path)
+    return parity
 
 
 def _write_graph(covering: Covering, path: Path) -> None:
