@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fuzz.reader import Reader, Undetected
+from understudy.core import documents
 from understudy.core.errors import UnderstudyError
 
 SECONDS = 30.0
@@ -59,7 +60,7 @@ def judge(reader: Reader, case: Path) -> tuple[str, str]:
         told = str(error)
         # What a terminal, a log and a host are sent.
         try:
-            json.dumps(error.as_dict(), ensure_ascii=False).encode()
+            documents.dump(error.as_dict()).encode()
         except UnicodeEncodeError:
             return "traceback", f"the error cannot be sent: {told!r}"
         return "refused", told

@@ -282,12 +282,3 @@ def test_an_integer_that_no_field_can_hold_is_refused(number: str) -> None:
     with pytest.raises(ValueError, match="too large"):
         documents.parse(f'{{"a": [{number}]}}')
     assert documents.parse("[-9223372036854775808, 18446744073709551615]") == [-(2**63), 2**64 - 1]
-
-
-def test_an_error_is_unicode_text_whatever_the_files_name() -> None:
-    told = JobError("caf\udce9 is no job.", where=Path("caf\udce9"), fix="rename caf\udce9").as_dict()
-    assert [str(told[name]).encode().decode() for name in ("what", "where", "fix")] == [
-        r"caf\xe9 is no job.",
-        r"caf\xe9",
-        r"rename caf\xe9",
-    ]

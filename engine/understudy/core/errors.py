@@ -16,8 +16,6 @@ a compositor and on a farm log.
 
 from __future__ import annotations
 
-from understudy.core.paths import as_text
-
 
 class UnderstudyError(Exception):
     """An error a user can act on.
@@ -45,12 +43,12 @@ class UnderstudyError(Exception):
         return "\n".join(lines)
 
     def as_dict(self) -> dict[str, str | int]:
-        """The error as plain values, for a JSON line: Unicode text, whatever a file's name holds."""
+        """The error as plain values, for a JSON line."""
         return {
             "type": type(self).__name__,
-            "what": as_text(self.what),
-            "where": as_text(self.where),
-            "fix": as_text(self.fix),
+            "what": self.what,
+            "where": self.where,
+            "fix": self.fix,
             "exit_code": self.exit_code,
         }
 
