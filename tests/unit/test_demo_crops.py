@@ -53,6 +53,25 @@ def test_packed_coverage_keeps_edges_between_two_regions() -> None:
     assert np.abs(regions.unpack(regions.pack(real)) - real).mean() < 0.002
 
 
+def test_packing_keeps_what_is_known_apart_from_the_regions() -> None:
+    crop = made()[0]
+    known = np.random.default_rng(1).random((SIZE, SIZE)) < 0.5
+    packed = regions.pack(crop.mattes, known)
+    assert np.array_equal(regions.known_of(packed), known)
+    assert np.array_equal(regions.unpack(packed), regions.unpack(regions.pack(crop.mattes)))
+
+
+def test_only_props_far_from_the_head_are_not_known() -> None:
+    some = 0
+    for crop in [crop for performer in (900, 901, 902) for crop in made(performer=performer)]:
+        mask, mattes = ~crop.known, crop.mattes
+        some += int(mask.sum())
+        over = mattes[..., regions.FRONT] + mattes[..., regions.HAIR] + mattes[..., regions.BACKGROUND]
+        assert over[mask].min(initial=1.0) > 0.5
+        assert crop.known[mattes[..., regions.SKIN] > 0.5].all()
+    assert some > 500
+
+
 def test_a_file_is_written_once_and_read_as_it_was_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -69,6 +88,8 @@ def test_a_file_is_written_once_and_read_as_it_was_written(
         crop = made()[number]
         codes, mattes = (p[:, ::-1] if flip else p for p in (crop.codes, crop.mattes))
         assert np.abs(batch.faces[k].permute(1, 2, 0).numpy() - codes).max() <= 0.5 / 255 + 1e-6
+        known = crop.known[:, ::-1] if flip else crop.known
+        assert np.array_equal(batch.known[k].numpy() > 0.5, known)
         expected = regions.unpack(regions.pack(mattes))
         assert np.allclose(batch.mattes[k].permute(1, 2, 0).numpy(), expected, atol=1e-6)
 

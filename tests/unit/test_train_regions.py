@@ -72,11 +72,14 @@ def test_the_answer_has_a_plane_for_every_region_at_full_size() -> None:
 
 
 def test_the_loss_is_least_for_the_truth(crops: Crops) -> None:
-    truth = crops.batch([0, 1]).mattes
-    right = region_loss(truth.clamp_min(1e-6).log(), truth)
+    taken = crops.batch([0, 1])
+    truth, known = taken.mattes, taken.known
+    right = region_loss(truth.clamp_min(1e-6).log(), truth, known)
     blurred = torch.nn.functional.avg_pool2d(truth, 5, 1, 2)
-    wrong = region_loss(blurred.clamp_min(1e-6).log(), truth)
+    wrong = region_loss(blurred.clamp_min(1e-6).log(), truth, known)
     assert 0.0 <= float(right) < 1e-3 < float(wrong)
+    edge = ((truth - blurred).abs().amax(1) < 1e-4).float()
+    assert float(region_loss(blurred.clamp_min(1e-6).log(), truth, edge)) < 1e-3
 
 
 @pytest.mark.usefixtures("small")

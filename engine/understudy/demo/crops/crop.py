@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from understudy.demo.beard import Beard
 from understudy.demo.crops import backgrounds, camera
@@ -29,6 +30,8 @@ SIZE = 256
 FRAME_PX = 320
 _VIEW_CM = {"whole_face": 27.0, "head": 37.0}
 _BEARD_BLUR_PX = 1.6
+_NEAR = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (21, 21))
+"""What lies within ten pixels of the head is near it."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,10 @@ class Crop:
     codes: Floats
     """(SIZE, SIZE, 3) float32 sRGB code values in 0..1."""
     mattes: Floats
-    """(SIZE, SIZE, REGIONS) float32 that sums to 1."""
+    """(SIZE, SIZE, REGIONS) float32 that sum to 1."""
+    known: NDArray[np.bool_]
+    """(SIZE, SIZE): false where a prop lies far from the head. Where nothing says whether a thing belongs to
+    the front or to the background, neither is right."""
 
 
 @dataclass(frozen=True)
@@ -165,6 +171,7 @@ def _thick_beard(mattes: Floats) -> Floats:
 def _crop(face: _Face, others: list[_Face], split: Split, rng: np.random.Generator) -> Crop:
     matrix = _placement(face, rng)
     picture = _picture(face, matrix, rng)
+    near = cv2.dilate(1.0 - picture.mattes[..., regions.BACKGROUND], _NEAR) > 0.05
     flipped = float(np.linalg.det(matrix[:, :2])) < 0
     marks = face.drawn.rendering.landmarks @ matrix[:, :2].T + matrix[:, 2]
     look = face.look
@@ -181,4 +188,17 @@ def _crop(face: _Face, others: list[_Face], split: Split, rng: np.random.Generat
         picture = over(picture, layer, place.light_xy, place.unit_px)
     codes, mattes = camera.seen(picture, rng)
     mattes = np.clip(mattes, 0.0, None)
-    return Crop(codes, mattes / mattes.sum(-1, keepdims=True))
+    mattes = mattes / mattes.sum(-1, keepdims=True)
+    known = near | (mattes[..., regions.BACKGROUND] > 0.98)
+    return _cut(Crop(codes, mattes, known), rng) if rng.random() < 0.12 else Crop(codes, mattes, known)
+
+
+def _cut(crop: Crop, rng: np.random.Generator) -> Crop:
+    """The crop of a face at its plate's border: black beyond it."""
+    way, far = rng.uniform(0, 2 * np.pi), rng.uniform(0.22, 0.5) * SIZE
+    y, x = np.mgrid[0:SIZE, 0:SIZE] - 0.5 * (SIZE - 1)
+    beyond = x * np.cos(way) + y * np.sin(way) > far
+    codes, mattes = crop.codes.copy(), crop.mattes.copy()
+    codes[beyond] = 0.0
+    mattes[beyond] = np.eye(mattes.shape[-1], dtype=np.float32)[regions.BACKGROUND]
+    return Crop(codes, mattes, crop.known | beyond)

@@ -43,7 +43,7 @@ def write(folder: Path, split: str, performer: int) -> int:
     made: list[NDArray[np.uint8]] = []
     for crop in crops(split, performer, frames=FRAMES_EACH, variants=VARIANTS[split]):
         codes = np.round(crop.codes * 255.0).clip(0, 255).astype(np.uint8)
-        made.append(np.concatenate([codes, pack(crop.mattes)], -1))
+        made.append(np.concatenate([codes, pack(crop.mattes, crop.known)], -1))
     with atomic.replacing(path) as partial, open(partial, "wb") as file:
         np.save(file, np.stack(made), allow_pickle=False)
     return len(made)

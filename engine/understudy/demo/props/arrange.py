@@ -180,7 +180,7 @@ _KINDS: dict[str, tuple[float, Drawer]] = {
     "cup": (0.05, _cup),
     "microphone": (0.08, _microphone),
     "hands": (0.27, _hands),
-    "board": (0.10, _alone(objects.board)),
+    "board": (0.16, _alone(objects.board)),
     "head": (0.05, _other_head),
     "smoke": (0.05, _alone(soft.smoke)),
 }

@@ -85,7 +85,7 @@ def pattern(rng: np.random.Generator, size: int, colours: Floats) -> Floats:
     y, x = np.mgrid[0:size, 0:size].astype(np.float32)
     turn, step = rng.uniform(0, np.pi), rng.uniform(4, 30)
     u, v = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
-    kind = int(rng.integers(5))
+    kind = int(rng.choice(5, p=(0.2, 0.15, 0.15, 0.35, 0.15)))
     if kind == 0:
         share = 0.15 * cloud(rng, size, rng.uniform(1, 20))
     elif kind == 1:

@@ -112,7 +112,7 @@ def _step(course: Course, crops: Crops, iterations: int) -> float:
     taken = crops.batch(rng.integers(0, len(crops), count).tolist(), size, (rng.random(count) < 0.5).tolist())
     with torch.autocast("cpu", torch.bfloat16):
         logits = course.network(taken.faces.contiguous(memory_format=torch.channels_last))
-    loss = region_loss(logits, taken.mattes)
+    loss = region_loss(logits, taken.mattes, taken.known)
     for group in course.optimiser.param_groups:
         group["lr"] = LEARNING_RATE * rate_at(course.done, iterations)
     course.optimiser.zero_grad(set_to_none=True)

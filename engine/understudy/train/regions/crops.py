@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from understudy.core.errors import TrainingError
-from understudy.face.regions import REGIONS
+from understudy.face.regions import REGIONS, UNKNOWN, known_of
 
 PLANES = 6
 
@@ -30,7 +30,9 @@ class Batch:
     faces: Tensor
     """(N, 3, H, W) float32 sRGB codes in 0..1."""
     mattes: Tensor
-    """(N, REGIONS, H, W) float32 that sums to 1."""
+    """(N, REGIONS, H, W) float32 that sum to 1."""
+    known: Tensor
+    """(N, H, W) float32: 0 where the mattes are neither learned nor measured."""
 
 
 class Crops:
@@ -76,11 +78,12 @@ class Crops:
         planes = torch.from_numpy(np.stack(taken)).permute(0, 3, 1, 2)
         faces = planes[:, :3].float() / 255.0
         share = planes[:, 5:6].float() / 255.0
+        known = torch.from_numpy(known_of(np.stack(taken)[..., 3:]))[:, None].float()
         mattes = torch.zeros(len(taken), len(REGIONS), *planes.shape[2:])
         mattes.scatter_(1, planes[:, 4:5].long(), 1.0 - share)
-        mattes.scatter_(1, planes[:, 3:4].long(), share)
+        mattes.scatter_(1, planes[:, 3:4].long() % UNKNOWN, share)
         if size is not None and size != planes.shape[-1]:
-            faces, mattes = (
-                functional.interpolate(p, size=(size, size), mode="area") for p in (faces, mattes)
+            faces, mattes, known = (
+                functional.interpolate(p, size=(size, size), mode="area") for p in (faces, mattes, known)
             )
-        return Batch(faces, mattes)
+        return Batch(faces, mattes, known[:, 0])

@@ -17,12 +17,13 @@ EDGE_WEIGHT = 2.0
 OVERLAP_SHARE, ALPHA_SHARE = 0.5, 1.0
 
 
-def region_loss(logits: Tensor, mattes: Tensor) -> Tensor:
+def region_loss(logits: Tensor, mattes: Tensor, known: Tensor) -> Tensor:
     """Cross-entropy with soft labels, heavier on edges; overlap of each region; error of alpha on edges.
 
     Args:
         logits: (N, REGIONS, H, W).
         mattes: The same shape, summing to 1.
+        known: (N, H, W) weight of each pixel, 0 where nothing is known.
 
     Source:
         Soft overlap after Rahman & Wang 2016 (IoU loss) and Milletari et al. 2016 (V-Net), over the batch.
@@ -34,13 +35,15 @@ def region_loss(logits: Tensor, mattes: Tensor) -> Tensor:
     soft = 1.0 - mattes.amax(1)
     # Beside an edge counts as the edge: what is wrong there is a halo.
     edge = functional.max_pool2d((soft > 0.04).float()[:, None], 3, 1, 1)[:, 0]
-    weight = weight * (1.0 + EDGE_WEIGHT * edge)
+    edge = edge * known
+    weight = weight * (known + EDGE_WEIGHT * edge)
     entropy = -(mattes * log).sum(1)
     floor = -(mattes * mattes.clamp_min(1e-6).log()).sum(1)
-    crossed = (weight * (entropy - floor)).sum() / weight.sum()
-    both = torch.minimum(predicted, mattes).sum((0, 2, 3))
-    either = torch.maximum(predicted, mattes).sum((0, 2, 3))
-    there = mattes.sum((0, 2, 3)) > 20.0
+    crossed = (weight * (entropy - floor)).sum() / weight.sum().clamp_min(1.0)
+    counted = known[:, None]
+    both = (torch.minimum(predicted, mattes) * counted).sum((0, 2, 3))
+    either = (torch.maximum(predicted, mattes) * counted).sum((0, 2, 3))
+    there = (mattes * counted).sum((0, 2, 3)) > 20.0
     overlap = (1.0 - (both + 10.0) / (either + 10.0))[there].mean()
     alpha = ((predicted - mattes).abs().sum(1) * edge).sum() / (2.0 * edge.sum().clamp_min(1.0))
     return crossed + OVERLAP_SHARE * overlap + ALPHA_SHARE * alpha

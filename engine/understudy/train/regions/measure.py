@@ -1,6 +1,7 @@
 """How good region mattes are against rendered truth.
 
 Convention:
+    Pixels that are not known (props far from the head) do not count.
     IoU is of the largest region of each pixel, counted over all test pixels together. A soft pixel is one
     whose true matte of what lies over the face (`front`, `hair`, `glasses`, `beard`) is between 0.05 and
     0.95; its error is the absolute difference of that matte.
@@ -49,10 +50,11 @@ def measure(predict: Callable[[Tensor], Tensor], crops: Crops, batch: int = 8) -
     for first in range(0, len(crops), batch):
         taken = crops.batch(range(first, min(first + batch, len(crops))))
         predicted = predict(taken.faces).float()
-        pairs = taken.mattes.argmax(1) * count + predicted.argmax(1)
-        confusion += torch.bincount(pairs.flatten(), minlength=count**2).view(count, count)
+        known = taken.known > 0.5
+        pairs = (taken.mattes.argmax(1) * count + predicted.argmax(1))[known]
+        confusion += torch.bincount(pairs, minlength=count**2).view(count, count)
         truth, found = taken.mattes[:, _OVER].sum(1), predicted[:, _OVER].sum(1)
-        soft = (truth > SOFT[0]) & (truth < SOFT[1])
+        soft = (truth > SOFT[0]) & (truth < SOFT[1]) & known
         error += float((truth - found).abs()[soft].sum())
         soft_pixels += float(soft.sum())
     hits = confusion.diag()
