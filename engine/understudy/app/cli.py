@@ -167,12 +167,17 @@ def _run_job(arguments: argparse.Namespace) -> int:
             return _show_cancelled(display, stop, as_json=arguments._json)
         finally:
             display.close()
+    return _exit_code(result, strict=arguments._strict)
+
+
+def _exit_code(result: Mapping[str, Any], *, strict: bool) -> int:
+    """The run's exit code, with a sentence where it is not 0."""
     lost = result.get("failed_frames") or []
     if lost:
         what = "1 frame" if len(lost) == 1 else f"{len(lost)} frames"
         print(f"{what} failed; the others are written.", file=sys.stderr)
     code = int(result["exit_code"])
-    if arguments._strict and code == 0 and doubts(result):
+    if strict and code == 0 and doubts(result):
         print("--strict: there is something to look at; what was written stays.", file=sys.stderr)
         return EXIT_DOUBTFUL
     return code

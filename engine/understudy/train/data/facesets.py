@@ -41,6 +41,22 @@ def open_facesets(job: TrainJob) -> Iterator[list[FaceSet]]:
         yield sets
 
 
+def _refuse_other(job: TrainJob, present: model_folder.Description, wanted: model_folder.Description) -> None:
+    everybody = replace(wanted.architecture, identities=present.architecture.identities)
+    if present.architecture != everybody or present.coverage != wanted.coverage:
+        raise JobError(
+            "The model folder holds a model of another shape.",
+            where=f"{job.model}: {present.architecture.as_dict()}, {present.coverage}",
+            fix="train with its size, width, variant and coverage, or choose another folder",
+        )
+    if present.landmarks != wanted.landmarks:
+        raise JobError(
+            f"The model knows landmarks of {present.landmarks!r}, the face sets have {wanted.landmarks!r}.",
+            where=job.model,
+            fix=f"extract with --detector {present.landmarks}",
+        )
+
+
 def matching_description(
     job: TrainJob, sets: list[FaceSet], report: Reporter, *, edited: bool = False
 ) -> model_folder.Description:
@@ -62,19 +78,7 @@ def matching_description(
         job.model.mkdir(parents=True, exist_ok=True)
         model_folder.write(job.model, wanted)
         return wanted
-    everybody = replace(wanted.architecture, identities=present.architecture.identities)
-    if present.architecture != everybody or present.coverage != wanted.coverage:
-        raise JobError(
-            "The model folder holds a model of another shape.",
-            where=f"{job.model}: {present.architecture.as_dict()}, {present.coverage}",
-            fix="train with its size, width, variant and coverage, or choose another folder",
-        )
-    if present.landmarks != wanted.landmarks:
-        raise JobError(
-            f"The model knows landmarks of {present.landmarks!r}, the face sets have {wanted.landmarks!r}.",
-            where=job.model,
-            fix=f"extract with --detector {present.landmarks}",
-        )
+    _refuse_other(job, present, wanted)
     for name, digest in wanted.facesets.items():
         if digest != present.facesets.get(name, digest):
             message = f"The face set of {name} has changed since the model was begun"

@@ -81,6 +81,16 @@ class Pair(nn.Module):
         return autoencoder.denormalise(face.float()), torch.sigmoid(logits.float())
 
 
+def _refuse_unlike(parity: float, output: Path, job: ExportJob) -> None:
+    if parity <= PARITY_LIMIT:
+        return
+    raise ModelError(
+        f"The exported graph differs from the network by {parity:.2g}, more than {PARITY_LIMIT}.",
+        where=output,
+        fix="export in fp32" if job.precision == "fp16" else "train on: weights this large are unsound",
+    )
+
+
 def run(job: ExportJob, *, report: Reporter, settings: Settings) -> dict[str, Any]:
     """Export the averaged weights of the newest checkpoint, or of the best where the newest is worse.
 
@@ -112,14 +122,7 @@ def run(job: ExportJob, *, report: Reporter, settings: Settings) -> dict[str, An
             write_graph(pair, unfinished, size=network.edge)
         report(Progress("export", 2, 3, "compare with the network"))
         parity = _parity(unfinished, network, description, job)
-        if not parity <= PARITY_LIMIT:
-            raise ModelError(
-                f"The exported graph differs from the network by {parity:.2g}, more than {PARITY_LIMIT}.",
-                where=output,
-                fix="export in fp32"
-                if job.precision == "fp16"
-                else "train on: weights this large are unsound",
-            )
+        _refuse_unlike(parity, output, job)
         digest = hashlib.sha256(unfinished.read_bytes()).hexdigest()
     for identity, release in description.releases.items():
         if not release:

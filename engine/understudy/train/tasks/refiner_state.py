@@ -61,6 +61,16 @@ class RefinerState(TrainingState):
         self.recall(store.read_state(found))
 
 
+def _warn_if_coarse(faceset: FaceSet, edge: int, report: Reporter) -> None:
+    if faceset.crop_size < edge:
+        report(
+            Warned(
+                f"The faces of {faceset.identity} are stored at {faceset.crop_size} pixels and refined to "
+                f"{edge}: they hold no detail that fine. Extract them with a larger crop_size."
+            )
+        )
+
+
 def prepare(
     job: RefineJob,
     faceset: FaceSet,
@@ -84,13 +94,7 @@ def prepare(
     read_as_painted([faceset], description, report)
     basis = Basis(job.width, model.edge, told["iteration"])
     edge = 2 * basis.edge
-    if faceset.crop_size < edge:
-        report(
-            Warned(
-                f"The faces of {faceset.identity} are stored at {faceset.crop_size} pixels and refined to "
-                f"{edge}: they hold no detail that fine. Extract them with a larger crop_size."
-            )
-        )
+    _warn_if_coarse(faceset, edge, report)
     report(Progress("load faces", 0, 1, f"{faceset.identity}, {edge} px"))
     faces = load_on_device(faceset, size=edge, device=device)
     torch.manual_seed(job.seed)
