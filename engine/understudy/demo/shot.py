@@ -11,6 +11,7 @@ Convention:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import numpy as np
 
 from understudy.core.progress import Progress, Reporter
 from understudy.demo.identity import Identity
-from understudy.demo.performance import Camera, Performance
+from understudy.demo.performance import Camera, Performance, PerformanceFrame
 from understudy.demo.render import render
 from understudy.face.detect.known import read_table, write_table
 from understudy.face.detect.protocol import Points
@@ -33,6 +34,7 @@ CAMERA = Camera(view_height_cm=24.0)
 # Faces to train on are taken seldom, so that they differ; the shot is played at double speed.
 TRAINING_STEP = 4
 SHOT_STEP = 2
+Acting = Callable[[float], PerformanceFrame]
 
 
 @dataclass(frozen=True)
@@ -56,41 +58,69 @@ def write(output: Path, *, seed: int, training_frames: int, shot_frames: int, re
     shot = DemoShot()
     cast = {shot.destination: Identity.from_seed(seed), shot.source: Identity.from_seed(seed + 1)}
     for index, (name, identity) in enumerate(cast.items()):
-        _write_training(
-            output, name, identity, Performance.from_seed(seed + 10 + index), training_frames, report
-        )
+        performance = Performance.from_seed(seed + 10 + index)
+        write_training(output / name, identity, performance.at, training_frames, report=report)
     double, actor = cast[shot.destination], cast[shot.source]
-    performance = Performance.from_seed(seed + 20)
+    write_shot(output, double, actor, Performance.from_seed(seed + 20).at, shot_frames, report=report)
+    return shot
+
+
+def write_shot(
+    output: Path, double: Identity, actor: Identity, acting_at: Acting, count: int, *, report: Reporter
+) -> None:
+    """Render what is not there yet of a plate and its truth.
+
+    Args:
+        output: The folder that holds the folders `plate` and `truth`.
+        double, actor: Who is in the plate, and whose face the truth has.
+        acting_at: What happens at a frame; the camera is the shot's.
+        count: How many frames.
+        report: Is told of each frame.
+
+    Raises:
+        PlateError: the folder cannot be written.
+    """
     known = output / "plate" / "landmarks.json"
     places = read_table(known) if known.exists() else {}
     names = ("plate", "truth")
-    for done in range(shot_frames):
-        report(Progress("render the shot", done, shot_frames))
+    for done in range(count):
+        report(Progress("render the shot", done, count))
         number = FIRST_FRAME + done
         if all(_path(output, name, number).exists() for name in names) and number in places:
             continue
-        acting = replace(performance.at(done * SHOT_STEP), camera=CAMERA)
+        acting = replace(acting_at(done * SHOT_STEP), camera=CAMERA)
         plate = render(double, acting, size=FRAME_PX)
         places[number] = plate.landmarks
         _write(output, "plate", number, plate.pixels)
         truth = render(double, acting, size=FRAME_PX, face_identity=actor)
         _write(output, "truth", number, truth.pixels)
     _note(known, places)
-    return shot
 
 
-def _write_training(
-    output: Path, name: str, identity: Identity, performance: Performance, count: int, report: Reporter
+def write_training(
+    folder: Path, identity: Identity, acting_at: Acting, count: int, *, report: Reporter
 ) -> None:
-    """One performer's training frames, and where the renderer knows the landmarks to be."""
-    known = output / name / "landmarks.json"
+    """Render what is not there yet of a performer's training frames, with the landmarks that are known.
+
+    Args:
+        folder: Its name is the frames'.
+        identity: The performer.
+        acting_at: What happens at a frame; the camera is the shot's.
+        count: How many frames.
+        report: Is told of each frame.
+
+    Raises:
+        PlateError: the folder cannot be written.
+    """
+    output, name = folder.parent, folder.name
+    known = folder / "landmarks.json"
     places = read_table(known) if known.exists() else {}
     for done in range(count):
         report(Progress(f"render the {name}", done, count))
         number = FIRST_FRAME + done
         if _path(output, name, number).exists() and number in places:
             continue
-        acting = replace(performance.at(done * TRAINING_STEP), camera=CAMERA)
+        acting = replace(acting_at(done * TRAINING_STEP), camera=CAMERA)
         rendered = render(identity, acting, size=FRAME_PX)
         _write(output, name, number, rendered.pixels)
         places[number] = rendered.landmarks
