@@ -16,7 +16,7 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock audit demo test test-host test-slow fuzz lint types addon generate bench kills base regions docs clean
+.PHONY: help setup lock audit demo test test-host test-slow fuzz lint types addon generate bench population kills base regions docs clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 16
@@ -90,6 +90,9 @@ docs: generate ## Write the pages that are generated
 
 bench: setup ## Train on the demo, swap it and score it: make bench ARGS="--minutes 10,30 --refine-minutes 15"
 	$(BIN)/python bench/truth.py $(ARGS)
+
+population: setup ## Score the defaults on twelve rendered pairs that differ: make population ARGS="--half choosing"
+	$(BIN)/python bench/population.py $(ARGS)
 
 kills: setup ## Kill extract and track 30 times each on the demo, and compare what they write with whole runs
 	$(BIN)/python bench/kills.py $(ARGS)
