@@ -108,6 +108,7 @@ def test_the_truth_is_measured_as_perfect_and_a_shift_is_not(crops: Crops) -> No
     order = iter(sorted(known))
     shifted = measure(lambda faces: torch.roll(known[next(order)], 3, dims=3), crops)
     assert shifted.mean_iou < 0.9 and shifted.alpha_error > 0.2
+    assert shifted.soft_error == shifted.alpha_error  # all of these discs are solid, with edges
 
 
 def test_an_exported_file_predicts_what_the_network_does(tmp_path: Path) -> None:
@@ -118,7 +119,7 @@ def test_an_exported_file_predicts_what_the_network_does(tmp_path: Path) -> None
         for _ in range(3):
             network(torch.rand(2, 3, 64, 64))
     path = tmp_path / "regions.onnx"
-    measured = Measured({"skin": 0.9}, 0.9, 0.02, 0.97)
+    measured = Measured({"skin": 0.9}, 0.9, 0.02, 0.03, 0.97)
     card = export.export(network, path, iterations=3, crops=6, measured=measured)
     assert path.stat().st_size < export.LARGEST_BYTES
     assert card == read_region_card(path) and card.sha256 == sha256_of(path)
@@ -138,5 +139,5 @@ def test_a_network_that_is_too_large_is_not_exported(tmp_path: Path, monkeypatch
     monkeypatch.setattr(export, "LARGEST_BYTES", 1000)
     path = tmp_path / "regions.onnx"
     with pytest.raises(ModelError, match="bytes"):
-        export.export(RegionNetwork(), path, iterations=0, crops=0, measured=Measured({}, 0.0, 0.0, 0.0))
+        export.export(RegionNetwork(), path, iterations=0, crops=0, measured=Measured({}, 0.0, 0.0, 0.0, 0.0))
     assert not list(tmp_path.iterdir())

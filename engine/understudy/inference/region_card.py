@@ -43,7 +43,9 @@ class RegionCard(Strict):
     iou: dict[str, float]
     """The same of each region."""
     alpha_error: Annotated[float, Field(ge=0, le=1)]
-    """Mean error of what lies over the face, in the soft pixels of the test renders."""
+    """Mean error of what lies over the face, in the soft edges of the test renders."""
+    soft_error: Annotated[float, Field(ge=0, le=1)]
+    """The same in all soft pixels, those of smoke and tinted lenses, too."""
     parity: Annotated[float, Field(ge=0)]
     """Largest difference between the exported and the trained network."""
 

@@ -68,6 +68,7 @@ def export(
         mean_iou=measured.mean_iou,
         iou=measured.iou,
         alpha_error=measured.alpha_error,
+        soft_error=measured.soft_error,
         parity=round(parity, 6),
     )
     write_region_card(path, card)
