@@ -16,9 +16,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from understudy_nuke import paint_gizmo, propagate_gizmo
+from understudy_nuke import knobs_text, paint_gizmo, propagate_gizmo
 from understudy_nuke.group_knobs import knob_lines
-from understudy_nuke.live_nodes import GRAPH, LAYERS, Emitter
+from understudy_nuke.live_nodes import GRAPH, LAYERS, METADATA, Emitter
 from understudy_nuke.script import Expression, Script
 
 PATH = Path(__file__).resolve().parents[2] / "gizmos" / "Understudy.gizmo"
@@ -77,10 +77,16 @@ def _finished(script: Script, inputs: list[str], live: Emitter) -> str:
     given = Expression("[exists parent.input1]")
     everywhere = script.node("Expression", "Everywhere", [live.facts], {"expr3": "1"})
     held = script.node("Switch", "RotoOrAll", [everywhere, roto], {"which": given})
+    # A frame that was not baked is black and says nothing: the plate goes through.
+    within = "max([exists parent.input2], (frame >= parent.first_frame)*(frame <= parent.last_frame))"
+    values = {"is_there": Expression(f"{within}*([llength [metadata {METADATA}digest]] > 0)")}
+    told = script.node("NoOp", "FrameFacts", [baked], values, declared=[knobs_text.number("is_there")])
     over = {"channels": "rgb", "maskChannel": "alpha"}
-    frame = script.node("Keymix", "FinishedFrame", [plate, baked, held], over)
+    frame = script.node("Keymix", "FinishedFrame", [plate, told, held], over)
+    there = {"which": Expression("FrameFacts.is_there")}
+    whole = script.node("Switch", "FrameOrPlate", [plate, frame], there)
     return script.node(
-        "Switch", "Finished", [live.made["Merge"], frame], {"which": Expression("parent.bake_as")}
+        "Switch", "Finished", [live.made["Merge"], whole], {"which": Expression("parent.bake_as")}
     )
 
 

@@ -69,7 +69,10 @@ def result_read(script: Script, name: str, file_knob: str) -> str:
         "file": f"[value parent.{file_knob}]",
         "first": Expression("parent.first_frame"),
         "last": Expression("parent.last_frame"),
-        # A frame that is not there has no matte and no header, and the plate goes through.
+        # A frame that is not there has no matte and no header, and the plate goes through. Beyond the frames
+        # that were made a Read would hold the last one.
+        "before": "black",
+        "after": "black",
         "on_error": "black",
     }
     return script.node("Read", name, [], read)

@@ -210,14 +210,42 @@ def test_a_roto_holds_the_matte_in_and_the_views_show_face_and_matte(reader, gro
 def test_a_finished_frame_is_shown_as_it_is_under_the_artists_matte(reader, group, shot, bake):
     _, finished, plate = bake({})
     wanted, below = host_channels(read_image(finished)), host_channels(read_image(plate))
-    values = numbers(group, {"bake_as": "finished_frame"})
+    values = numbers(group, {"bake_as": "finished_frame", "first_frame": 1, "last_frame": 3})
+    told = {f"exr/{name}": value for name, value in read_image(finished).metadata.items()}
     half = {"alpha": (np.arange(below["red"].shape[1]) < 128) * np.ones_like(below["red"])}
     pictures = {"plate": below, "FacePass": wanted, "matte": half}
-    whole = Graph(reader, group, values, pictures, {}).output()
-    held = Graph(reader, group, values, pictures, {}, (0, 1)).output()
+    whole = Graph(reader, group, values, pictures, told).output()
+    held = Graph(reader, group, values, pictures, told, (0, 1)).output()
     for name in ("red", "green", "blue"):
         assert np.array_equal(whole[name], wanted[name])
         assert np.array_equal(held[name], np.where(half["alpha"] > 0, wanted[name], below[name]))
+
+
+def test_where_no_finished_frame_was_made_the_plate_goes_through(reader, group, bake):
+    _, finished, plate = bake({})
+    below, told = host_channels(read_image(plate)), read_image(finished).metadata
+    told = {f"exr/{name}": value for name, value in told.items()}
+    pictures = {"plate": below, "FacePass": host_channels(read_image(finished))}
+    values = numbers(group, {"bake_as": "finished_frame", "first_frame": 1, "last_frame": 3})
+    black = {**pictures, "FacePass": {name: np.zeros_like(plane) for name, plane in below.items()}}
+    # A missing frame has no header; beyond the frames that were made a host may still tell the last one's.
+    for seen, header, frame in ((black, {}, 2), (pictures, told, 4), (pictures, told, 0)):
+        out = Graph(reader, group, values, seen, header, frame=frame).output()
+        assert all(np.array_equal(out[name], below[name]) for name in ("red", "green", "blue"))
+    # What is connected is the artist's own business.
+    pictures["face_pass"] = pictures["FacePass"]
+    given = Graph(reader, group, values, pictures, told, (0, 2), frame=40).output()
+    assert not np.array_equal(given["red"], below["red"])
+
+
+def test_what_was_not_made_is_never_held_from_another_frame(any_group):
+    _, found = any_group
+    reads = [node for node in nodes(found) if node.kind == "Read"]
+    assert len(reads) == 1
+    for node in reads:
+        assert {name: node.knobs[name] for name in ("before", "after", "on_error")} == {
+            "before": "black", "after": "black", "on_error": "black",
+        }  # fmt: skip
 
 
 def test_a_missing_header_changes_nothing(reader, group, shot, bake):
