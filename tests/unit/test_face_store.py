@@ -246,6 +246,20 @@ def test_a_crop_name_leads_nowhere_else(tmp_path: Path, name: str) -> None:
         faces.read_crop(faces.records()[0])
 
 
+@pytest.mark.parametrize("kind", ["foreign name", "other content"])
+def test_a_tampered_row_never_removes_somebodys_picture(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.faceset"
+    with FaceSet.create(path, identity="ann", coverage="full", crop_size=64) as faces:
+        stored = faces.add(record(1), crop())
+    name = "holiday.png" if kind == "foreign name" else stored.crop.replace(stored.crop[-16:-4], "0" * 12)
+    picture = path / "crops" / name
+    picture.write_bytes(b"the only picture of that day")
+    spoil(path / "faces.sqlite", f"UPDATE faces SET crop = '{name}'")
+    with FaceSet.open(path) as faces:
+        faces.add(record(1), crop(5))
+    assert picture.read_bytes() == b"the only picture of that day"
+
+
 def test_a_damaged_crop_is_one_clear_error(tmp_path: Path) -> None:
     with FaceSet.create(tmp_path / "a.faceset", identity="ann", coverage="full", crop_size=64) as faces:
         stored = faces.add(record(1), crop())
