@@ -11,6 +11,7 @@ try:
     _menu.addCommand("Understudy", actions.create, icon="understudy.png")
     _menu.addCommand("UnderstudyPaint", actions.create_paint)
     _menu.addCommand("UnderstudyPropagate", actions.create_propagate)
+    nuke.addAutolabel(actions.autolabel, nodeClass="Group")
 except Exception as error:  # whatever it is, Nuke must open
     nuke.tprint(f"Understudy has no menu: {type(error).__name__}: {error}")
     nuke.tprint(traceback.format_exc())

@@ -232,6 +232,12 @@ def _run_asked(
     return thread
 
 
+def autolabel() -> str | None:
+    """The text on one of our nodes; None leaves other groups to whoever else labels them."""
+    node = nuke.thisNode()
+    return nodes.drawn_text(node, nuke.value("label")) if nodes.is_understudy(node) else None
+
+
 def knob_changed() -> None:
     """Mark a node as stale when a knob moved that its files depend on; never makes them."""
     node, knob = nuke.thisNode(), nuke.thisKnob()

@@ -18,7 +18,14 @@ from understudy_nuke.live_nodes import GRAPH
 MARK = "baked_digest"
 _LIVE, _LIVE_MATTE = live.live_knobs(GRAPH), live.matte_knobs(GRAPH)
 _FRAME_PATTERN = re.compile(r"%0?\d*d|#+")
-_ORANGE = 0xCC6600FF
+_FORMER_ORANGE = 0xCC6600FF
+_FORMER_LABELS = (
+    "not baked yet",
+    "not propagated yet",
+    "preview: propagate for the frames themselves",
+    "stale: bake again",
+    "stale: propagate again",
+)
 # No knob moves when a file is written anew: an open panel is a time to look.
 _LOOKED_AT = (SOURCE, "bake_as", "face_pass_file", "inputChange", "showPanel")
 
@@ -179,11 +186,29 @@ def needs_bake(knob_name: str, node: Any) -> bool:
 
 
 def show_state(node: Any, state: str) -> None:
-    """Say on the node and in its panel whether its result shows what the knobs say."""
-    kind = kind_of(node)
+    """Say in the node's panel whether its result shows what the knobs say; `drawn_text` says it outside."""
     node.knob("bake_state").setValue(state)
-    node.knob("label").setValue("" if state == kind.fresh else state)
-    node.knob("tile_color").setValue(_ORANGE if state == kind.stale else 0)
+    _undo_marks(node)
+
+
+def drawn_text(node: Any, label: str) -> str:
+    """What is drawn on the node: its name, the artist's label, and the state where there is one to tell.
+
+    Args:
+        node: One of ours.
+        label: The artist's, as the host evaluates it.
+    """
+    state = str(node.knob("bake_state").value() or "")
+    told = "" if state == kind_of(node).fresh else state
+    return "\n".join(part for part in (node.name(), label, told) if part)
+
+
+def _undo_marks(node: Any) -> None:
+    """Take back what earlier releases wrote into the artist's label and colour."""
+    if node.knob("label").value() in _FORMER_LABELS:
+        node.knob("label").setValue("")
+    if node.knob("tile_color").value() == _FORMER_ORANGE:
+        node.knob("tile_color").setValue(0)
 
 
 def point_at(node: Any, output: str, first: int, last: int) -> None:

@@ -264,6 +264,7 @@ class Nuke(types.ModuleType):
             queue.Queue()
         )
         self._callbacks: list[tuple[Callable[[], None], str]] = []
+        self._labels: list[tuple[Callable[[], object], str]] = []
         self._this: list[tuple[Node, Knob]] = []
         self._menus: dict[str, Menu] = {}
         self.nodes = types.SimpleNamespace(Write=self._write_node)
@@ -297,6 +298,25 @@ class Nuke(types.ModuleType):
         self, call: Callable[[], None], args: tuple[Any, ...] = (), kwargs: Any = None, nodeClass: str = "*"
     ) -> None:
         self._callbacks.append((call, nodeClass))
+
+    def addAutolabel(
+        self, call: Callable[[], object], args: tuple[Any, ...] = (), kwargs: Any = None, nodeClass: str = "*"
+    ) -> None:
+        self._labels.append((call, nodeClass))
+
+    def drawn(self, node: Node) -> str:
+        """The text on a node: the newest function that gives one, else the name and the label."""
+        self._this.append((node, node["label"]))
+        try:
+            texts = (call() for call, kind in reversed(self._labels) if kind in ("*", node.Class()))
+            found = next((text for text in texts if text is not None), None)
+        finally:
+            self._this.pop()
+        return f"{node.name()}\n{node['label'].value()}" if found is None else str(found)
+
+    def value(self, knob: str) -> str:
+        """A knob's value as text, of the node that a callback is about."""
+        return str(self.thisNode()[knob].value())
 
     def tell_changed(self, node: Node, knob: Knob) -> None:
         for call, kind in self._callbacks:

@@ -65,7 +65,7 @@ def test_a_bake_writes_a_face_pass_beside_the_script_and_points_the_node_at_it(h
     folder = tmp_path / "understudy" / "shot_Understudy1"
     assert sorted(path.name for path in folder.iterdir()) == [f"face_pass.{n:04d}.exr" for n in (1, 2, 3)]
     assert (host.node["first_frame"].value(), host.node["last_frame"].value()) == (1, FRAMES)
-    assert host.node["bake_state"].value() == "baked" and host.node["label"].value() == ""
+    assert host.node["bake_state"].value() == "baked"
     assert host.node.node("FacePass")["reload"].executed == 1
     assert "matte_final.A" in face_pass(host).channels
     if host.nuke.GUI:
@@ -84,7 +84,7 @@ def test_what_is_live_needs_no_bake_and_what_is_baked_says_so(host):
         host.node[knob].setValue(value)
         assert host.node["bake_state"].value() == "baked", knob
     host.node["erode"].setValue(5.0)
-    assert host.node["bake_state"].value() == host.node["label"].value() == "stale: bake again"
+    assert host.node["bake_state"].value() == "stale: bake again"
     host.node["matte_source"].setValue("live")
     host.node["erode"].setValue(-2.0)
     host.node["matte_source"].setValue("baked")
@@ -362,4 +362,25 @@ def test_a_plugin_that_cannot_start_says_why_and_lets_the_host_open(host, file, 
 def test_other_groups_are_left_alone(host):
     other = host.nuke.node_of("Group", "Group9")
     other["label"].setValue("mine")
+    runpy.run_path(str(PLUGIN / "menu.py"))
     assert other["label"].value() == "mine" and not host.nuke.printed
+    assert host.nuke.drawn(other) == "Group9\nmine"
+
+
+def test_the_artists_label_and_colour_stay_and_the_state_is_drawn_below(host):
+    runpy.run_path(str(PLUGIN / "menu.py"))
+    host.node["label"].setValue("hero, take 2")
+    host.node["tile_color"].setValue(0x00FF00FF)
+    assert host.nuke.drawn(host.node) == "Understudy1\nhero, take 2\nnot baked yet"
+    host.bake("1")
+    assert host.nuke.drawn(host.node) == "Understudy1\nhero, take 2"
+    host.node["erode"].setValue(5.0)
+    assert host.nuke.drawn(host.node) == "Understudy1\nhero, take 2\nstale: bake again"
+    assert host.node["label"].value() == "hero, take 2" and host.node["tile_color"].value() == 0x00FF00FF
+
+
+def test_marks_that_an_earlier_release_left_in_label_and_colour_are_taken_back(host):
+    host.node["label"].setValue("stale: bake again")
+    host.node["tile_color"].setValue(0xCC6600FF)
+    host.actions.refresh(host.node)
+    assert host.node["label"].value() == "" and host.node["tile_color"].value() == 0

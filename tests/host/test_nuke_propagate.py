@@ -85,7 +85,7 @@ def test_a_preview_and_then_the_frames_themselves_appear_beside_the_script(host,
         tmp_path / "understudy" / "shot_UnderstudyPropagate1" / "fixed.%04d.exr"
     )
     assert (host.node["first_frame"].value(), host.node["last_frame"].value()) == (FIRST, LAST)
-    assert host.state == host.node["label"].value() == "preview: propagate for the frames themselves"
+    assert host.state == "preview: propagate for the frames themselves"
     looks = host.node.node("Result")["reload"].executed
     assert looks > 3  # as frames came, not only at the end
     moved = host.result(FIRST)
@@ -94,7 +94,7 @@ def test_a_preview_and_then_the_frames_themselves_appear_beside_the_script(host,
     before = {frame: host.result(frame).metadata["understudy:digest"] for frame in ALL}
     host.run()
     assert not host.nuke.messages and host.there() == ALL
-    assert host.state == "propagated" and host.node["label"].value() == ""
+    assert host.state == "propagated"
     assert all(host.result(frame).metadata["understudy:digest"] != before[frame] for frame in ALL)
     assert host.node.node("Result")["reload"].executed > looks and host.nuke.ProgressTask.seen[-1] == 100
 
@@ -121,13 +121,12 @@ def test_a_run_without_a_window_makes_the_frames_at_once_and_again_only_what_cha
 def test_a_knob_an_input_and_a_repainted_keyframe_make_it_stale(host):
     host.run(preview=True)
     host.node["plate_weight"].setValue(9.0)
-    assert host.state == host.node["label"].value() == "stale: propagate again"
-    assert host.node["tile_color"].value() != 0
+    assert host.state == "stale: propagate again"
     host.node["plate_weight"].setValue(6.0)
     assert host.state.startswith("preview")
     host.run()
     host.node["show"].setValue("confidence")
-    assert host.state == "propagated" and host.node["tile_color"].value() == 0
+    assert host.state == "propagated"
     host.painting.paint(KEYFRAME, (0.9, 0.1, 0.1))
     host.open_panel()
     assert host.state.startswith("stale")
