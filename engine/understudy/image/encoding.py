@@ -18,8 +18,7 @@ from understudy.image import colour, colour_config
 from understudy.image.colour import DISPLAY, encoding_of
 from understudy.image.colour_tags import can_say
 from understudy.image.frame import FloatImage, Frame
-from understudy.image.plate import Plate
-from understudy.image.sequence import FrameRange
+from understudy.image.plate import DerivedPlate, Plate
 
 _ONE_TYPE = {".jpeg": ".jpg", ".tiff": ".tif"}
 
@@ -87,20 +86,13 @@ def converted(frame: Frame, space: str) -> Frame:
     return replace(straight, pixels=pixels, colour_space=space, space_known=True)
 
 
-class _Encoded:
+class _Encoded(DerivedPlate):
     """A plate whose frames are converted as they are read."""
 
     def __init__(self, plate: Plate, output: str, report: Reporter) -> None:
-        self._plate, self._output, self._report = plate, output, report
+        super().__init__(plate)
+        self._output, self._report = output, report
         self._told: set[tuple[str, str]] = set()
-
-    @property
-    def name(self) -> str:
-        return self._plate.name
-
-    @property
-    def frames(self) -> FrameRange:
-        return self._plate.frames
 
     @property
     def meaning(self) -> str:
@@ -111,15 +103,6 @@ class _Encoded:
         space = output_space(read.colour_space, self._plate.file(frame), self._output)
         self._tell(read.colour_space, space)
         return converted(read, space)
-
-    def where(self, frame: int) -> str:
-        return self._plate.where(frame)
-
-    def file(self, frame: int) -> Path:
-        return self._plate.file(frame)
-
-    def close(self) -> None:
-        self._plate.close()
 
     def _tell(self, before: str, after: str) -> None:
         if before == after or (before, after) in self._told:

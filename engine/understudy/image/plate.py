@@ -52,6 +52,35 @@ class Plate(Protocol):
         """Let go of open files."""
 
 
+class DerivedPlate:
+    """A plate whose frames another plate's are made into: `read` and `meaning` are the subclass's own."""
+
+    def __init__(self, plate: Plate) -> None:
+        self._plate = plate
+
+    @property
+    def name(self) -> str:
+        """What the plate was opened by."""
+        return self._plate.name
+
+    @property
+    def frames(self) -> FrameRange:
+        """The frames there are."""
+        return self._plate.frames
+
+    def where(self, frame: int) -> str:
+        """Where a frame comes from, for messages."""
+        return self._plate.where(frame)
+
+    def file(self, frame: int) -> Path:
+        """The file that holds a frame."""
+        return self._plate.file(frame)
+
+    def close(self) -> None:
+        """Let go of open files."""
+        self._plate.close()
+
+
 def chosen_frames(plate: Plate, frames: str | None) -> FrameRange:
     """The frames a job asks for; all of the plate's when it names none."""
     return plate.frames if frames is None else FrameRange.parse(frames)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from understudy.core.progress import Reporter, WarnedOnce, silent
 from understudy.image.frame import Frame
-from understudy.image.plate import Plate
+from understudy.image.plate import DerivedPlate, Plate
 from understudy.image.reading import Reading
-from understudy.image.sequence import FrameRange
 
 
 def taken(plate: Plate, reading: Reading, report: Reporter = silent) -> Plate:
@@ -22,17 +19,10 @@ def taken(plate: Plate, reading: Reading, report: Reporter = silent) -> Plate:
     return _Taken(plate, reading, report)
 
 
-class _Taken:
+class _Taken(DerivedPlate):
     def __init__(self, plate: Plate, reading: Reading, report: Reporter) -> None:
-        self._plate, self._reading, self._warn = plate, reading, WarnedOnce(report)
-
-    @property
-    def name(self) -> str:
-        return self._plate.name
-
-    @property
-    def frames(self) -> FrameRange:
-        return self._plate.frames
+        super().__init__(plate)
+        self._reading, self._warn = reading, WarnedOnce(report)
 
     @property
     def meaning(self) -> str:
@@ -42,12 +32,3 @@ class _Taken:
         found = self._reading.of(self._plate.read(frame))
         self._warn(found.notes, frame)
         return found
-
-    def where(self, frame: int) -> str:
-        return self._plate.where(frame)
-
-    def file(self, frame: int) -> Path:
-        return self._plate.file(frame)
-
-    def close(self) -> None:
-        self._plate.close()

@@ -20,7 +20,7 @@ from understudy.face import align
 from understudy.face.track.on_raster import on_raster
 from understudy.face.track.smooth import TrackedFace
 from understudy.image.frame import Box, FloatImage, Frame
-from understudy.image.plate import Plate
+from understudy.image.plate import DerivedPlate, Plate
 from understudy.image.raster import Raster
 from understudy.image.sequence import FrameRange
 from understudy.jobs.fields import DetectionFields
@@ -91,7 +91,7 @@ def detect(
     return replace(found, faces=back)
 
 
-class TrueShape:
+class TrueShape(DerivedPlate):
     """A plate whose frames are scaled to one raster in square pixels.
 
     Args:
@@ -100,8 +100,8 @@ class TrueShape:
     """
 
     def __init__(self, plate: Plate, raster: Raster) -> None:
-        self.name, self.frames = plate.name, plate.frames
-        self._plate, self._raster, self._true = plate, raster, raster.squared
+        super().__init__(plate)
+        self._raster, self._true = raster, raster.squared
 
     @property
     def meaning(self) -> str:
@@ -121,18 +121,6 @@ class TrueShape:
                 fix="track the frames of each size by themselves",
             )
         return scaled(read, self._true, align.compose(self._raster.to(self._true), own.to(self._raster)))
-
-    def where(self, frame: int) -> str:
-        """Where a frame comes from."""
-        return self._plate.where(frame)
-
-    def file(self, frame: int) -> Path:
-        """The file that holds a frame."""
-        return self._plate.file(frame)
-
-    def close(self) -> None:
-        """Let go of open files."""
-        self._plate.close()
 
 
 def scaled(frame: Frame, raster: Raster, matrix: align.Matrix) -> Frame:
