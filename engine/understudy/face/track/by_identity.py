@@ -10,13 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from understudy.face.track import likeness
+from understudy.face.track.choice import with_others
 from understudy.face.track.described import OTHER, SAME, Described, apart
 from understudy.face.track.persons import Distances, persons
 from understudy.face.track.stretches import Stretch
 from understudy.face.track.verdicts import Association, Verdict, Wanted, ordered
-
-# A performer who is seen beside another is looked for before others, if this large a share of them is seen.
-_WORTHY = 0.1
 
 _UNCLEAR = "no face is seen clearly"
 
@@ -164,25 +162,10 @@ def _mass(stretches: Sequence[Stretch], group: Sequence[int]) -> float:
 def _more_persons(
     stretches: Sequence[Stretch], groups: Groups, distances: Distances, first: list[int], count: int
 ) -> Groups:
+    def mass(group: list[int]) -> float:
+        return _mass(stretches, group)
+
     def meet(group: list[int], other: list[int]) -> bool:
         return any(stretches[one].meets(stretches[two]) for one in group for two in other)
 
-    chosen = [first]
-    while len(chosen) < count:
-        rest = [group for group in groups if group not in chosen]
-        beside = [
-            group
-            for group in rest
-            if all(meet(group, other) for other in chosen)
-            and _mass(stretches, group) >= _WORTHY * _mass(stretches, first)
-        ]
-        unlike = [
-            group
-            for group in rest
-            if all(meet(group, other) or distances.two_persons(group, other) for other in chosen)
-        ]
-        candidates = beside or unlike
-        if not candidates:
-            break
-        chosen.append(max(candidates, key=lambda one: _mass(stretches, one)))
-    return chosen
+    return with_others(first, groups, count, mass=mass, meet=meet, differ=distances.two_persons)

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from understudy.face.detect.protocol import FaceBox, Points
+from understudy.face.track.choice import with_others
 from understudy.face.track.likeness import BOX_MISSED, SAME, UNDER_BOX, most_like, nearest, under_box
 from understudy.face.track.stretches import Stretch
 from understudy.face.track.verdicts import Verdict, Wanted
-
-# A stretch that is seen beside another is another performer, if it weighs at least this share of it.
-_WORTHY = 0.1
 
 
 @dataclass(eq=False)
@@ -74,19 +72,14 @@ def _performers(
 ) -> list[_Grown]:
     """The stretch that each performer begins as."""
     seed, why, sure = _choose(stretches, box, reference)
-    chosen = [seed]
-    while len(chosen) < count:
-        rest = [one for one in stretches if one not in chosen]
-        beside = [
-            one
-            for one in rest
-            if all(one.meets(other) for other in chosen) and one.mass >= _WORTHY * chosen[0].mass
-        ]
-        unlike = [one for one in rest if all(_differs(one, other) for other in chosen)]
-        candidates = beside or unlike
-        if not candidates:
-            break
-        chosen.append(max(candidates, key=lambda one: one.mass))
+    chosen = with_others(
+        seed,
+        stretches,
+        count,
+        mass=lambda one: one.mass,
+        meet=Stretch.meets,
+        differ=lambda one, other: nearest(one, other) > SAME,
+    )
     grown = [_Grown(one, Stretch(dict(one.faces)), "largest of its performer", True) for one in chosen]
     grown[0].why, grown[0].sure = why, sure
     return grown
@@ -104,10 +97,6 @@ def _performer_of(stretch: Stretch, grown: Sequence[Stretch], rivals: Sequence[S
     if alike and all(gaps[best] < nearest(stretch, other) for other in others):
         return free[best]
     return None
-
-
-def _differs(one: Stretch, other: Stretch) -> bool:
-    return one.meets(other) or nearest(one, other) > SAME
 
 
 def _choose(
