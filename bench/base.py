@@ -12,12 +12,10 @@ engine/understudy/train/checkpoints/base.safetensors.
 from __future__ import annotations
 
 import argparse
-import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import torch
@@ -32,10 +30,11 @@ from understudy.image.frame import Frame
 from understudy.jobs.shots import ExtractJob
 from understudy.shots import extract
 from understudy.train import schedule
-from understudy.train.checkpoints import base_weights, retention, store
+from understudy.train.checkpoints import base_weights
+from understudy.train.checkpoints.course import Course
 from understudy.train.data import samples
 from understudy.train.data.augmentation import Augmentation
-from understudy.train.hardware.device import adam, on_device
+from understudy.train.hardware.device import adam
 from understudy.train.losses import table
 from understudy.train.losses.inputs import LossInputs
 from understudy.train.networks import autoencoder
@@ -134,45 +133,18 @@ def faces(work: Path, settings: Settings) -> FaceSet:
     return FaceSet.open_for_training(faceset)
 
 
-@dataclass
-class Course:
-    """One network in training for all performers, and its slow ema."""
+def begun(folder: Path) -> Course[autoencoder.Comb]:
+    """The training for all performers as it was left, or from random weights."""
 
-    network: autoencoder.Comb
-    ema: autoencoder.Comb
-    optimiser: torch.optim.Optimizer
-    done: int = 0
+    def make() -> autoencoder.Comb:
+        return autoencoder.Comb(autoencoder.Architecture(SIZE, WIDTH, ("base",)))
 
-    @classmethod
-    def begun(cls, folder: Path) -> Self:
-        """As it was left, or from random weights."""
-        torch.manual_seed(1)
-        network, ema = (autoencoder.Comb(autoencoder.Architecture(SIZE, WIDTH, ("base",))) for _ in range(2))
-        ema.load_state_dict(network.state_dict())
-        ema.requires_grad_(False)
-        on_device(network, torch.device("cpu"))
-        optimiser = adam(network, LEARNING_RATE)
-        course = cls(network, ema, optimiser)
-        for found in store.find(folder)[-1:]:
-            course.done = store.load(found, network=network, ema=ema, optimiser=optimiser)
-        return course
-
-    def save(self, folder: Path) -> None:
-        """Keep what was learned, and no checkpoint before it."""
-        store.save(
-            folder,
-            iteration=self.done,
-            network=self.network,
-            ema=self.ema,
-            optimiser=self.optimiser,
-            facts={"saved_at": time.time()},
-        )
-        retention.thin(folder, newest=1)
+    return Course.begun(folder, make, lambda network: adam(network, LEARNING_RATE), seed=1)
 
 
 def train(faces: samples.LoadedFaces, folder: Path) -> autoencoder.Comb:
     """One network for all of them; its moving average."""
-    course = Course.begun(folder)
+    course = begun(folder)
     while course.done < ITERATIONS:
         loss = batch_loss(course.network, faces, course.done)
         course.optimiser.zero_grad(set_to_none=True)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import torch
 
-from understudy.train.checkpoints import retention, store
-from understudy.train.hardware.device import on_device
+from understudy.train.checkpoints.course import Course
 from understudy.train.networks.ema import update_ema
 from understudy.train.regions.crops import Crops
 from understudy.train.regions.loss import region_loss
@@ -27,46 +23,19 @@ COARSE_SHARE, COARSE_SIZE, COARSE_BATCH = 0.35, 128, 24
 SIZE, BATCH = 256, 8
 
 
-@dataclass
-class Course:
-    """One network in training, and its slow average."""
+def begun(folder: Path) -> Course[RegionNetwork]:
+    """The course as it was left in a folder of checkpoints, or from random weights.
 
-    network: RegionNetwork
-    ema: RegionNetwork
-    optimiser: torch.optim.Optimizer
-    done: int = 0
+    Raises:
+        TrainingError: the newest checkpoint is damaged.
+    """
 
-    @classmethod
-    def begun(cls, folder: Path) -> Self:
-        """As it was left in a folder of checkpoints, or from random weights.
-
-        Raises:
-            TrainingError: the newest checkpoint is damaged.
-        """
-        torch.manual_seed(derive_seed("regions"))
-        network, ema = RegionNetwork(), RegionNetwork()
-        ema.load_state_dict(network.state_dict())
-        ema.requires_grad_(False)
-        on_device(network, torch.device("cpu"))
-        optimiser = torch.optim.AdamW(
+    def optimiser(network: RegionNetwork) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(
             network.parameters(), LEARNING_RATE, betas=(0.9, 0.99), weight_decay=WEIGHT_DECAY, fused=True
         )
-        course = cls(network, ema, optimiser)
-        for found in store.find(folder)[-1:]:
-            course.done = store.load(found, network=network, ema=ema, optimiser=optimiser)
-        return course
 
-    def save(self, folder: Path) -> None:
-        """Keep what was learned, and no checkpoint before it."""
-        store.save(
-            folder,
-            iteration=self.done,
-            network=self.network,
-            ema=self.ema,
-            optimiser=self.optimiser,
-            facts={"saved_at": time.time()},
-        )
-        retention.thin(folder, newest=1)
+    return Course.begun(folder, RegionNetwork, optimiser, seed=derive_seed("regions"))
 
 
 def rate_at(iteration: int, iterations: int) -> float:
@@ -90,7 +59,7 @@ def train(
     Returns:
         The averaged network, in evaluation mode.
     """
-    course = Course.begun(folder)
+    course = begun(folder)
     course.network.train()
     losses: list[float] = []
     while course.done < iterations:
@@ -104,7 +73,7 @@ def train(
     return course.ema.eval()
 
 
-def _step(course: Course, crops: Crops, iterations: int) -> float:
+def _step(course: Course[RegionNetwork], crops: Crops, iterations: int) -> float:
     """One batch: its numbers follow from the iteration alone."""
     coarse = course.done < COARSE_SHARE * iterations
     count, size = (COARSE_BATCH, COARSE_SIZE) if coarse else (BATCH, SIZE)
