@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from understudy.core import paths
+from understudy.core import atomic, paths
 from understudy.core.errors import UnderstudyError
 
 if TYPE_CHECKING:
@@ -88,6 +88,18 @@ def dump(value: Any, *, indent: int | None = None) -> str:
     """
     text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
     return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def write(path: Path, values: Any, kind: Kind) -> None:
+    """Write a document for people to read, atomically.
+
+    Raises:
+        UnderstudyError: of the kind: it cannot be written, or a value is none of JSON's.
+    """
+    try:
+        atomic.write_text(path, dump(values, indent=2) + "\n")
+    except (OSError, ValueError, TypeError) as exc:
+        raise kind.error(f"The {kind.name} cannot be written: {exc}.", where=path) from exc
 
 
 def read(path: Path, kind: Kind) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from understudy.core import documents
-from understudy.core.atomic import write_text
 from understudy.core.errors import ModelError
 from understudy.core.strict import Strict
 
@@ -87,11 +86,7 @@ def write_card(model: Path, card: ModelCard) -> Path:
         ModelError: the card cannot be written.
     """
     path = card_path(model)
-    try:
-        document = card.model_dump(mode="json", exclude_none=True)
-        write_text(path, documents.dump(document, indent=2) + "\n")
-    except (OSError, ValueError, TypeError) as exc:
-        raise ModelError(f"The model card cannot be written: {exc}.", where=path) from exc
+    documents.write(path, card.model_dump(mode="json", exclude_none=True), _KIND)
     return path
 
 

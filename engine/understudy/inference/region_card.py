@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from understudy.core import documents
-from understudy.core.atomic import write_text
 from understudy.core.errors import ModelError
 from understudy.core.strict import Strict
 from understudy.inference.card import card_path
@@ -57,10 +56,7 @@ def write_region_card(model: Path, card: RegionCard) -> Path:
         ModelError: the card cannot be written.
     """
     path = card_path(model)
-    try:
-        write_text(path, documents.dump(card.model_dump(mode="json"), indent=2) + "\n")
-    except (OSError, ValueError, TypeError) as exc:
-        raise ModelError(f"The region card cannot be written: {exc}.", where=path) from exc
+    documents.write(path, card.model_dump(mode="json"), _KIND)
     return path
 
 
