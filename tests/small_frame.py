@@ -80,14 +80,7 @@ def complete(
         return FrameInputs(1, frame, near, None, None, None)
     made = mattes.build(job.of(MatteParameters), prediction, None, frame.data_window)
     covered = resize(made.final, prediction.size)
-    features = prediction.features(prediction.plate_to_aligned)
-    seen = measure.measure(
-        job.of(MeasureParameters),
-        prediction.face,
-        prediction.plate,
-        covered,
-        features,
-    )
+    seen = measure.measure(job.of(MeasureParameters), prediction, covered)
     return FrameInputs(1, frame, near, prediction, made, seen)
 
 

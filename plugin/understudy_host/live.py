@@ -1,6 +1,6 @@
 """The finish of a face pass: one graph of operations, from which every host's nodes are made.
 
-    face ── unpremultiply ── encode ── sharpen ── match ── light ── grade ── grain ── decode ──┐
+    face ── unpremultiply ── encode ── sharpen ── match, whites ── light ── grade ── grain ── decode ──┐
     mattes ── combine ── erode ── inside the face ── feather ── roto ── baked or live ── opacity ┤
     plate ───────────────────────────────────────────────────────────────────────────────── keymix
 
@@ -106,7 +106,15 @@ def _face() -> list[Operation]:
             ("Encode", "FaceAlpha"),
             {"amount": "sharpness / 100", "radius_px": "sharpness_radius_percent / 100 * face_px"},
         ),
-        Operation("Match", "matrix", ("Sharpened",), match),
+        Operation("MatchedSkin", "matrix", ("Sharpened",), match),
+        Operation(
+            "Whites",
+            "colour_layer",
+            (),
+            {"layer": "whites"},
+            "What eyes and teeth get beside the match, encoded.",
+        ),
+        Operation("Match", "add", ("MatchedSkin", "Whites"), {"share": "colour_strength / 100"}),
         Operation(
             "FaceLight", "colour_layer", (), {"layer": "face_light"}, "The face's own broad light, encoded."
         ),

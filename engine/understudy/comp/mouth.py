@@ -9,11 +9,11 @@ Convention:
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from understudy.comp.mattes import matte
+from understudy.comp.mattes.polygon import filled
 from understudy.image.frame import FloatImage
 
 Points = NDArray[np.float64]
@@ -25,8 +25,6 @@ _SHUT, _OPEN = 0.03, 0.10
 # Shares of the mouth's width: the soft edge inside the lips; and below what spread the lips' points no longer
 # tell how the mouth is stretched, so that it stays as it is.
 _SOFT, _TOO_FLAT = 0.03, 0.05
-# A polygon is filled on pixels so many times finer, its corners told to so many bits of one.
-_FINER, _BITS = 4, 4
 
 
 def opening(own: FloatImage, new: FloatImage, size: int) -> FloatImage:
@@ -49,7 +47,7 @@ def opening(own: FloatImage, new: FloatImage, size: int) -> FloatImage:
         return np.zeros((size, size), np.float32)
     there = carrying(own, new)
     carried = lips @ there[:, :2].T + there[:, 2]
-    both = np.minimum(_filled(wanted, size), _filled(carried, size))
+    both = np.minimum(filled(wanted, size), filled(carried, size))
     return np.asarray(matte.feather(both, _SOFT * _width(wanted)) * np.float32(strength), np.float32)
 
 
@@ -87,20 +85,3 @@ def _openness(lips: Points) -> float:
     gap = np.mean([np.linalg.norm(lips[upper] - lips[lower]) for upper, lower in _GAPS]) / _width(lips)
     share = float(np.clip((gap - _SHUT) / (_OPEN - _SHUT), 0, 1))
     return share * share * (3 - 2 * share)
-
-
-def _filled(lips: Points, size: int) -> FloatImage:
-    """(size, size) float32: the coverage of what lies inside the lips, which need not be convex."""
-    filled = np.zeros((size, size), np.float32)
-    lips = np.clip(lips, -size, 2 * size)
-    low = np.clip(np.floor(lips.min(0)) - 1, 0, size).astype(int)
-    high = np.clip(np.ceil(lips.max(0)) + 2, 0, size).astype(int)
-    width, height = (high - low).tolist()
-    if min(width, height) > 0:
-        # OpenCV fills whole pixels; finer ones, counted, move with a mouth that moves by less than one.
-        corners = np.round(((lips - low + 0.5) * _FINER - 0.5) * (1 << _BITS)).astype(np.int32)
-        finer = np.zeros((height * _FINER, width * _FINER), np.float32)
-        cv2.fillPoly(finer, [corners], 1.0, shift=_BITS)
-        part = cv2.resize(finer, (width, height), interpolation=cv2.INTER_AREA)
-        filled[low[1] : high[1], low[0] : high[0]] = part
-    return filled

@@ -175,8 +175,7 @@ class SwapContext:
 
         def measured() -> ColourStatistics | None:
             covered = resize(self._mattes(number, prediction).final, prediction.size)
-            features = prediction.features(prediction.plate_to_aligned)
-            return measure.measure(parameters, prediction.face, prediction.plate, covered, features)
+            return measure.measure(parameters, prediction, covered)
 
         key = self._key(measure.STAGE, number)
         return self.cache.statistics.get(key, measured, lambda seen: seen.nbytes if seen else 0)

@@ -26,8 +26,9 @@ _ALWAYS = (
 def layers(frame: Frame, swapped: SwappedFace) -> Frame:
     """The face before its colours change, what changes them, and its mattes, opacity left out.
 
-    `light` and `face_light`, in encoded units, and the mattes of the destination, the occlusion, the box and
-    the roto are there where they were asked for.
+    `whites`, what eyes and teeth get beside the match at its full strength, is there where a match is left to
+    the host; `light` and `face_light`, and the mattes of the destination, the occlusion, the box and the roto
+    where they were asked for. All three layers of colours are in encoded units.
     """
     box = swapped.box(frame.data_window)
     inside = swapped.warp_matte(np.ones((swapped.size, swapped.size), np.float32), box)
@@ -41,6 +42,8 @@ def layers(frame: Frame, swapped: SwappedFace) -> Frame:
         **{f"matte_{name}.A": swapped.warp_matte(one, box) for name, one in swapped.mattes.single.items()},
         **_uv(shifted(swapped.plate_to_aligned, box.x0, box.y0), box, swapped.size),
     }
+    if colours.whites is not None:
+        planes |= _named("whites.", swapped.warp_colours(colours.beside_the_match(rgb), box))
     if colours.light is not None:
         for name, small in (("light", colours.light.plate), ("face_light", colours.light.face)):
             planes |= _named(f"{name}.", swapped.warp_colours(resize(small, swapped.size), box))
@@ -64,7 +67,8 @@ def _left_to_the_host(swapped: SwappedFace) -> tuple[FloatImage, ColourTransform
         return swapped.rgb, colours
     solved, light = colours.match.at_strength(colours.strength), colours.light
     baked = None if light is None else Light(solved.apply(light.face), light.plate)
-    return solved.apply(swapped.rgb), replace(colours, match=ColourMatch.identity(), light=baked)
+    left = replace(colours, match=ColourMatch.identity(), whites=None, light=baked)
+    return colours.matched(swapped.rgb), left
 
 
 def _named(beginning: str, picture: FloatImage) -> dict[str, FloatImage]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from understudy import __version__
-from understudy.image.frame import Frame
+from understudy.image.frame import Frame, MetadataValue
 from understudy.image.integrity import DIGEST
 from understudy.jobs.fields import facts
 from understudy.provenance.stamp import Entry, digest_of, with_entries, with_stamp
@@ -14,6 +14,8 @@ from understudy.swap import recipe
 from understudy.swap.context import SwapContext
 from understudy.swap.frame_data import FrameInputs
 from understudy.swap.job import SwapJob, not_in_a_face_pass
+from understudy.swap.stages import colour
+from understudy.swap.stages.colour import ColourParameters
 
 
 def digest(contexts: Sequence[SwapContext], number: int) -> str:
@@ -63,7 +65,18 @@ def stamped(
         _entry(context) for context, one in zip(contexts, inputs, strict=True) if one.prediction is not None
     ]
     before = inputs[0].frame.metadata
-    return with_stamp(frame, contexts[0].job.output, {DIGEST: wanted, **with_entries(before, entries)})
+    about = {DIGEST: wanted, **_matched(contexts, inputs), **with_entries(before, entries)}
+    return with_stamp(frame, contexts[0].job.output, about)
+
+
+def _matched(contexts: Sequence[SwapContext], inputs: Sequence[FrameInputs]) -> dict[str, MetadataValue]:
+    """How each face's colour was matched: what `auto` took."""
+    found: dict[str, MetadataValue] = {}
+    for context, one in zip(contexts, inputs, strict=True):
+        told = colour.taken(context.job.at(one.number).of(ColourParameters), one.statistics)
+        name = f"{context.track.name}." if len(contexts) > 1 else ""
+        found |= {f"understudy:{name}colour_taken": told} if told else {}
+    return found
 
 
 def _entry(context: SwapContext) -> Entry:

@@ -17,6 +17,7 @@ import numpy as np
 
 from understudy.core.errors import JobError
 from understudy.core.progress import Reporter, Warned
+from understudy.face import align
 from understudy.face.crop import alpha_within, cut, rgb_within, straight_within, with_rgb_within
 from understudy.image import colour as spaces
 from understudy.image.frame import Box, FloatImage, Frame
@@ -61,7 +62,9 @@ def why_missing(inputs: FrameInputs, *, named: str = "") -> str:
 
 def swap_face(job: SwapJob, inputs: FrameInputs, prediction: Prediction, mattes: MatteSet) -> SwappedFace:
     """The new face of one frame, aligned, with its detail, its mouth, its colours and its place."""
-    colours = colour_transform(job, inputs)
+    larger = mattes.size / prediction.size
+    features = align.transform(prediction.predicted_landmarks, align.resizing(larger, larger))
+    colours = colour_transform(job, inputs, features.astype(np.float32), mattes.size)
     sharp = job.of(DetailParameters)
     plate = cut(inputs.frame, mattes.plate_to_aligned, mattes.size) if sharp.needs_plate else None
     rgb = detail.apply(sharp, resize(prediction.face, mattes.size), plate, mattes.final)
@@ -72,12 +75,13 @@ def swap_face(job: SwapJob, inputs: FrameInputs, prediction: Prediction, mattes:
     return SwappedFace(rgb, colours, mattes, job.of(MergeParameters).opacity / 100, placed, path)
 
 
-def colour_transform(job: SwapJob, inputs: FrameInputs) -> ColourTransform:
-    """Match, light and grade of one frame."""
+def colour_transform(job: SwapJob, inputs: FrameInputs, landmarks: FloatImage, size: int) -> ColourTransform:
+    """Match, light and grade of one frame; `landmarks` are the new face's, at its working size."""
     matching, lighting = job.of(ColourParameters), job.of(LightParameters)
     return ColourTransform(
         match=colour.solve(matching, inputs.statistics),
         strength=matching.colour_strength / 100,
+        whites=colour.solve_whites(matching, inputs.statistics, landmarks, size),
         light=light.chosen(lighting, inputs.statistics),
         light_strength=lighting.light_strength / 100,
         grade=grade.matrix(job.of(GradeParameters)),

@@ -15,6 +15,8 @@ from understudy.comp.colour.matrix import Matrix, Statistics
 _VARIANCE_FLOOR = 1e-8
 # A match may at most quarter or quadruple a contrast: beyond that it amplifies compression noise.
 _GAIN_LOW, _GAIN_HIGH = 0.25, 4.0
+# Bounds of lightness alone. Above the second a network's own shading grows with the highlights.
+_LIGHTNESS_LOW, _LIGHTNESS_HIGH = 0.45, 1.25
 
 # Orthonormal lightness, yellow-blue and red-green axes: the decorrelation of Ruderman's l-alpha-beta.
 _OPPONENT = np.array([[1.0, 1.0, 1.0], [1.0, 1.0, -2.0], [1.0, -1.0, 0.0]])
@@ -30,6 +32,17 @@ def _gains(face_variance: Matrix, plate_variance: Matrix) -> Matrix:
     """Ratio of two deviations, steadied and bounded."""
     lifted = [np.maximum(variance, 0) + _VARIANCE_FLOOR for variance in (face_variance, plate_variance)]
     return np.asarray(np.clip(np.sqrt(lifted[1] / lifted[0]), _GAIN_LOW, _GAIN_HIGH), np.float64)
+
+
+def contrast(face: Statistics, plate: Statistics) -> Matrix:
+    """The deviation of lightness, the mean of red, green and blue; hues keep their distance from grey.
+
+    Dark skin in the same light has stronger highlights than light skin, as a ratio: its gloss is the same and
+    what it reflects below is less. The gain lies in 0.45..1.25: what a face lacks cannot be enlarged.
+    """
+    of_face, of_plate = (np.asarray(one.covariance.mean()) for one in (face, plate))
+    gain = np.clip(_gains(of_face, of_plate), _LIGHTNESS_LOW, _LIGHTNESS_HIGH)
+    return np.asarray(np.eye(3) + (gain - 1.0) / 3.0, np.float64)
 
 
 def mean_std(face: Statistics, plate: Statistics) -> Matrix:

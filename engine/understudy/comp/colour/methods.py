@@ -65,6 +65,9 @@ def _by_table(
     return table.with_table(transport, face, plate, samples, seed)
 
 
+AUTO = "auto"
+"""`contrast`, where enough skin shows to measure it; `taken` says what it comes to on a frame."""
+
 BUILT_IN: Mapping[str, ColourMethod] = {
     "none": ColourMethod(_nothing),
     "mean": ColourMethod(partial(_by_matrix, linear_methods.identity)),
@@ -75,6 +78,9 @@ BUILT_IN: Mapping[str, ColourMethod] = {
     "histogram": ColourMethod(partial(_by_table, table.histogram), needs_samples=True),
     "iterative": ColourMethod(partial(_by_table, table.iterative), needs_samples=True),
     "sliced": ColourMethod(partial(_by_table, table.sliced), needs_samples=True),
+    # At the end: a host keeps keys on this list as places in it.
+    "contrast": ColourMethod(partial(_by_matrix, linear_methods.contrast)),
+    AUTO: ColourMethod(partial(_by_matrix, linear_methods.contrast)),
 }
 
 
@@ -90,6 +96,18 @@ def find(name: str) -> ColourMethod:
         JobError: there is none, or a package's cannot be loaded or is no ColourMethod.
     """
     return BUILT_IN[name] if name in BUILT_IN else _installed(name)
+
+
+def taken(name: str, on_skin: float) -> str:
+    """The method itself, or what `auto` takes.
+
+    Args:
+        name: One of `names()`.
+        on_skin: Share of the frames, 0..1, on which bare skin was measured.
+    """
+    if name != AUTO:
+        return name
+    return "contrast" if on_skin >= 0.5 else "mean"
 
 
 @cache

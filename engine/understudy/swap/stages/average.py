@@ -11,6 +11,7 @@ from pydantic import Field
 from understudy.comp.colour.illumination import Light
 from understudy.comp.colour.matrix import Statistics
 from understudy.comp.colour.table import Samples
+from understudy.comp.colour.whites import Whites
 from understudy.jobs.fields import unit
 from understudy.swap.colour_statistics import ColourStatistics
 from understudy.swap.declare import Parameters, Reads, Stage
@@ -65,6 +66,8 @@ def average(several: Sequence[ColourStatistics], weights: Sequence[float]) -> Co
     return ColourStatistics(
         mean([one.face for one in several]),
         mean([one.plate for one in several]),
-        Samples.together(samples, shares) if samples else None,
-        Light.mean([one.light for one in several], shares),
+        on_skin=float(shares @ [one.on_skin for one in several]),
+        samples=Samples.together(samples, shares) if samples else None,
+        whites=Whites.mean([one.whites for one in several], shares),
+        light=Light.mean([one.light for one in several], shares),
     )

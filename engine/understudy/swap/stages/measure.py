@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
 from pydantic import AfterValidator, Field
 
-from understudy.comp.colour import illumination, matrix, methods, table
+from understudy.comp.colour import illumination, matrix, methods, table, whites
 from understudy.comp.colour.robust_weights import robust_weights
 from understudy.comp.colour.skin_mask import skin_mask
+from understudy.comp.colour.slope import without_slope
 from understudy.image.frame import FloatImage
 from understudy.jobs.keyframes import moving, stepping
 from understudy.swap.colour_statistics import ColourStatistics
 from understudy.swap.declare import FACE, Parameters, Stage
+from understudy.swap.frame_data import Prediction
 from understudy.swap.stages import mattes
+
+# Less of a matte than this says nothing of all of it: a face that the frame cuts below the eyes.
+_ENOUGH_SKIN = 0.1
 
 
 def _known(name: str) -> str:
@@ -34,7 +38,7 @@ ColourMethodName = Annotated[
 class ColourMethodParameter(Parameters):
     """The colour method, which says what is measured and how the match is solved."""
 
-    colour_method: Annotated[ColourMethodName, stepping()] = "mean"
+    colour_method: Annotated[ColourMethodName, stepping()] = methods.AUTO
     """How the face's colour is matched to the plate."""
 
 
@@ -60,33 +64,53 @@ STAGE = Stage(
 
 def measure(
     parameters: MeasureParameters,
-    face: FloatImage,
-    plate: FloatImage,
+    prediction: Prediction,
     matte: FloatImage,
-    features: Sequence[FloatImage],
 ) -> ColourStatistics | None:
     """What one frame's face and plate are like where they are alike: beards and fringes count little.
 
     Args:
         parameters: What is measured.
-        face: (S, S, 3) float32, encoded, the predicted face.
-        plate: The same shape and space, the plate's.
-        matte: (S, S) the final matte at that size.
-        features: (68, 2) pixels at that size, of the plate's face and of one that acts by itself.
+        prediction: Of the frame.
+        matte: (S, S) the final matte at the prediction's size.
 
     Returns:
         None where too little is covered to measure.
     """
+    face, plate, size = prediction.face, prediction.plate, prediction.size
     if float(matte.sum()) < 1.0:
         return None
-    skin = np.minimum.reduce([skin_mask(one, len(face)) for one in features])
-    weights = robust_weights(face, plate, matte, skin=skin)
-    if not weights.any():
+    features = prediction.features(prediction.plate_to_aligned)
+    bare = np.minimum.reduce([skin_mask(one, size) for one in features]) * matte
+    on_skin = float(bare.sum()) > _ENOUGH_SKIN * float(matte.sum())
+    if not on_skin:
+        bare = matte
+    weights = robust_weights(_roughly_matched(face, plate, bare), plate, matte, skin=bare)
+    skin = weights * bare if on_skin else weights
+    if not skin.any():
         return None
+    flat = without_slope(face, skin), without_slope(plate, skin)
     wants_samples = methods.find(parameters.colour_method).needs_samples
-    radius = parameters.light_radius_percent / 100 * face.shape[0]
     return ColourStatistics(
-        *matrix.measure(face, plate, weights),
-        table.sample(face, plate, weights) if wants_samples else None,
-        illumination.measure(face, plate, weights, radius_px=radius),
+        *matrix.measure(*flat, skin),
+        on_skin=float(on_skin),
+        samples=table.sample(*flat, skin) if wants_samples else None,
+        whites=whites.measure(
+            face,
+            plate,
+            matte,
+            face_landmarks=prediction.predicted_landmarks,
+            plate_landmarks=features[0],
+        ),
+        light=illumination.measure(
+            face, plate, weights, radius_px=parameters.light_radius_percent / 100 * size
+        ),
     )
+
+
+def _roughly_matched(face: FloatImage, plate: FloatImage, skin: FloatImage) -> FloatImage:
+    """The face in the plate's tone and contrast: what differs then differs by more than the two skins do."""
+    if not skin.any():
+        return face
+    flat = without_slope(face, skin), without_slope(plate, skin)
+    return methods.solve("contrast", *flat, skin).apply(face)
