@@ -85,7 +85,8 @@ def measure(
     on_skin = float(bare.sum()) > _ENOUGH_SKIN * float(matte.sum())
     if not on_skin:
         bare = matte
-    weights = robust_weights(_roughly_matched(face, plate, bare), plate, matte, skin=bare)
+    alike = _roughly_matched(face, plate, bare)
+    weights = robust_weights(alike, plate, matte, skin=bare if on_skin else None)
     skin = weights * bare if on_skin else weights
     if not skin.any():
         return None
