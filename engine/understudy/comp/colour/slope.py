@@ -28,7 +28,9 @@ def without_slope(picture: FloatImage, weight: FloatImage) -> FloatImage:
     weight = finite_cover(weight, picture)
     height, width = weight.shape
     small = (min(width, _FITTED_PX), min(height, _FITTED_PX))
-    counted = np.where(weight[..., None] > 0, picture, 0) * weight[..., None]
+    counted = picture * weight[..., None]
+    if not np.isfinite(counted).all():
+        counted[weight == 0] = 0
     share, sums = (cv2.resize(one, small, interpolation=cv2.INTER_AREA) for one in (weight, counted))
     total = float(share.sum())
     if not total > 0:
@@ -38,8 +40,13 @@ def without_slope(picture: FloatImage, weight: FloatImage) -> FloatImage:
     basis = places - middle
     known = basis.T @ (basis * share.reshape(-1, 1)) + _LEVEL * total * np.eye(2)
     right, down = np.linalg.solve(known, basis.T @ sums.reshape(-1, 3))
-    across, along = np.outer(_places(width) - middle[0], right), np.outer(_places(height) - middle[1], down)
-    return np.asarray(picture - across - along[:, None], np.float32)
+    across, along = (
+        np.outer(_places(count) - centre, steep).astype(np.float32)
+        for count, centre, steep in ((width, middle[0], right), (height, middle[1], down))
+    )
+    flat = picture - across
+    flat -= along[:, None]
+    return np.asarray(flat, np.float32)
 
 
 def _places(count: int) -> NDArray[np.float64]:

@@ -16,10 +16,13 @@ from understudy.jobs.keyframes import moving, stepping
 from understudy.swap.colour_statistics import ColourStatistics
 from understudy.swap.declare import FACE, Parameters, Stage
 from understudy.swap.frame_data import Prediction
+from understudy.swap.resize import resize
 from understudy.swap.stages import mattes
 
 # Less of a matte than this says nothing of all of it: a face that the frame cuts below the eyes.
 _ENOUGH_SKIN = 0.1
+# Edge of the raster on which face and plate are matched roughly.
+_ROUGH_PX = 64
 
 
 def _known(name: str) -> str:
@@ -113,5 +116,7 @@ def _roughly_matched(face: FloatImage, plate: FloatImage, skin: FloatImage) -> F
     """The face in the plate's tone and contrast: what differs then differs by more than the two skins do."""
     if not skin.any():
         return face
-    flat = without_slope(face, skin), without_slope(plate, skin)
-    return methods.solve("contrast", *flat, skin).apply(face)
+    # It need not be exact: a quarter of the pixels, and fewer, say it as well.
+    of_face, of_plate, of_skin = (resize(one, min(len(skin), _ROUGH_PX)) for one in (face, plate, skin))
+    flat = without_slope(of_face, of_skin), without_slope(of_plate, of_skin)
+    return methods.solve("contrast", *flat, of_skin).apply(face)
