@@ -134,7 +134,7 @@ def _shown(
     )
     pictures = [_with_alpha(graph, mixed, alpha), _with_alpha(graph, told, alpha), graph[PLATE]]
     shown = graph.chosen(graph[SHOW], SHOWN, pictures, "RGBA")
-    # Infinity times a mix of 0 would be no number, so a mix of 0 takes another way.
+    # Infinity times a mix of 0 would be NaN, so a mix of 0 takes another way.
     return graph.add("CompositorNodeSwitch", [share, graph[PLATE], shown]).outputs[0]
 
 

@@ -55,7 +55,8 @@ def sequences(scene: bpy.types.Scene) -> tuple[str, str]:
     """The absolute patterns of the plate and of the fixed frames.
 
     Raises:
-        HostError: one is not chosen or leads nowhere, or the fixed frames would be no EXR files or the plate.
+        HostError: one is not chosen or leads nowhere, or the fixed frames would not be EXR files or would be
+            the plate.
     """
     plate = _plate(scene)
     return plate, _fixed(scene, plate)

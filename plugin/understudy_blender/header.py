@@ -24,7 +24,7 @@ def values(path: Path) -> Values:
     """What one frame's header says, by the sockets' names; a frame without a face gives its place alone.
 
     Raises:
-        HostError: the file is no face pass, or of a plate that is not scene-linear.
+        HostError: the file is not a face pass, or of a plate that is not scene-linear.
     """
     header = read_header(path)
     windows = _windows(header)
@@ -50,7 +50,7 @@ def values(path: Path) -> Values:
 
 
 def offsets(pattern: str, frames: Iterable[int], what: str) -> dict[int, tuple[float, float]]:
-    """How far each frame of a sequence has to be moved to lie at its place; none of what is no EXR file.
+    """How far each frame of a sequence has to be moved to lie at its place; none for files that are not EXR.
 
     Args:
         pattern: Such as plate.%04d.exr, absolute.
@@ -143,4 +143,4 @@ def inverse(matrix: Matrix) -> list[list[float]]:
 
 
 def _no_face_pass(path: Path) -> HostError:
-    return HostError("The file is no face pass.", str(path), "bake it again")
+    return HostError("The file is not a face pass.", str(path), "bake it again")

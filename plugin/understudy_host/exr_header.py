@@ -26,7 +26,7 @@ def read_header(path: Path, what: str = "face pass", fix: str = "bake it again")
         fix: What to do about it then.
 
     Raises:
-        HostError: the file cannot be read or is no EXR file.
+        HostError: the file cannot be read or is not an EXR file.
     """
     try:
         with open(path, "rb") as file:
@@ -36,7 +36,7 @@ def read_header(path: Path, what: str = "face pass", fix: str = "bake it again")
     try:
         return _attributes(data)
     except (ValueError, IndexError, struct.error) as error:
-        raise HostError(f"The {what} is no EXR file, or damaged.", str(path), fix) from error
+        raise HostError(f"The {what} is not an EXR file, or is damaged.", str(path), fix) from error
 
 
 def _attributes(data: bytes) -> dict[str, Value]:

@@ -99,7 +99,7 @@ def span(frames: str) -> tuple[int, int]:
         match = re.fullmatch(r"\s*(-?\d+)(?:-(-?\d+)(?:x\d+)?)?\s*", part)
         if match is None:
             raise HostError(
-                f"{frames!r} is no frame range.", "the knob 'frames'", "write it as 1001-1100 or 1001,1005"
+                f"{frames!r} is not a frame range.", "the knob 'frames'", "write it as 1001-1100 or 1001,1005"
             )
         found += [int(group) for group in match.groups() if group is not None]
     return min(found), max(found)

@@ -270,7 +270,9 @@ def _node(kind: str, name: str, knobs: Mapping[str, str]) -> str:
 
 def _checked(name: str) -> str:
     if _NAME.fullmatch(name) is None:
-        raise HostError(f"{name[:40]!r} is no name for a node or a track.", fix="use letters, digits and _")
+        raise HostError(
+            f"{name[:40]!r} cannot be the name of a node or a track.", fix="use letters, digits and _"
+        )
     return name
 
 

@@ -1,4 +1,4 @@
-"""Files whose names are no UTF-8 (Linux names are bytes), from the track to the finished frame."""
+"""Files whose names are not UTF-8 (Linux names are bytes), from the track to the finished frame."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class Painting:
 
 
 def plate_frame(texture: FloatImage, number: int) -> Frame:
-    """A texture that moves by 2 pixels a frame, with overscan, and with values that are no numbers."""
+    """A texture that moves by 2 pixels a frame, with overscan, and with NaN."""
     left = 20 + 2 * number
     pixels = texture[20 : 20 + STORED.height, left : left + STORED.width].copy()
     if number >= HIDDEN:

@@ -203,7 +203,7 @@ def test_keys_go_into_the_job_and_an_expression_is_told(host):
         (lambda host: host.node.setInput(0, None), "plate input is not connected"),
         (lambda host: host.node["track"].setValue(""), "has no track"),
         (lambda host: host.node["face_pass_file"].setValue("/somewhere/face.exr"), "needs a frame number"),
-        (lambda host: host.node["frames"].setValue("ten"), "is no frame range"),
+        (lambda host: host.node["frames"].setValue("ten"), "is not a frame range"),
         (lambda host: host.node["model"].setValue("/none/model.onnx"), "has no card"),
     ],
 )

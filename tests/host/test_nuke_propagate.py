@@ -176,7 +176,7 @@ def _through_a_multiply(host):
         (lambda host: host.keyframes["file"].setValue("/none/fix.%04d.exr"), "No painted keyframe"),
         (lambda host: host.node["result_file"].setValue("/somewhere/out.exr"), "needs a frame number"),
         (lambda host: host.node["result_file"].setValue("/proc/none/out.%04d.exr"), "cannot be written to"),
-        (lambda host: host.node["frames"].setValue("ten"), "is no frame range"),
+        (lambda host: host.node["frames"].setValue("ten"), "is not a frame range"),
         (lambda host: host.node["patch"].setValue(4), "odd edge"),
         (lambda host: setattr(host.nuke.root(), "_name", "Root"), "never been saved"),
     ],

@@ -75,7 +75,9 @@ def test_a_built_in_method_cannot_be_replaced(installed: None) -> None:
     assert methods.names().count("mean") == 1
 
 
-@pytest.mark.parametrize(("name", "words"), [("gone", "cannot be loaded"), ("wrong", "is no ColourMethod")])
+@pytest.mark.parametrize(
+    ("name", "words"), [("gone", "cannot be loaded"), ("wrong", "is not a ColourMethod")]
+)
 def test_a_method_that_is_none_is_told_with_its_place(installed: None, name: str, words: str) -> None:
     with pytest.raises(JobError, match=words) as caught:
         methods.find(name)

@@ -129,7 +129,7 @@ def test_an_architecture_that_no_training_makes_is_refused(tmp_path: Path, field
 def test_a_pipe_is_refused_and_holds_nobody_up(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe.json"
     os.mkfifo(pipe)
-    with pytest.raises(JobError, match="no regular file"):
+    with pytest.raises(JobError, match="not a regular file"):
         documents.read(pipe, KIND)
     for field in ("track", "model", "plate", "output"):
         with pytest.raises(JobError, match="pipe, a socket or a device"):

@@ -175,7 +175,7 @@ def test_other_formats_take_the_display_window(tmp_path: Path) -> None:
 def test_a_format_that_cannot_hold_a_channel_refuses(tmp_path: Path) -> None:
     with pytest.raises(PlateError, match=r"depth\.Z"):
         write_image(tmp_path / "a.png", overscan_frame())
-    with pytest.raises(PlateError, match="no image format"):
+    with pytest.raises(PlateError, match="not an image format"):
         write_image(tmp_path / "a.webp", overscan_frame())
     assert list(tmp_path.iterdir()) == []
 
@@ -257,7 +257,7 @@ def test_a_missing_empty_or_wrong_file_says_so(tmp_path: Path) -> None:
     with pytest.raises(PlateError, match="empty"):
         read_image(tmp_path / "empty.exr")
     (tmp_path / "text.exr").write_text("these are words, not pixels\n" * 40)
-    with pytest.raises(PlateError, match="no EXR"):
+    with pytest.raises(PlateError, match="not an EXR"):
         read_metadata(tmp_path / "text.exr")
 
 

@@ -126,22 +126,22 @@ def test_a_file_with_nothing_in_it_is_in_nobodys_way(shot: Path, content: bytes)
 def test_what_is_no_regular_file_is_never_replaced(shot: Path, overwrite: bool) -> None:
     path = shot / "o.0001.exr"
     os.mkfifo(path)
-    refused([], frames(f"{shot}/o.%04d.exr"), "no regular file", overwrite=overwrite)
-    with pytest.raises(OSError, match="no regular file"):
+    refused([], frames(f"{shot}/o.%04d.exr"), "not a regular file", overwrite=overwrite)
+    with pytest.raises(OSError, match="not a regular file"):
         atomic.write_bytes(path, b"x")
     path.unlink()
     path.mkdir()
-    refused([], frames(f"{shot}/o.%04d.exr"), "no regular file", overwrite=overwrite)
-    with pytest.raises(OSError, match="no regular file"):
+    refused([], frames(f"{shot}/o.%04d.exr"), "not a regular file", overwrite=overwrite)
+    with pytest.raises(OSError, match="not a regular file"):
         atomic.write_bytes(path, b"x")
     path.rmdir()
     path.symlink_to("/dev/null")
-    refused([], frames(f"{shot}/o.%04d.exr"), "no regular file", overwrite=overwrite)
+    refused([], frames(f"{shot}/o.%04d.exr"), "not a regular file", overwrite=overwrite)
 
 
 def test_a_link_that_leads_nowhere_is_anothers(shot: Path) -> None:
     (shot / "o.0001.exr").symlink_to("nowhere")
-    refused([], frames(f"{shot}/o.%04d.exr"), "no regular file")
+    refused([], frames(f"{shot}/o.%04d.exr"), "not a regular file")
     outputs.guard([], [frames(f"{shot}/o.%04d.exr")], overwrite=True)
 
 

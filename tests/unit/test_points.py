@@ -309,11 +309,11 @@ def test_a_correction_that_is_no_face_is_refused_whole(track: Track, faces: Any,
         (b"", "not JSON"),
         (b"[" * 100_000, "not JSON"),
         (b"\xff", "not JSON"),
-        (b"[]", "no JSON object"),
+        (b"[]", "not a JSON object"),
         (b"{}", "version None"),
         (
             b'{"schema_version": 2, "faces": {"1001": {"moved": {"30": [NaN, 1]}}}}',
-            "NaN is no number",
+            "NaN is not a JSON number",
         ),
         (b'{"schema_version": 2, "faces": {"1001": {"moved": {"30": [1e999, 1]}}}}', "too large"),
         (

@@ -1,4 +1,4 @@
-"""Pictures without numbers as a plate: in the order a person counts, upright, and told what is not read."""
+"""Pictures without numbers as a plate: in natural order, upright, and told what is not read."""
 
 from __future__ import annotations
 

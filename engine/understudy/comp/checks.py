@@ -1,4 +1,4 @@
-"""What face, plate and matte share before anything is measured: one size, and where all is finite."""
+"""Checks before face and plate are measured: one size, and where all pixels are finite."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from understudy.image.frame import FloatImage
 
 
 def require_fit(matte: FloatImage, **pictures: FloatImage) -> None:
-    """Stop where two pictures and a matte are not of one size.
+    """Check that two pictures and a matte have one size.
 
     Args:
         matte: (H, W).
-        pictures: Both (H, W, C), under the names that the message calls them by.
+        pictures: Both (H, W, C), under their names in the message.
 
     Raises:
         PlateError: the shapes differ.

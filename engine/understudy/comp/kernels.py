@@ -150,7 +150,7 @@ def trust_common(
 
 @numba.njit(cache=True, nogil=True)
 def _apart(face: FloatImage, plate: FloatImage, y: int, x: int) -> float:
-    """Plate − face in lightness at a pixel; not finite where either is not."""
+    """Plate − face in lightness at a pixel; not finite where either of them is not."""
     apart = np.float64(0.0)
     for c in range(3):
         apart += np.float64(plate[y, x, c]) - np.float64(face[y, x, c])

@@ -1,7 +1,7 @@
 """The plate's own teeth and tongue between the new lips.
 
 The inside of a mouth is what a face set shows least of, and a network predicts it as a grey band. The plate
-shows it in full, at this moment and in this light; but it is the mouth of the plate's performer.
+shows it in full and in the right light, but it is the mouth of the plate's performer.
 
 Convention:
     Landmarks are (68, 2) pixels of one square raster, pixel centres at integers.

@@ -1,4 +1,4 @@
-"""Files that are either the old one or the new one, never half of each."""
+"""Atomic writes: after a crash a path holds the old file or the new one, never a part."""
 
 from __future__ import annotations
 
@@ -58,4 +58,6 @@ def _refuse_special(path: Path) -> None:
     except (FileNotFoundError, NotADirectoryError):
         return
     if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
-        raise FileExistsError(errno.EEXIST, "It is no regular file, and only such are replaced", str(path))
+        raise FileExistsError(
+            errno.EEXIST, "It is not a regular file; only regular files are replaced", str(path)
+        )

@@ -12,14 +12,14 @@ Kept = TypeVar("Kept")
 
 
 class LruCache(Generic[Kept]):
-    """The last things made, up to a number of bytes; the last one is always kept."""
+    """A least-recently-used cache, bounded in bytes; the last value is always kept."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._things: OrderedDict[Hashable, tuple[Kept, int]] = OrderedDict()
 
     def get(self, key: Hashable, make: Callable[[], Kept], size: Callable[[Kept], int]) -> Kept:
-        """The thing of that key, made where it is not kept."""
+        """The value of a key; it is made where the cache does not hold it."""
         if key not in self._things:
             thing = make()
             self._things[key] = (thing, size(thing))
@@ -30,7 +30,7 @@ class LruCache(Generic[Kept]):
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all that is kept."""
+        """Bytes of all values that are kept."""
         return sum(size for _, size in self._things.values())
 
 

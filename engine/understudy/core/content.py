@@ -1,4 +1,4 @@
-"""What a file holds, as a digest: the same on every machine, whatever the file is called or how old it is.
+"""Content digests of files: the same on every machine, whatever a file's name, path and age.
 
 A digest needs the whole file read, so it is remembered in a table of this machine's cache folder, by path,
 size, time of change and inode. The table is a convenience: where it is missing, locked, damaged or read-only,
@@ -23,7 +23,7 @@ FILE_NAME = "content.sqlite"
 LARGEST_ROWS = 100_000
 # A file that changed this recently may change again within the same tick of its file system's clock.
 _SETTLED_NS = 2_000_000_000
-# Another process writes one row at a time: who waits longer than this reads the file instead.
+# Another process writes one row at a time: after waiting this long, the file is read instead.
 _LONGEST_WAIT_MS = 500
 _PRUNE_EVERY = 256
 
@@ -55,9 +55,9 @@ class ContentHashes:
         self._known: dict[_Key, str] = {}
 
     def of(self, path: Path) -> str:
-        """SHA-256 of a file in hexadecimal; empty for one that is missing, no regular file, or unreadable.
+        """SHA-256 of a file in hexadecimal; empty for one that is missing, not a regular file, or unreadable.
 
-        Whoever reads the file then says what is wrong with it.
+        The code that reads the file reports what is wrong with it.
         """
         key = _key(path)
         if key is None:
@@ -75,7 +75,7 @@ class ContentHashes:
         return sha256_of(path)
 
     def remember(self, path: Path, digest: str) -> None:
-        """Take a digest as that of a file that this process has just written under a new inode."""
+        """Record the digest of a file that this process has just written."""
         key = _key(path)
         if key is not None:
             self._known[key] = digest

@@ -1,4 +1,4 @@
-"""SQLite files of ours: created, opened and upgraded; a file is hostile until it proves to be ours."""
+"""SQLite files: created, opened and upgraded. A file is treated as hostile until its schema is checked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Schemas = Mapping[int, Mapping[str, tuple[str, ...]]]
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of database: what a person calls it, and the error that tells of one that cannot be used."""
+    """A kind of database: its name in messages, and the error class for one that cannot be used."""
 
     name: str
     error: type[UnderstudyError]
@@ -38,7 +38,7 @@ def guarded(path: Path, kind: Kind) -> Iterator[None]:
 
 
 def connect_new(path: Path, schema: str, version: int) -> sqlite3.Connection:
-    """A new database at a path where none is; `schema` holds its CREATE statements."""
+    """Create a database at a path where there is none; `schema` holds its CREATE statements."""
     connection = sqlite3.connect(path)
     connection.executescript(
         f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {version}; {schema}"
@@ -83,7 +83,7 @@ def upgrade(connection: sqlite3.Connection, statements: Mapping[int, Sequence[st
     The caller commits. Until then, and where the process is killed, the file is of its old version.
 
     Args:
-        statements: For each older version what leads to the next one.
+        statements: For each older version the SQL that leads to the next one.
     """
     if version_of(connection) not in statements:
         return
@@ -99,7 +99,7 @@ def upgrade(connection: sqlite3.Connection, statements: Mapping[int, Sequence[st
 def _check(connection: sqlite3.Connection, path: Path, kind: Kind, schemas: Schemas) -> None:
     # Views, triggers and odd defaults of a crafted file may not call functions.
     connection.execute("PRAGMA trusted_schema = OFF")
-    # Texts that are no UTF-8 come back with marks in place of an error from deep inside.
+    # Text that is not UTF-8 comes back with marks in it, in place of an error from deep inside.
     connection.text_factory = lambda data: data.decode("utf-8", "replace")
     foreign = kind.error(
         f"The file is not a {kind.name} of Understudy.",

@@ -1,7 +1,7 @@
-"""The one reader of JSON, whoever wrote it: bounded in bytes and depth, no NaN or infinity, no key twice.
+"""The only reader of JSON: bounded in bytes and depth, no NaN or infinity, no repeated key.
 
-A document is read by its `Kind`, which says what it is called, how large it may be and which error tells that
-it is no such document; then a pydantic model (core/strict.py) takes it.
+A document is read by its `Kind`, which holds its name, its largest size and the error class for a
+file that is not such a document; a pydantic model (core/strict.py) then checks its fields.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class Kind:
     """A kind of document.
 
     Attributes:
-        name: As a person says it: `likeness release`.
-        error: What is raised where a file is none.
+        name: As messages call it: `likeness release`.
+        error: What is raised where a file is not such a document.
         fix: What to do then.
         largest_bytes: No document of this kind is larger.
-        newest: The newest `schema_version` that this release reads; 0 where the model says it alone.
-        finite: Whether NaN and infinity are refused; a training that diverges has figures that are neither.
+        newest: The newest `schema_version` that this release reads; 0 where only the model decides it.
+        finite: Whether NaN and infinity are refused; the figures of a diverging training may hold them.
     """
 
     name: str
@@ -55,11 +55,11 @@ def parse(data: bytes | str, *, largest_bytes: int = LARGEST_BYTES, finite: bool
 
     Args:
         data: The text, or its bytes in UTF-8.
-        largest_bytes: What is longer is refused.
+        largest_bytes: Longer text is refused.
         finite: Refuse NaN, infinity, and what is too large for a number.
 
     Raises:
-        ValueError: it is no JSON, too large or too deep, repeats a key, or holds a number that is not finite.
+        ValueError: it is not JSON, too large or too deep, repeats a key, or holds a non-finite number.
     """
     if len(data) > largest_bytes:
         raise ValueError(f"it is larger than {largest_bytes} bytes")
@@ -80,7 +80,7 @@ def parse(data: bytes | str, *, largest_bytes: int = LARGEST_BYTES, finite: bool
 def dump(value: Any, *, indent: int | None = None) -> str:
     """Plain values as JSON text that UTF-8 can hold and a terminal can show.
 
-    A name's bytes that are no UTF-8 stand as escapes (core/paths.py), and so do control characters.
+    A name's bytes that are not UTF-8 stand as escapes (core/paths.py), and so do control characters.
 
     Raises:
         ValueError: a number is not finite.
@@ -106,7 +106,7 @@ def read(path: Path, kind: Kind) -> dict[str, Any]:
     """The values of a document.
 
     Raises:
-        UnderstudyError: of the kind: it cannot be read, is no JSON object, or is of a newer release.
+        UnderstudyError: of the kind: it cannot be read, is not a JSON object, or is of a newer release.
     """
     try:
         with os.fdopen(paths.open_regular(path), "rb") as file:
@@ -120,7 +120,7 @@ def read(path: Path, kind: Kind) -> dict[str, Any]:
         what = f"The {kind.name} is not JSON: {_why(exc)}."
         raise kind.error(what, where=path, fix=kind.fix) from exc
     if not isinstance(values, dict):
-        raise kind.error(f"The {kind.name} is no JSON object.", where=path, fix=kind.fix)
+        raise kind.error(f"The {kind.name} is not a JSON object.", where=path, fix=kind.fix)
     version = values.get("schema_version")
     if kind.newest and isinstance(version, int) and version > kind.newest:
         raise kind.error(
@@ -156,11 +156,11 @@ def first_fault(error: ValidationError) -> str:
 def _why(error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} at line {error.lineno}, column {error.colno}"
-    return "it is no UTF-8 text" if isinstance(error, UnicodeError) else str(error)[:200]
+    return "it is not UTF-8 text" if isinstance(error, UnicodeError) else str(error)[:200]
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _bounded(text: str) -> int:
@@ -181,12 +181,12 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(values) < len(pairs):
         names = sorted(key for key, _ in pairs)
         twice = next(one for one, other in pairwise(names) if one == other)
-        raise ValueError(f"the key {twice[:40]!r} stands in it twice")
+        raise ValueError(f"the key {twice[:40]!r} is repeated")
     return values
 
 
 def _check_depth(value: Any) -> None:
-    """Level by level, so that no depth is too much for the check itself."""
+    """Check level by level: the check itself must not run out of stack."""
     level = [value]
     for _ in range(DEEPEST + 1):
         level = [

@@ -10,7 +10,7 @@
     ├── ReleaseError           8   the performer's permission is missing or does not cover the use
     └── HostError              9   the worker and the program that hosts it
 
-Each says what happened, where, and what to do; `str()` gives those three lines, the same in a terminal, in
+Each holds what happened, where, and what to do; `str()` gives those three lines, the same in a terminal, in
 a compositor and on a farm log.
 """
 

@@ -1,4 +1,4 @@
-"""Names that files, options and layers share, and texts of others as a terminal may show them."""
+"""Face names, which files, options and layers share; and text from outside made safe for a terminal."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud
 
 
 def printable(text: str, *, lines: bool = True) -> str:
-    r"""A text as a terminal or a log may show it: what steers one stands as an escape, such as `\x1b`.
+    r"""Text made safe for a terminal or a log: control characters become escapes, such as `\x1b`.
 
     Names of files, headers, cards and libraries' errors come from anywhere. An escape sequence in one would
-    colour, hide or forge lines, and a mark of direction (U+202E) would turn a file's name round.
+    colour, hide or forge lines, and a direction mark (U+202E) would reverse a file's name.
 
     Args:
-        text: Any text; lone surrogates, which stand for bytes that are no UTF-8, become `\xe9`.
+        text: Any text; lone surrogates, which stand for bytes that are not UTF-8, become `\xe9`.
         lines: Whether it may have several lines; otherwise a line's end is escaped too.
     """
     shown = _CONTROL.sub(_escape, text)
@@ -35,5 +35,5 @@ def _escape(found: re.Match[str]) -> str:
 
 
 def is_face_name(name: str) -> bool:
-    """Whether a face can be called so."""
+    """Whether a text can be a face's name."""
     return re.fullmatch(FACE_NAME, name) is not None

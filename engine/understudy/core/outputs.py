@@ -1,11 +1,11 @@
 """The one check before a run's first write: no output is an input, and nothing foreign is replaced.
 
 Two paths are one file when device and inode say so, or when they name the same entry of the same folder,
-whether it exists or not. Text does not count: `..`, links, mounts and spellings lead to one place. Which
-files a job reads and writes its fields declare (`jobs/files.py`).
+whether it exists or not. Text does not count: `..`, links, mounts and spellings lead to one place. The
+fields of a job declare which files it reads and writes (`jobs/files.py`).
 
 Cost: each folder is listed once; of outputs those that exist are looked at, and of inputs none unless an
-output exists. Nothing is opened but outputs that exist, to find our mark in them.
+output exists. Only outputs that exist are opened, to find our mark in them.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def guard(reads: Sequence[Read], writes: Sequence[Written], *, overwrite: bool |
         overwrite: Whether foreign regular files may be replaced; None where the job has no such option.
 
     Raises:
-        JobError: an output is an input, a foreign file or no regular file; it names both.
+        JobError: an output is an input, a foreign file or not a regular file; it names both.
     """
     folders = _Folders()
     there = refuse_inputs(reads, writes, folders)
@@ -137,7 +137,7 @@ class _Folders:
         return self._names[folder]
 
     def place(self, folder: Path) -> Identity:
-        """What a folder is, however it is spelt; of one that is missing, where it would be."""
+        """A folder's identity, however its path is spelt; for a missing one, where it would be."""
         if folder not in self._places:
             try:
                 facts = folder.stat()
@@ -147,7 +147,7 @@ class _Folders:
         return self._places[folder]
 
     def facts(self, path: Path) -> os.stat_result | None:
-        """The facts of a path that exists; of a link that leads nowhere its own."""
+        """The `stat` of a path that exists; for a dangling link, the link's own."""
         self.names(path.parent)
         known = self._folded[path.parent]
         return _facts(path) if known is None or _folded(path.name) in known else None
@@ -232,7 +232,7 @@ def _refuse_foreign(
     special = [path for path in paths if not _is_regular(there[path], link_too=bool(overwrite))]
     if special:
         raise JobError(
-            f"The {output.what} is no regular file, and only such are replaced.",
+            f"The {output.what} is not a regular file; only regular files are replaced.",
             where=_listed([str(path) for path in special]),
             fix="choose another output",
         )
@@ -254,7 +254,7 @@ def _is_regular(facts: os.stat_result, *, link_too: bool) -> bool:
 
 
 def _is_replaceable(path: Path, facts: os.stat_result, is_ours: Callable[[Path], bool]) -> bool:
-    """Whether nothing of others is lost with a regular file: it is ours, or there is nothing in it."""
+    """Whether a regular file may be replaced: it is ours, or it is empty."""
     try:
         return facts.st_size == 0 or is_ours(path) or _is_blank(path)
     except OSError:
@@ -279,7 +279,7 @@ def _tidy(output: Written, folders: _Folders) -> None:
 
 
 def _folded(name: str) -> str:
-    """A name as file systems compare it that know no case, or one form of accents only."""
+    """A name as case-insensitive and accent-normalising file systems compare it."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
@@ -295,7 +295,7 @@ def _facts(path: Path) -> os.stat_result | None:
 
 
 def _identity(path: Path, facts: os.stat_result) -> Identity:
-    """Device and inode; the place itself on a file system that counts no inodes."""
+    """Device and inode; the path itself on a file system without inodes."""
     if facts.st_ino:
         return (facts.st_dev, facts.st_ino)
     return (os.path.normcase(os.path.realpath(path)),)

@@ -1,9 +1,9 @@
-r"""Names of files: which texts can be one, how one is shown, and how libraries reach one that is no UTF-8.
+r"""File names: which texts are valid, how they are shown, and how libraries open names that are not UTF-8.
 
-On Linux a name is bytes. Python holds what is no UTF-8 of it as lone surrogates (PEP 383, `surrogateescape`),
-and so do our jobs: `os.fsencode` gives the bytes back. In JSON such a byte is an escape (`\udc80` to
-`\udcff`), which json reads back as the same text. Where a person reads it, or SQLite holds it, it is
-`\x80` to `\xff`.
+On Linux a name is bytes. Python holds bytes that are not UTF-8 as lone surrogates (PEP 383,
+`surrogateescape`), and so do our jobs: `os.fsencode` gives the bytes back. In JSON such a byte is an escape
+(`\udc80` to `\udcff`), which json reads back as the same text. In messages and in SQLite it is written `\x80`
+to `\xff`.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def check_name(value: str | os.PathLike[str]) -> str:
-    """A text that names a file, or a pattern of files, as it is.
+    """Check a text that names a file or a pattern of files, and return it unchanged.
 
     Raises:
-        ValueError: it is empty, too long, or holds what no file's name can; or it names a pipe or a device.
+        ValueError: it is empty or too long, holds a character that no name can, or names a pipe or a device.
     """
     text = os.fspath(value)
     if not text or text.isspace():
@@ -46,7 +46,7 @@ def check_name(value: str | os.PathLike[str]) -> str:
 
 
 def check_text(text: str) -> str:
-    """A text that is no file's name: words, names of performers and colour spaces.
+    """A text that is not a file's name: words, names of performers and colour spaces.
 
     Raises:
         ValueError: it is no Unicode text, or holds the character NUL.
@@ -59,7 +59,7 @@ def check_text(text: str) -> str:
 
 
 def is_special(path: Path) -> bool:
-    """Whether a pipe, a socket or a device lies there: reading one may never end."""
+    """Whether a path is a pipe, a socket or a device: reading one may never end."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):
@@ -68,13 +68,13 @@ def is_special(path: Path) -> bool:
 
 
 def open_regular(path: Path) -> int:
-    """Open a regular file for reading, and nothing else; a pipe does not hold us up.
+    """Open a regular file for reading and nothing else, without blocking on a pipe.
 
     Returns:
         Its descriptor, which the caller closes.
 
     Raises:
-        OSError: it is missing, cannot be read, or is no regular file.
+        OSError: it is missing, cannot be read, or is not a regular file.
     """
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
@@ -84,17 +84,17 @@ def open_regular(path: Path) -> int:
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return descriptor
     os.close(descriptor)
-    raise OSError(errno.EINVAL, "it is no regular file", as_text(path))
+    raise OSError(errno.EINVAL, "it is not a regular file", as_text(path))
 
 
 def as_text(name: object) -> str:
-    r"""A file's name as Unicode text, for people and for SQLite: bytes that are no UTF-8 as `\xe9`."""
+    r"""A file's name as Unicode text, for people and for SQLite: bytes that are not UTF-8 as `\xe9`."""
     return _SURROGATE.sub(lambda found: printable(found[0]), str(name))
 
 
 @contextmanager
 def reachable(path: Path) -> Iterator[str]:
-    """A name by which a library that takes UTF-8 alone reads or writes the file: its own, or that of a link.
+    """A path that a UTF-8-only library can open: the file's own, or that of a temporary link to it.
 
     The link is to the file, which need not exist yet, and keeps its suffix.
 

@@ -1,8 +1,9 @@
 """Child processes of the engine: Python by its full path, which imports nothing from the current folder.
 
-A file `numba.py` or a folder `pip` beside a shot is a stranger's program to us. `-P` keeps the current folder
-off `sys.path` (Python 3.11: https://docs.python.org/3/using/cmdline.html#cmdoption-P), and empty or relative
-entries of PYTHONPATH, which mean the same folder, are left out. Full ones stay: studios install by them.
+A file `numba.py` or a folder `pip` beside a shot could run code that is not ours. `-P` keeps the current
+folder off `sys.path` (Python 3.11: https://docs.python.org/3/using/cmdline.html#cmdoption-P), and empty or
+relative entries of PYTHONPATH, which mean the same folder, are left out. Absolute ones stay: studios install
+packages that way.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ def run_python(arguments: Sequence[str], *, timeout: float) -> subprocess.Comple
 
     Args:
         arguments: What follows the interpreter, such as `-m pip` or `-c CODE`.
-        timeout: Seconds after which it is ended.
+        timeout: Seconds after which it is killed.
 
     Returns:
-        Its exit code and what it printed; what is no UTF-8 in it has marks in place.
+        Its exit code and what it printed; bytes that are not UTF-8 are replaced by marks.
 
     Raises:
         OSError: it cannot be started.
         subprocess.TimeoutExpired: it took longer.
-        UnderstudyError: this process runs inside a program that does not say where its Python is.
+        UnderstudyError: this process runs inside a program that does not give the path of its Python.
     """
     return subprocess.run(
         [_interpreter(), "-P", *arguments],
@@ -43,7 +44,7 @@ def run_python(arguments: Sequence[str], *, timeout: float) -> subprocess.Comple
 
 
 def environment(values: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of a child: this process's, with full paths alone in PYTHONPATH."""
+    """The environment of a child: this process's, with only absolute paths in PYTHONPATH."""
     found = dict(os.environ if values is None else values)
     entries = found.pop("PYTHONPATH", "").split(os.pathsep)
     if kept := [entry for entry in entries if os.path.isabs(entry)]:
@@ -61,7 +62,7 @@ def loose_entries() -> list[str]:
 def _interpreter() -> str:
     if not os.path.isabs(sys.executable or ""):
         raise UnderstudyError(
-            "Python's own program is not known here, so that no child of it can be started.",
+            "The path of the Python interpreter is not known, so no child process can be started.",
             where=sys.executable or "sys.executable",
             fix="start `understudy` from its virtual environment",
         )

@@ -1,4 +1,4 @@
-"""The kind of processor that this is, as far as pixels depend on it.
+"""The processor's instruction set, on which the last bits of pixels depend.
 
 Libraries sum in another order with other vector instructions, so the last bits of a frame depend on them.
 Measured between AVX2 and none: up to 0.0005 apart, in 0.1 % of a swap's pixels.
@@ -16,8 +16,8 @@ import cv2
 def instructions() -> str:
     """The architecture and the widest vector instructions, such as `x86_64 AVX512-SKX`.
 
-    As OpenCV finds them: its own setting OPENCV_CPU_DISABLE takes instructions away here as in its functions.
+    As OpenCV reports them: OPENCV_CPU_DISABLE removes instructions here as in its functions.
     """
-    # A star marks what is chosen at run time, a question mark what this processor lacks.
+    # A star marks instructions that are chosen at run time, a question mark those this processor lacks.
     found = [word.strip("*") for word in cv2.getCPUFeaturesLine().split() if not word.endswith("?")]
     return " ".join([platform.machine(), *found[-1:]])

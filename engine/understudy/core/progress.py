@@ -31,7 +31,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Told:
-    """What was decided for the user and is not doubtful, such as a plate's colour space."""
+    """A decision made for the user that is not doubtful, such as a plate's colour space."""
 
     message: str
     kind: str = field(default="note", init=False)

@@ -1,4 +1,4 @@
-"""Settings of this machine, from UNDERSTUDY_* variables. Nothing about a shot belongs here."""
+"""Settings of this machine, from UNDERSTUDY_* environment variables; none of them is about a shot."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _LONGEST_PREDICTION = 86_400
 
 @dataclass(frozen=True)
 class Settings:
-    """Where this machine keeps things and what it may use.
+    """Folders, device and limits of this machine.
 
     Attributes:
         models: Folder of downloaded detector and landmark models (UNDERSTUDY_MODELS).
         device: `auto`, `cpu`, `cuda`, `mps` (UNDERSTUDY_DEVICE).
         threads: Threads a process may use, 0 for all cores (UNDERSTUDY_THREADS).
-        cache: Folder of what can be computed again (UNDERSTUDY_CACHE); None to keep nothing.
+        cache: Folder of data that can be computed again (UNDERSTUDY_CACHE); None for no cache.
         prediction_seconds: Limit of opening a model and of one run of it (UNDERSTUDY_PREDICTION_SECONDS).
     """
 

@@ -1,4 +1,4 @@
-"""What every document's and job's model shares."""
+"""The base class of every document's and job's model."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Names of what is being written, and the removal of what killed runs left.
+"""Partial files: their names, and the removal of those that killed runs left.
 
 A partial file or a scratch folder carries its owner in its name: machine, process and the time that process
-started. A run removes what lies at its own outputs when
+started. A run removes a partial file of its own outputs when
 
     it is of this machine   the process has ended
     it is of another        nothing was written to it for `STALE_SECONDS`
@@ -89,7 +89,7 @@ def tidy_folder(folder: Path) -> list[Path]:
 
 @contextmanager
 def scratch_folder(kind: str) -> Iterator[Path]:
-    """A temporary folder of this machine, removed at the end; those of killed runs of this user are too.
+    """A temporary folder, removed at the end; those that killed runs of this user left are removed too.
 
     Args:
         kind: What it is for, one word.
@@ -130,7 +130,7 @@ def _owner() -> str:
 
 
 def _lives(process: int, started: str) -> bool:
-    """Whether the process that started then still runs; a number that another one has now does not count."""
+    """Whether that process still runs; a process number that another one has taken since does not count."""
     if process == os.getpid():
         return started == (_started(process) or _RANDOM_START)
     try:
@@ -158,7 +158,7 @@ def _started(process: int) -> str:
 
 @cache
 def _machine() -> str:
-    """Eight hexadecimal digits that no other machine has, nor this one after its next boot."""
+    """Eight hexadecimal digits for this machine and this boot."""
     parts = [platform.node()]
     try:
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())

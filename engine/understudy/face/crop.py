@@ -45,7 +45,7 @@ def face_box(plate_to_aligned: Matrix, size: int, window: Box) -> Box:
 
 
 def finite(rgb: FloatImage) -> FloatImage:
-    """Values that are no numbers as black, infinities as the largest half: what a network may see."""
+    """NaN as black, infinity as the largest half float: what a network may see."""
     if np.isfinite(rgb).all():
         return rgb
     return np.nan_to_num(rgb, nan=0.0, posinf=_LARGEST_HALF, neginf=-_LARGEST_HALF)

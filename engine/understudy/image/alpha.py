@@ -1,7 +1,7 @@
 """What a plate's alpha means: whether its colours are multiplied by it, decided by what the frame holds.
 
-Files lie about it every day: an alpha that is 0 everywhere beside a full picture, another actor's roto, 255
-for opaque. A file format says what is meant by definition, and the picture says whether that can be true.
+Files are often wrong about it: an alpha that is 0 everywhere beside a full picture, another actor's roto, 255
+for opaque. A file format says what is meant by definition, and the pixels show whether that can be true.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _OUT_OF_RANGE_SHARE = 0.001
 
 
 def decided(frame: Frame, wanted: Alpha) -> Frame:
-    """The frame with what its alpha means, and a note where that is not what its file's format says.
+    """The frame with its alpha decided, and a note where that differs from the file format's definition.
 
     Args:
         frame: As the format has it by definition: `premultiplied` in EXR, straight in PNG.
-        wanted: What somebody declared, or `auto`.
+        wanted: What the user declared, or `auto`.
     """
     name = frame.alpha_channel
     if name is None:

@@ -2,8 +2,8 @@
 
 Convention:
     Eight numbers: x and y of red, green, blue and white, CIE 1931. A space that no configuration has is
-    called by what it is made of, such as `Linear, primaries 0.64 0.33 0.3 0.6 0.15 0.06 0.3127 0.329`: the
-    name alone says everything, so that it can be written down and read again.
+    named by its primaries and curve, such as `Linear, primaries 0.64 0.33 0.3 0.6 0.15 0.06 0.3127 0.329`:
+    the name holds all of it, so that it can be written to a file and parsed again.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _NAME = re.compile(
 
 @dataclass(frozen=True)
 class MadeSpace:
-    """A space of its primaries and its curve: gamma 1 is linear, 0 stands for sRGB's curve."""
+    """A space defined by primaries and a curve: gamma 1 is linear, 0 stands for sRGB's curve."""
 
     primaries: Primaries
     gamma: float = 1.0
@@ -79,7 +79,7 @@ class MadeSpace:
 
 
 def as_primaries(numbers: Sequence[float]) -> Primaries | None:
-    """Eight numbers as primaries; None where no colours can be made of them."""
+    """Eight numbers as primaries; None where they do not define a space."""
     if len(numbers) != 8 or not all(math.isfinite(value) and abs(value) < 10 for value in numbers):
         return None
     values = [float(value) for value in numbers]
@@ -97,7 +97,7 @@ def as_primaries(numbers: Sequence[float]) -> Primaries | None:
 
 
 def alike(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Whether two sets of primaries are the same but for how headers round."""
+    """Whether two sets of primaries are the same up to the rounding of headers."""
     return all(abs(a - b) <= TOLERANCE for a, b in zip(one, other, strict=True))
 
 

@@ -34,7 +34,7 @@ def spaces() -> tuple[str, ...]:
 
 
 def check_space(name: str) -> str:
-    """Give a space's full name from its name, an alias, a role or an everyday name, in any case.
+    """The full name of a space, from its name, an alias, a role or an everyday name, in any case.
 
     Raises:
         ColourError: there is no such space; the error lists near names.
@@ -43,7 +43,7 @@ def check_space(name: str) -> str:
 
 
 def encoding_of(name: str) -> str:
-    """OCIO's word for what a space's numbers are: scene-linear, log, sdr-video, hdr-video or data.
+    """OCIO's encoding of a space: scene-linear, log, sdr-video, hdr-video or data.
 
     Raises:
         ColourError: there is no such space.
@@ -123,7 +123,7 @@ def linear_to_encoded(space: str) -> NDArray[np.float64] | None:
 
 
 def to_display(rgb: FloatImage, space: str) -> NDArray[np.uint8]:
-    """Make a picture to look at or to detect faces in; never for pixels that go back into a plate.
+    """Convert a picture for viewing or face detection; never for pixels that go back into a plate.
 
     Args:
         rgb: (H, W, 3) float32 in `space`.

@@ -1,4 +1,4 @@
-"""The spaces there are: the pinned configuration's, the studio's own (`OCIO`), and those made of primaries.
+"""The known colour spaces: the pinned configuration's, the studio's (`OCIO`), and those made of primaries.
 
 A name is looked for in this order: the three spaces that the engine itself works with; the studio's
 configuration, where the environment variable `OCIO` names one; the pinned configuration; everyday names. A
@@ -48,7 +48,7 @@ class Space:
 
     @property
     def encoding(self) -> str:
-        """OCIO's word for it: scene-linear, log, sdr-video, hdr-video or data."""
+        """OCIO's encoding of it: scene-linear, log, sdr-video, hdr-video or data."""
         if self.name == RAW:
             return "data"
         if self.made is not None:
@@ -83,7 +83,7 @@ def near_names(name: str) -> list[str]:
 
 
 def scene_linear() -> str:
-    """What the studio's configuration has for the role `scene_linear`; ACEScg without one."""
+    """The studio configuration's space for the role `scene_linear`; ACEScg without a configuration."""
     studio = studio_config()
     if studio is None or not studio.hasRole("scene_linear"):
         return SCENE_LINEAR
@@ -126,7 +126,7 @@ def studio_config() -> Any | None:
 def identity(name: str) -> str:
     """A space's name, with a digest of the studio's configuration where it is that one's.
 
-    Two machines with different configurations may mean different colours by one name.
+    One name may mean different colours on machines with different configurations.
     """
     space = find(name)
     if space is None or space.config is None or space.config is pinned():
@@ -157,7 +157,7 @@ def to_interchange(made: MadeSpace) -> Any:
 
 @lru_cache(maxsize=256)
 def _find(name: str, studio_named: str) -> Space | None:
-    # A header's text may hold bytes that are no UTF-8, which the library does not take.
+    # A header's text may hold bytes that are not UTF-8, which the library does not take.
     if not name.isprintable() or not name:
         return None
     made = MadeSpace.parse(name)

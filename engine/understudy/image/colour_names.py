@@ -1,4 +1,4 @@
-"""What colour spaces are called: the pinned configuration's names, and everyday ones."""
+"""Names of colour spaces: the pinned configuration's, and everyday ones."""
 
 from __future__ import annotations
 

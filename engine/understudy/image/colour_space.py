@@ -1,8 +1,8 @@
-"""Which colour space a picture is in: what the user says, else its header, else its type of file, and why.
+"""Which colour space a picture is in: the user's choice, else its header, else its file type; and why.
 
 Convention:
-    A header that says something is believed before the type of file is. What is not known is told as a doubt,
-    and never written into another file as if it were known.
+    The header comes before the file type. A space that is not known for sure is reported as a doubt, and is
+    never written into another file as if it were known.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class Decision:
     Attributes:
         space: Its full name.
         reason: Why, to follow "taken for ...": "by its chromaticities".
-        known: Whether somebody said so: the user or the header. False where the type of file decided.
-        doubt: What a user should look at; empty where nothing is doubtful.
+        known: Whether the user or the header gave it. False where the file type decided.
+        doubt: What the user should check; empty where nothing is doubtful.
     """
 
     space: str
@@ -59,13 +59,13 @@ class Decision:
     doubt: str = ""
 
     def sentence(self, what: str) -> str:
-        """What is told of it; `what` names the picture."""
+        """The decision as a sentence; `what` names the picture."""
         text = f"{what}: taken for {self.space} {self.reason}"
         return f"{text}; {self.doubt}: {_NAME_IT}." if self.doubt else f"{text}."
 
 
 def meaning_of(decision: Decision, path: Path) -> str:
-    """The space, where neither the job nor the type of file alone says it; for digests of what was made.
+    """The space where neither the job nor the file type alone gives it; part of a frame's digest.
 
     A space of the studio's configuration is named with that configuration's digest.
     """
@@ -106,7 +106,7 @@ def decide(
         assumed: The space of an EXR that says none.
 
     Raises:
-        PlateError: the header says something that no colours can be made of.
+        PlateError: the header holds primaries that do not define a space.
     """
     unsaid = by_type(path, assumed)
     if kind == "openexr":
@@ -128,7 +128,7 @@ def _by_exr(path: Path, said: Mapping[str, Any]) -> Decision | None:
         primaries = as_primaries(numbers)
         if primaries is None:
             raise PlateError(
-                "The chromaticities in the header are no primaries that make colours.",
+                "The chromaticities in the header are not primaries that make colours.",
                 where=path,
                 fix=f"{_NAME_IT}, or correct the header",
             )
@@ -146,7 +146,7 @@ def _by_exr(path: Path, said: Mapping[str, Any]) -> Decision | None:
 
 
 def _contradiction(space: str, by_numbers: str, numbers: Any) -> str:
-    """Linear light that two attributes say differently."""
+    """Two attributes that give different linear spaces."""
     found = find(space)
     if not by_numbers or by_numbers == space or found is None or found.encoding != "scene-linear":
         return ""

@@ -1,8 +1,8 @@
-"""How a file says its colour space, in the attributes that its format has for that.
+"""How a file declares its colour space, in the attributes of its format.
 
 EXR: `chromaticities` where the space is linear, and `colorInteropID`. PNG: cICP or sRGB, and an ICC profile.
-TIFF and JPEG: an ICC profile. DPX: its transfer. A space that was not known is not said, and whatever the
-plate's header said of another space is left out.
+TIFF and JPEG: an ICC profile. DPX: its transfer. A space that is not known is not declared, and the plate's
+declarations of another space are left out.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ _DPX = {
 
 
 def without_colour(values: Mapping[str, MetadataValue]) -> dict[str, MetadataValue]:
-    """Header values but those that say a space."""
+    """Header values without those that declare a space."""
     return {name: value for name, value in values.items() if name not in OF_COLOUR}
 
 
 def can_say(suffix: str, space: str) -> bool:
-    """Whether a file of this suffix has a standard way to say the space."""
+    """Whether a file of this suffix has a standard way to declare the space."""
     if suffix == ".exr":
         return space in INTEROP_IDS or MadeSpace.parse(space) is not None
     if suffix == ".dpx":
@@ -59,10 +59,10 @@ def can_say(suffix: str, space: str) -> bool:
 
 
 def tags(suffix: str, space: str, *, known: bool) -> list[Tag]:
-    """What a file of this suffix has to say of its space, by the picture library's names.
+    """The header values that declare the space in a file of this suffix, by the image library's names.
 
     Args:
-        known: False where nobody said the space: then nothing is said.
+        known: False where the space was not given: then nothing is declared.
     """
     if suffix == ".exr":
         return _of_exr(space) if known else []

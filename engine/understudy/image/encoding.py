@@ -1,4 +1,4 @@
-"""Frames for another type of file than the plate's: in the colours that everybody takes that type for.
+"""Frames for another file type than the plate's, in the colour space that readers assume for that type.
 
 An EXR is scene-linear, a PNG, JPEG, TIFF or DPX is for a display. The plate is converted before anything is
 made over it, so that where the matte is 0 the output is the converted plate and nothing else. A plate and an
@@ -35,7 +35,7 @@ def output_space(space: str, plate: Path | str, output: Path | str) -> str:
         The plate's own space where the types are alike, for data, and where the output's type can say it.
 
     Raises:
-        PlateError: the plate is of high dynamic range and the output's type has no way to say so.
+        PlateError: the plate is of high dynamic range and the output's type has no way to declare it.
     """
     before, after = _type(plate), _type(output)
     encoding = encoding_of(space)
@@ -55,7 +55,7 @@ def output_space(space: str, plate: Path | str, output: Path | str) -> str:
 
 
 def encoded_for(plate: Plate, output: str, report: Reporter) -> Plate:
-    """The plate as its frames are written to an output of another type of file.
+    """The plate, converted for an output of another file type.
 
     Args:
         plate: Opened.

@@ -1,10 +1,10 @@
-"""Image files, read and written: EXR above all, and PNG, TIFF, DPX and JPEG.
+"""Reading and writing image files: EXR, PNG, TIFF, DPX and JPEG.
 
 OpenImageIO is used here to read, and in `image_output.py` to write; nowhere else.
 
 Convention:
-    Files are hostile until read: what they are is told by their first bytes, sizes are checked before
-    memory is taken, and half a picture is an error. Alpha is handed on as the file has it; the frame says
+    Files are treated as hostile: their first bytes decide their type, sizes are checked before memory is
+    allocated, and a truncated picture is an error. Alpha is passed on as stored; the frame says
     whether colour is premultiplied. EXR parts are joined: the first is the main layer, channels of the
     others are named `part.channel`, and a pixel outside a part's own data window is 0. They are written as
     the parts that they were.
@@ -83,10 +83,10 @@ def read_image(path: Path, *, colour_space: str | None = None, assumed: str | No
         assumed: The space of an EXR whose header says none, in place of ACEScg.
 
     Returns:
-        The frame, upright: an orientation in the header (EXIF) is applied and said no more.
+        The frame, upright: an orientation in the header (EXIF) is applied and removed from the header.
 
     Raises:
-        PlateError: the file is missing, unreadable, damaged, incomplete, too large or no picture.
+        PlateError: the file is missing, unreadable, damaged, incomplete, too large or not a picture.
     """
     path = Path(path)
     with _opened(path) as source:
@@ -155,12 +155,12 @@ def write_image(path: Path, frame: Frame, *, compression: str = "zips") -> None:
         compression: An EXR compression; other formats are lossless by their own means.
 
     Raises:
-        PlateError: the format is unknown or cannot hold the frame, or the disk or folder refuses.
+        PlateError: the format is unknown or cannot hold the frame, or the disk or folder cannot be written.
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise PlateError(
-            f"{path.suffix or 'A file without suffix'} is no image format that can be written.",
+            f"{path.suffix or 'A file without suffix'} is not an image format that can be written.",
             where=path,
             fix="write .exr, .png, .tif or .dpx",
         )
@@ -188,7 +188,7 @@ def _opened(path: Path) -> Iterator[Any]:
     except MemoryError as exc:
         raise PlateError("The picture does not fit into memory.", where=path) from exc
     except UnicodeDecodeError as exc:
-        raise _damaged(path, "a name in it is no text") from exc
+        raise _damaged(path, "a name in it is not text") from exc
     finally:
         source.close()
         reason_of(source)
@@ -209,8 +209,10 @@ def _sniff(path: Path) -> str:
             return kind
     if start[4:8] == b"ftyp" and start[8:12] in _HEIF:
         fix = "write it as .jpg or .png, as the phone or a picture viewer exports it"
-        raise PlateError("The picture is HEIC or AVIF, which is not read.", where=path, fix=fix)
-    what = "The image file is empty." if not start else "The file is no EXR, PNG, TIFF, DPX or JPEG picture."
+        raise PlateError("The picture is HEIC or AVIF, which is not supported.", where=path, fix=fix)
+    what = (
+        "The image file is empty." if not start else "The file is not an EXR, PNG, TIFF, DPX or JPEG picture."
+    )
     raise PlateError(what, where=path, fix="write it again")
 
 
@@ -280,7 +282,7 @@ def _read_channels(source: Any, part: Part, span: tuple[int, int], kind: str, pa
 
 
 def _verify_on_full_disk(partial: Path, path: Path) -> None:
-    """Read the file again where the disk ran low: not every library tells that bytes were lost."""
+    """Read the file again where the disk ran low: not every library reports lost bytes."""
     if shutil.disk_usage(partial.parent).free < LOW_DISK_BYTES:
         try:
             read_image(partial)

@@ -1,7 +1,7 @@
 """The chunks of an EXR file, by its bytes: whether all of them lie inside the file.
 
-A copy that broke off, or that left holes of zeros, reads as a picture up to there, and some readers fill the
-rest with black.
+A truncated copy, or one with zeros in it, can be read up to that point, and some readers fill the rest with
+black.
 
 Source:
     OpenEXR, "The OpenEXR File Layout": magic and version, headers of attributes, a table of offsets, chunks.
@@ -25,7 +25,7 @@ _SAMPLED = 48
 def are_whole(file: IO[bytes], size: int) -> bool:
     """Whether the table of chunks has no gap, its chunks lie inside the file, and the last one ends it.
 
-    Of the chunks themselves some are looked at: each begins with its line and its length. Files with tiles or
+    Some of the chunks themselves are checked: each begins with its line and its length. Files with tiles or
     deep pixels, which we do not write, are taken as whole when they begin like an EXR file.
 
     Args:

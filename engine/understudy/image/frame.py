@@ -1,4 +1,4 @@
-"""A frame of pixels and what must survive with it.
+"""A frame: pixels with windows, channels, colour space and metadata.
 
 Convention:
     Pixels are (H, W, C) float32, rows from the top, x right, y down; the centre of a pixel lies on
@@ -109,14 +109,15 @@ class Frame:
             a channel of 32-bit integers, whose bits `pixels` holds as they are.
         channel_storage: The data type of channels that differ from `storage`, such as a float depth
             beside half colour; names that the frame does not have mean nothing.
-        space_known: Whether somebody said the colour space, the user or the header; a space that was taken
-            by the type of file is not said in another one.
-        alpha_as_stored: Whether colours and A are written as they are, whatever the format says of alpha.
+        space_known: Whether the user or the header gave the colour space; a space assumed by file type is not
+            declared in another file.
+        alpha_as_stored: Whether colours and A are written as they are, against the format's definition of
+            alpha.
         layer: The channels that are worked on; the main layer's when None.
         parts: The parts of an EXR that has names, views or several of them.
         views: The views of a stereo file, the default one first.
         origin: Where it was read from, for messages.
-        notes: What was decided when it was read, and a user should know.
+        notes: Decisions made when it was read that the user should know.
     """
 
     pixels: FloatImage
@@ -178,7 +179,7 @@ class Frame:
 
     @property
     def grey(self) -> bool:
-        """Whether one channel holds all the colour there is."""
+        """Whether one channel holds all of the colour."""
         return self.colour_layer.grey
 
     @property

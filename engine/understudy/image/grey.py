@@ -50,7 +50,7 @@ def grey_share(rgb: FloatImage, space: str, weights: FloatImage) -> float:
     usual = float(np.median(brightest[weights > 0.5]))
     if usual <= _LEAST_LIGHT:
         return 0.0  # black says nothing of colour
-    # A highlight counts no more than what is twice as bright as usual.
+    # A highlight counts at most as twice the usual brightness.
     weighed = weights * np.minimum(1, 2 * usual / np.maximum(brightest, _LEAST_LIGHT))
     chroma = float((weighed * (brightest - linear.min(axis=2))).sum() / (weighed * brightest).sum())
     return float(np.clip((_COLOURED - chroma) / (_COLOURED - _GREY), 0, 1))

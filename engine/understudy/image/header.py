@@ -1,7 +1,7 @@
 """A file's header as plain values, and back.
 
-Values that a picture library works out itself, such as the number of parts, are left out; so is what is no
-plain value. EXR headers hold single precision floats, and integer tuples of two or three; longer ones come
+Values that a picture library works out itself, such as the number of parts, are left out; so are values that
+are not plain. EXR headers hold single precision floats, and integer tuples of two or three; longer ones come
 back as floats. A tuple remembers the header's own type (a matrix, a time code) as long as it is the same
 object.
 """

@@ -1,8 +1,8 @@
 """ICC profiles of matrix and curve: which primaries and curve they say, and small ones to write.
 
 Convention:
-    A profile is hostile until read: every offset is checked, and one that is no matrix with three equal
-    curves is told, not guessed at. Numbers are big endian, s15Fixed16 unless named: ICC.1:2022.
+    A profile is treated as hostile: every offset is checked, and one that is not a matrix with three equal
+    curves is reported, not guessed at. Numbers are big endian, s15Fixed16 unless named: ICC.1:2022.
 """
 
 from __future__ import annotations

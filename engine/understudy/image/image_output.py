@@ -1,6 +1,6 @@
 """Image files as they are written: the header and the stored numbers of each part, and the file itself.
 
-`exr.py` is the door: it decides what may be written where, and makes the file whole or not at all.
+`exr.py` decides what may be written where, and replaces the file atomically.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def write_parts(partial: Path, parts: Sequence[Prepared], path: Path) -> None:
         path: Its name at the end, for errors.
 
     Raises:
-        PlateError: the disk, the folder or the format refuses.
+        PlateError: the disk or the folder cannot be written, or the format cannot hold the frame.
     """
     with reachable(partial) as name:
         _write(Path(name), parts, path)
@@ -82,7 +82,7 @@ def write_parts(partial: Path, parts: Sequence[Prepared], path: Path) -> None:
 
 
 def reason_of(library: Any) -> str:
-    """What the library or one of its files has to say; damaged headers make it say what is no text."""
+    """What the library or one of its files has to say; from a damaged header that may not be text."""
     try:
         return str(library.geterror())
     except UnicodeDecodeError:
@@ -95,7 +95,7 @@ def disk_full(path: Path) -> PlateError:
 
 
 def disk_error(path: Path, reason: str, number: int | None = None) -> PlateError:
-    """The error of a disk or folder that refuses, by the system's number where there is one."""
+    """The error of a disk or folder that cannot be written, by the system's error number if there is one."""
     if number in (errno.ENOSPC, errno.EDQUOT):
         return disk_full(path)
     return PlateError(
@@ -116,7 +116,7 @@ def _new_spec(
         spec.channelformats = tuple(oiio.TypeDesc(kind) for kind in stored.storages)
     suffix = path.suffix.lower()
     own = {name: value for name, value in frame.metadata.items() if name != PIXELS}
-    # An empty time is not written; without one the library takes the clock's.
+    # An empty time is not written; without a value the library writes the clock's.
     header.apply_values(spec, without_colour(as_text(path, {"DateTime": "", **own, **told})))
     for name, kind, value in tags(suffix, frame.colour_space, known=frame.space_known):
         spec.attribute(name, kind, value)

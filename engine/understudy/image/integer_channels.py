@@ -1,8 +1,8 @@
 """Integer channels of an EXR, such as object numbers: 32 bits that pass through as they are.
 
 The picture library turns integers into floats where a part has both, and loses their last bits. So the bits
-travel as those of floats, which nobody calculates with, and the file's header says at the end that they are
-integers: both kinds take four bytes, and no compression of ours looks at the difference.
+travel as those of floats, which are not used in calculations, and the type in the written file's header is
+set to integer at the end: both kinds take four bytes, and our compressions treat both alike.
 
 Source:
     OpenEXR File Layout: header attributes are name, type, size and value; a `chlist` holds for each channel

@@ -1,8 +1,8 @@
-"""Whether an image file that we wrote still holds the pixels that we wrote.
+"""Integrity of the images that we wrote: whether a file still holds the pixels that were written.
 
 The header has a digest of the pixels, under `understudy:pixels`. It is over what a reader gets, so that it
-does not depend on compression or on the order of channels. A look at the file's structure finds most copies
-that broke off, at the price of some kilobytes; the digest finds all damage, at that of reading the picture.
+does not depend on compression or on the order of channels. Checking the file's structure finds most truncated
+copies and reads some kilobytes; the digest finds all damage and reads the whole picture.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def pixels_digest(pixels: FloatImage, channels: Sequence[str], place: Place) -> 
 
 
 def as_read(stored: NDArray[np.generic], storages: Sequence[str], storage: str) -> FloatImage:
-    """What a reader will get of numbers that are about to be written.
+    """The values that a reader will get for numbers that are about to be written.
 
     Args:
         stored: (H, W, C) as the image library is given them.

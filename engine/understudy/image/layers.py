@@ -1,4 +1,4 @@
-"""Which channels of a picture are its colour: the main layer, one by name, or a single grey channel.
+"""Which channels of a picture hold its colour: the main layer, one by name, or a single grey channel.
 
 Convention:
     A layer's channels share a name before the last period, `ViewLayer.Combined.R`; the main layer's have
@@ -37,12 +37,12 @@ class Layer:
 
     @property
     def grey(self) -> bool:
-        """Whether one channel holds all there is."""
+        """Whether one channel holds all of the colour."""
         return len(self.colour) == 1
 
 
 def main(channels: Iterable[str]) -> Layer | None:
-    """The layer that is meant where nobody names one; None where several could be, or none is there.
+    """The layer to use where none is named; None where there are several candidates or none.
 
     R, G and B without a layer's name come first, then Y, then the only named layer with colours
     (cryptomattes have none), then a lone R.

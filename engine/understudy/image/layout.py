@@ -1,7 +1,7 @@
-"""What of a frame a file format can hold.
+"""The part of a frame that a file format can hold.
 
 EXR holds everything. The other formats have no windows and few channels: they take the display window's
-pixels, and a channel they have no place for is an error, not a loss.
+pixels, and a channel they have no place for is an error.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def _exr_storage(frame: Frame) -> str:
 
 
 def _premultiplied(frame: Frame) -> Frame:
-    """Colour times alpha, as an EXR has it by its own definition; what is so, or to stay, is left alone."""
+    """Colour times alpha, as EXR defines it; unchanged where it is premultiplied or is to stay as stored."""
     layer = frame.layer or layers.main(frame.channels)
     if frame.alpha_as_stored or frame.premultiplied or layer is None or layer.alpha is None:
         return replace(frame, premultiplied=True)

@@ -1,4 +1,4 @@
-"""How much memory is free, so that a small file that claims a large picture is refused before it is held."""
+"""Free memory: a picture that does not fit is refused before memory is allocated for it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 from understudy.core.errors import PlateError
 
-# Below this nobody needs to ask: a picture of HD takes 25 MB.
+# Smaller pictures are not checked: one of HD takes 25 MB.
 _SMALL_BYTES = 2**28
-# What other programs and this one's own next steps need beside a picture.
+# Reserve for other programs and for the next steps of this one.
 _KEPT_FREE = 0.1
-# A control group's limits above this stand for none.
+# A control group's limit above this means no limit.
 _NO_LIMIT = 2**60
 
 PROC = Path("/proc")
@@ -21,11 +21,11 @@ CONTROL_GROUPS = Path("/sys/fs/cgroup")
 
 
 def require(needed_bytes: int, what: str, *, where: object) -> None:
-    """Refuse what does not fit into the memory that is free now.
+    """Refuse an allocation that does not fit into free memory.
 
     Args:
         needed_bytes: Memory that will be taken.
-        what: How the thing is called in the message: `The picture of 8000 × 6000 pixels`.
+        what: Its name in the message: `The picture of 8000 × 6000 pixels`.
         where: The file.
 
     Raises:

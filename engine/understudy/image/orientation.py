@@ -1,4 +1,4 @@
-"""Turning pictures upright, as cameras and phones say it in a file's header.
+"""Turning pictures upright, by the orientation in a file's header.
 
 Convention:
     An orientation is one of EXIF's eight, 1 to 8: CIPA DC-008, tag 0x0112. It says how the stored rows and
@@ -49,7 +49,7 @@ def upright(pixels: NDArray[np.float32], orientation: int) -> NDArray[np.float32
 
 
 def orientation(spec: Any) -> int:
-    """The orientation that a picture library's header says; upright where it says none or nonsense."""
+    """The orientation that a picture library's header says; upright where there is none or it is invalid."""
     said = spec.getattribute("Orientation")
     return said if isinstance(said, int) and 1 <= said <= 8 else UPRIGHT
 
@@ -71,7 +71,7 @@ def turned_upright(frame: Frame, turned: int) -> Frame:
 def from_display_matrix(matrix: Sequence[int]) -> int:
     """The orientation of a video's display matrix: nine numbers of 16.16 and 2.30 bits, row by row.
 
-    Turns by other than quarters are rounded to the nearest; a matrix that shows nothing is upright.
+    Angles are rounded to the nearest quarter turn; a matrix that shows nothing is upright.
     Layout: ISO/IEC 14496-12, 8.3.2: (x, y) goes to (a x + c y, b x + d y).
     """
     if len(matrix) != 9:

@@ -1,4 +1,4 @@
-"""The parts of an image file, as their headers tell them, and how they are joined.
+"""The parts of an image file, by their headers, and how they are joined.
 
 Convention:
     A header is taken as hostile: nothing is read before `check_parts` has seen every part's size.
@@ -164,13 +164,13 @@ def joined_names(index: int, part: str, channels: Sequence[str], taken: Sequence
 
 
 def pixel_aspect(part: Part) -> float:
-    """Width of a pixel divided by its height; 1 where the header has none or nonsense."""
+    """Width of a pixel divided by its height; 1 where the header has none or an invalid one."""
     value = part.spec.getattribute("PixelAspectRatio")
     return float(value) if isinstance(value, (int, float)) and 0.001 < value < 1000.0 else 1.0
 
 
 def headers(parts: Sequence[Part], names: Sequence[str]) -> tuple[PartHeader, ...]:
-    """What has to be known of the parts to write them again; nothing of a single one without a name.
+    """What is needed to write the parts again; empty for a single part without a name.
 
     Args:
         parts: All of the file's.

@@ -25,7 +25,7 @@ _NUMBERED = re.compile(r"\.(-?\d{1,9})$")
 
 
 class Plate(Protocol):
-    """Frames to read by number."""
+    """A plate: frames that are read by number."""
 
     @property
     def name(self) -> str:
@@ -36,7 +36,7 @@ class Plate(Protocol):
         """The frames there are."""
 
     def read(self, frame: int) -> Frame:
-        """Read one frame; PlateError says what is wrong with it."""
+        """Read one frame; raises PlateError where it cannot be read."""
 
     def where(self, frame: int) -> str:
         """Where a frame comes from, for messages."""
@@ -46,7 +46,7 @@ class Plate(Protocol):
 
     @property
     def meaning(self) -> str:
-        """What beside its files and the job's colour space decides its pixels; empty where nothing does."""
+        """What decides its pixels besides its files and the job's colour space; empty where nothing does."""
 
     def close(self) -> None:
         """Let go of open files."""
@@ -101,11 +101,11 @@ def open_plate(
             pictures of a folder or of `folder/*.jpg` are numbered from 1 in natural order of their names.
         colour_space: Space of its colours; by header or file type when left out.
         assumed: Space of EXR files that say none, in place of ACEScg.
-        report: Is told once which space the plate is taken for and why, and of frames in another.
+        report: Gets one event with the plate's space and the reason, and one for frames in another space.
         called: What it is called there.
 
     Raises:
-        PlateError: nothing is there, or it is no picture.
+        PlateError: nothing is there, or it is not a picture.
         ColourError: there is no such colour space.
     """
     if colour_space:
@@ -133,17 +133,17 @@ def write_png(path: Path, rgb: NDArray[np.uint8]) -> None:
         rgb: (H, W, 3) uint8 sRGB.
 
     Raises:
-        PlateError: the array is no such picture, or the disk or folder refuses.
+        PlateError: the array is not such a picture, or the disk or folder cannot be written.
     """
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or Path(path).suffix.lower() != ".png":
-        raise PlateError(f"A preview is no (H, W, 3) uint8 .png: {rgb.dtype} {rgb.shape}.", where=path)
+        raise PlateError(f"A preview is not an (H, W, 3) uint8 .png: {rgb.dtype} {rgb.shape}.", where=path)
     pixels = rgb.astype(np.float32) / np.float32(255)
     preview = Frame.from_rgb(pixels, colour_space="sRGB - Texture", storage="uint8")
     write_image(Path(path), replace(preview, metadata={"understudy:kind": "preview"}))
 
 
 class _Reading:
-    """How the pictures of a plate are read, and what is told of their colour space."""
+    """How the pictures of a plate are read, and what is reported of their colour space."""
 
     def __init__(self, space: str | None, assumed: str | None, report: Reporter, called: str) -> None:
         self.space, self._assumed = space, assumed
@@ -152,7 +152,7 @@ class _Reading:
         self.meaning = ""
 
     def begin(self, path: Path) -> None:
-        """Decide by the first picture's header, and tell it; a damaged one is told when it is read."""
+        """Decide by the first picture's header and report it; a damaged one is reported when it is read."""
         try:
             decision = read_space(path, colour_space=self.space, assumed=self._assumed)
         except PlateError:
@@ -161,18 +161,18 @@ class _Reading:
         self.meaning = "" if self.space else meaning_of(decision, path)
 
     def tell(self, decision: Decision) -> None:
-        """Tell the plate's space, as a warning where it is doubtful."""
+        """Report the plate's space, as a warning where it is doubtful."""
         self._told.add(decision.space)
         sentence = decision.sentence(self._called)
         self._report(Warned(sentence) if decision.doubt else Told(sentence))
 
     def say(self, sentence: str, *, doubtful: bool = False) -> None:
-        """Tell something else of the plate."""
+        """Report something else about the plate."""
         text = f"{self._called}: {sentence}"
         self._report(Warned(text) if doubtful else Told(text))
 
     def read(self, path: Path, number: int) -> Frame:
-        """Read one picture; one in another space than those before is told."""
+        """Read one picture; one in another space than those before is reported."""
         frame = read_image(path, colour_space=self.space, assumed=self._assumed)
         if self._told and frame.colour_space not in self._told:
             self._told.add(frame.colour_space)
@@ -187,7 +187,7 @@ class _Sequence:
     def __init__(self, pattern: Pattern, name: str, how: _Reading) -> None:
         if Path(name).suffix.lower() not in SUFFIXES:
             raise PlateError(
-                f"{pattern.suffix} is no image format that can be read.",
+                f"{pattern.suffix} is not an image format that can be read.",
                 where=name,
                 fix="write the plate as .exr, .png, .tif or .dpx",
             )

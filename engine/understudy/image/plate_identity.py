@@ -1,4 +1,4 @@
-"""Which plate a file was made from: known by where its frames lie and what they hold, not by what was typed.
+"""The identity of a plate: by the place and content of its frames, not by the path that was typed.
 
 `s1/p.%04d.exr`, `./s1/p.####.exr`, a link to the folder and a copy on another mount are one plate. Two
 folders with the same file names are two, as long as their frames differ.
@@ -23,7 +23,7 @@ _LARGEST_TEXT = 20_000
 
 @dataclass(frozen=True)
 class PlateIdentity:
-    """A plate by place and content.
+    """A plate's identity, by place and content.
 
     Attributes:
         place: Absolute, with links followed, the number as %04d; empty where it is not known.
@@ -58,7 +58,7 @@ def identity(plate: Plate, frames: Sequence[int], contents: ContentHashes) -> Pl
 
     Args:
         plate: Opened.
-        frames: Numbers of frames that tell it from others: those with a face, so that no slate counts.
+        frames: Frames to sample: those with a face, so that a slate does not count.
         contents: Digests of files.
     """
     there = [number for number in sorted(set(frames)) if number in plate.frames]
@@ -85,7 +85,7 @@ def holds(plate: Plate, known: PlateIdentity, contents: ContentHashes) -> bool |
 
 
 def same(plate: Plate, known: PlateIdentity, contents: ContentHashes) -> bool | None:
-    """Whether a plate is a known one, by place or by content; None where nothing tells."""
+    """Whether a plate is a known one, by place or by content; None where that cannot be decided."""
     if known.place and known.place == place_of(plate.name):
         return True
     return holds(plate, known, contents)

@@ -1,7 +1,7 @@
-"""What a PNG's own chunks say of its colours: cICP, sRGB, gAMA and cHRM.
+"""The colour chunks of a PNG: cICP, sRGB, gAMA and cHRM.
 
-The picture library tells some of them and makes others up, so that a file without any looks like one that
-says sRGB. Layout: Portable Network Graphics, third edition, 11.3.2.
+The image library reports some of them and invents others, so that a file without any looks like one with
+an sRGB chunk. Layout: Portable Network Graphics, third edition, 11.3.2.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""A plate's raster: its display window and the shape of its pixels. Two rasters are never taken to be equal.
+"""A plate's raster: its display window and the shape of its pixels.
+
+Rasters are compared before positions are carried from one to another; they are never assumed to be equal.
 
 Convention:
     Pixel centres lie on integers, so that the first pixel's outer edge is half a pixel before the display

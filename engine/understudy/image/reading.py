@@ -1,4 +1,4 @@
-"""How a picture's channels are to be taken: which view, which layer, and what its alpha means."""
+"""How a picture's channels are read: which view, which layer, and what its alpha means."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from understudy.image.frame import Frame
 
 @dataclass(frozen=True)
 class Reading:
-    """What a user says of a plate's channels; what is left out is decided by the file.
+    """The user's choices for a plate's channels; the file decides the rest.
 
     Attributes:
         alpha: Whether colours are multiplied by their alpha.
@@ -29,13 +29,13 @@ class Reading:
     painted: bool = False
 
     def as_text(self) -> str:
-        """What was declared; empty where all is left to the file."""
+        """The declared choices as text; empty where the file decides all."""
         if replace(self, painted=False) == Reading():
             return ""
         return f" alpha {self.alpha}, layer {self.layer}, view {self.view}"
 
     def of(self, frame: Frame) -> Frame:
-        """The frame with its layer and its alpha decided; its notes say what a user should know.
+        """The frame with its layer and its alpha decided; its notes hold what the user should know.
 
         Raises:
             PlateError: it has no such view or layer, or no colours.

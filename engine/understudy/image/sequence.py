@@ -106,7 +106,7 @@ class FrameRange:
 def _parse_part(part: str, whole: str) -> range:
     match = _PART.fullmatch(part)
     if match is None:
-        raise JobError(f"{part!r} is no frame range.", where=f"frames = {whole[:200]!r}", fix=_GOOD_RANGE)
+        raise JobError(f"{part!r} is not a frame range.", where=f"frames = {whole[:200]!r}", fix=_GOOD_RANGE)
     first = int(match[1])
     last = first if match[2] is None else int(match[2])
     step = 1 if match[3] is None else int(match[3])

@@ -1,4 +1,4 @@
-"""Stills without numbers: the pictures of a folder, or those of a wildcard, in the order a person counts."""
+"""Stills without frame numbers: the pictures of a folder or a wildcard, in natural order."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def find_stills(text: str) -> tuple[list[Path], list[Path]]:
 
 
 def natural(path: Path) -> list[tuple[int, int, str]]:
-    """The order a person counts in: `photo2` before `photo10`, capitals like small letters."""
+    """The key of natural order: `photo2` before `photo10`, without regard to case."""
     parts = _DIGITS.split(path.name.lower())
     return [(0, int(part), part) if part.isdigit() else (1, 0, part) for part in parts] + [(2, 0, path.name)]
 

@@ -1,4 +1,4 @@
-"""Between float32 pixels and the numbers that a file stores.
+"""Conversion between float32 pixels and the numbers that a file stores.
 
 Convention:
     A stored integer of n bits means value / (2**n - 1), so that 1.0 is the highest. Ten and twelve bit
@@ -21,7 +21,7 @@ _LARGEST_HALF = np.float32(65504.0)
 
 
 def from_stored(stored: NDArray[Any], storage: str) -> FloatImage:
-    """Make float32 pixels of what a file stores; `storage` is the file's own type."""
+    """Convert stored numbers to float32 pixels; `storage` is the file's own type."""
     bits = BITS.get(storage)
     if bits is None:
         return np.ascontiguousarray(stored, np.float32)
@@ -33,7 +33,7 @@ def from_stored(stored: NDArray[Any], storage: str) -> FloatImage:
 
 
 def to_stored(pixels: FloatImage, storage: str) -> NDArray[Any]:
-    """Make the numbers a file stores: integers are rounded and clipped, NaN is 0; halves saturate.
+    """Convert pixels to stored numbers: integers are rounded and clipped, NaN is 0; halves saturate.
 
     A finite value beyond the range of half becomes the largest half and never infinity; infinity stays.
     """

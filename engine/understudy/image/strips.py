@@ -1,4 +1,4 @@
-"""Work on a picture in strips of rows, at once: for loops whose pixels do not need each other's results."""
+"""Parallel work on strips of rows, for loops whose pixels are independent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FEWEST_ROWS = 32
 
 
 def in_strips(work: Callable[[int, int], object], rows: int, *, fewest: int = _FEWEST_ROWS) -> None:
-    """Call work(first, last) for strips that make up all rows; it must let go of the interpreter's lock.
+    """Call work(first, last) for strips that make up all rows; it must release the interpreter's lock.
 
     As many threads are used as OpenCV has been given, so that one setting holds for both. Nothing may depend
     on where a strip begins: the strips differ from machine to machine.
@@ -21,7 +21,7 @@ def in_strips(work: Callable[[int, int], object], rows: int, *, fewest: int = _F
     Args:
         work: Takes the first row of a strip and the one after its last.
         rows: Rows there are.
-        fewest: Rows that are worth a thread of their own.
+        fewest: The smallest number of rows that is worth a thread.
     """
     count = min(cv2.getNumThreads(), rows // fewest)
     if count <= 1:

@@ -1,4 +1,4 @@
-"""Plates whose channels are taken in one way: a view, a layer, and what alpha means."""
+"""Plates read with the user's choice of view, layer and alpha."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from understudy.image.reading import Reading
 
 
 def taken(plate: Plate, reading: Reading, report: Reporter = silent) -> Plate:
-    """The plate with its channels taken as a user says.
+    """The plate, read with the user's choices.
 
     Args:
         plate: Opened.
         reading: Its view, its layer and its alpha.
-        report: Is told once of each thing that was decided and a user should know.
+        report: Gets one event for each decision that the user should know.
     """
     return _Taken(plate, reading, report)
 

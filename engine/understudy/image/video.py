@@ -59,7 +59,7 @@ class Video:
         colour: The space it is taken for, and why.
 
     Raises:
-        PlateError: the file is missing, no video, damaged or without a frame.
+        PlateError: the file is missing, not a video, damaged or without a frame.
     """
 
     def __init__(self, path: Path | str, *, first: int = 1, colour_space: str | None = None) -> None:
@@ -92,17 +92,17 @@ class Video:
 
     @property
     def orientation(self) -> int:
-        """How stored frames are turned and mirrored to be upright, as EXIF numbers it."""
+        """The orientation of stored frames, as EXIF numbers it."""
         return self._orientation
 
     @property
     def meaning(self) -> str:
-        """What its pixels depend on beside its bytes: how headers are read, and the space."""
+        """What its pixels depend on besides its bytes: how headers are read, and the space."""
         return f"video 2 {identity(self.colour.space)}"
 
     @cached_property
     def doubts(self) -> tuple[str, ...]:
-        """What a user should know of it, in sentences."""
+        """Warnings about it, as sentences."""
         told: list[str] = []
         if self._leading:
             last = self._first + self._leading - 1
@@ -141,7 +141,7 @@ class Video:
             return self._convert(self._decode(index), index)
 
     def close(self) -> None:
-        """Close the file; reading is over."""
+        """Close the file; no frame can be read after that."""
         if self._container is not None:
             self._container.close()
         self._container, self._held, self._decoder = None, None, iter(())
@@ -156,7 +156,7 @@ class Video:
         if self._container is not None:
             self._container.close()
         if is_special(self.path):
-            raise PlateError("A pipe or a device is no video.", where=self.path, fix="name a video file")
+            raise PlateError("A pipe or a device is not a video.", where=self.path, fix="name a video file")
         try:
             self._container = av.open(str(self.path), metadata_errors="replace")
             self._stream = self._pictures()
@@ -171,7 +171,7 @@ class Video:
         self._decoder, self._next, self._held = self._frames_from_here(), 0, None
 
     def _pictures(self) -> Any:
-        """The first video stream that is no cover picture."""
+        """The first video stream that is not a cover picture."""
         streams = list(self._container.streams.video)
         moving = [one for one in streams if not one.disposition & Disposition.attached_pic]
         self._others = len(moving) - 1
@@ -210,7 +210,7 @@ class Video:
         return sorted(times), sorted(keys)
 
     def _count(self) -> tuple[list[int], list[int]]:
-        """Decode everything once; where frames have no times of their own they are told by counting."""
+        """Decode everything once; frames without time stamps are numbered by counting."""
         times: list[int] = []
         for decoded in self._frames_from_here():
             times.append(decoded.pts if decoded.pts is not None else -1)
@@ -223,7 +223,7 @@ class Video:
         return (list(range(len(times))) if self._counted else times), []
 
     def _probe(self) -> None:
-        """Decode the first frame that can be: what holds for all of them."""
+        """Decode the first frame that can be: its properties hold for all of them."""
         decoded = next(self._decoder, None)
         if decoded is None:
             raise PlateError("No frame of the video can be decoded.", where=self.path, fix="export it again")
@@ -270,14 +270,14 @@ class Video:
         return found
 
     def _is_ahead(self, index: int) -> bool:
-        """Whether decoding on is the way: ahead of the decoder, with no key frame between worth a jump."""
+        """Whether to decode on from here: the frame is ahead, and no key frame between is worth a seek."""
         if index < self._next:
             return False
         behind = bisect.bisect_right(self._keys, self._times[index])
         return not behind or self._keys[behind - 1] <= self._times[self._next] or index - self._next < 8
 
     def _starts(self, index: int) -> Iterator[int | None]:
-        """Where to try decoding from: the last key frame before, the one before that, the very start."""
+        """Where to start decoding: the last key frame before the index, the one before it, and the start."""
         behind = bisect.bisect_right(self._keys, self._times[index])
         yield from reversed(self._keys[max(0, behind - 2) : behind])
         yield None

@@ -1,4 +1,4 @@
-"""What a video's header says beside its pixels: which way is up, pixel aspect, colours, time code, rate.
+"""A video's header: orientation, pixel aspect, colours, time code, rate.
 
 Convention:
     The codes are those of ITU-T H.273, which FFmpeg's frames hold. The scaler numbers its matrices another
@@ -45,13 +45,13 @@ def matrix_of(decoded: Any) -> Colorspace:
     """The matrix from Y'CbCr: the frame's own, else by its lines as players do.
 
     Raises:
-        PlateError: the colours are stored in a way that is not read.
+        PlateError: the colours are stored in an unsupported way.
     """
     code = int(decoded.colorspace)
     other = _OTHER_MATRICES.get(code)
     if other is not None and not decoded.format.is_rgb:
         raise PlateError(
-            f"The video stores its colours as {other}, which is not read.",
+            f"The video stores its colours as {other}, which is not supported.",
             fix="transcode it to a Rec.709 or Rec.2020 matrix",
         )
     unsaid = Colorspace.ITU709 if decoded.height >= _HD_LINES else Colorspace.ITU601
@@ -70,14 +70,14 @@ def has_alpha(decoded: Any) -> bool:
 
 
 def orientation_of(decoded: Any) -> int:
-    """How stored frames are turned and mirrored, as EXIF numbers it."""
+    """The orientation of stored frames, as EXIF numbers it."""
     held = decoded.side_data.get(SideData.DISPLAYMATRIX)
     content = b"" if held is None else bytes(held)
     return from_display_matrix(struct.unpack("=9i", content[:36])) if len(content) >= 36 else UPRIGHT
 
 
 def colour_of(decoded: Any, chosen: Decision | None) -> Decision:
-    """Which space a video's colours are in: as the job says, by its header, or sRGB."""
+    """The space of a video's colours: the job's, by its header, or sRGB."""
     if chosen is not None:
         return chosen
     primaries, transfer = int(decoded.color_primaries), int(decoded.color_trc)
@@ -90,7 +90,7 @@ def colour_of(decoded: Any, chosen: Decision | None) -> Decision:
 
 
 def pixel_aspect_of(stream: Any) -> float:
-    """Width of a stored pixel by its height; 1 where the header says none or nonsense."""
+    """Width of a stored pixel by its height; 1 where the header has none or an invalid one."""
     ratio = float(stream.sample_aspect_ratio or 1)
     return ratio if 0.001 < ratio < 1000 else 1.0
 

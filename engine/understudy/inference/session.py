@@ -142,7 +142,7 @@ class Session:
 def _read(path: Path) -> bytes:
     try:
         if is_special(path):
-            raise ModelError("A pipe or a device is no model file.", where=path, fix="name an .onnx file")
+            raise ModelError("A pipe or a device is not a model file.", where=path, fix="name an .onnx file")
         size = path.stat().st_size
         if size > _LARGEST_FILE:
             raise ModelError(f"The model file is {size} bytes, more than ONNX allows.", where=path)
@@ -156,7 +156,7 @@ def _read(path: Path) -> bytes:
 
 
 def _check_graph(data: bytes, path: Path) -> None:
-    """Refuse what is no model, reads other files, or can loop."""
+    """Refuse a graph that is not a model, reads other files, or can loop."""
     with _wrapped("The file is not a readable ONNX model", path, "export the model again"):
         model = onnx.load_model_from_string(data)
         external = any(

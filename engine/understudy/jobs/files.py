@@ -57,7 +57,7 @@ def guard(job: Job, *, frames: Iterable[int] = ()) -> None:
         frames: All frames that the run will write.
 
     Raises:
-        JobError: an output is an input, a foreign file or no regular file; it names both.
+        JobError: an output is an input, a foreign file or not a regular file; it names both.
     """
     paths = list(named_paths(job))
     reads = [read for one in paths if not one.output for read in _read(one)]

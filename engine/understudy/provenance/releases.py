@@ -92,6 +92,6 @@ def load(path: Path) -> Release:
     """Read a release.
 
     Raises:
-        ReleaseError: the file cannot be read, is no release, or was written for a newer version.
+        ReleaseError: the file cannot be read, is not a release, or was written for a newer version.
     """
     return documents.validated(documents.read(path, _KIND), Release, path, _KIND)

@@ -164,7 +164,7 @@ def correct(
             face is then this one, or the track's only face.
 
     Raises:
-        FaceError: a face is no face, or it is not in the track.
+        FaceError: landmarks do not form a face, or the face is not in the track.
         JobError: the document cannot be read, or is of no version that we read.
     """
     document = _read(path, track, name)
@@ -302,7 +302,7 @@ def _checked(landmarks: Points, number: int, path: Path) -> Points:
         placeable = False
     if not placeable:
         raise FaceError(
-            f"The landmarks of frame {number} are no face: they cannot be turned and scaled onto one.",
+            f"The landmarks of frame {number} do not form a face: no turn and scale brings them onto one.",
             where=path,
             fix="give the 68 landmarks in their order, or move single ones",
         )

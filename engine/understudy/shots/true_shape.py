@@ -1,7 +1,7 @@
 """Faces are looked for in true shape, on one raster: that of the first frame, in square pixels.
 
-A face in pixels that are not square is no face to a network, and rolls and scales as no head does. What is
-found is given back in the plate's own pixels.
+A face in pixels that are not square does not look like a face to a network, and does not turn and scale as a
+head does. Landmarks are returned in the plate's own pixels.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class Light:
 def measure(face: FloatImage, plate: FloatImage, matte: FloatImage, *, radius_px: float) -> Light:
     """Blur face and plate alike, over the matte alone: neither hair nor background bleeds in.
 
-    Where the matte is thin the nearest covered pixels speak.
+    Where the matte is thin the nearest covered pixels decide.
 
     Args:
         face: (H, W, 3) float32, encoded space, unpremultiplied.
@@ -96,7 +96,7 @@ def measure(face: FloatImage, plate: FloatImage, matte: FloatImage, *, radius_px
 
 
 def _spread(values: FloatImage, small: tuple[int, int], radius: float) -> FloatImage:
-    """Blurred and small; a wider blur, faint as it is, decides where the narrow one has nothing to say."""
+    """Blurred and small; a wider blur with a small weight decides where the narrow one covers nothing."""
     reduced = np.asarray(cv2.resize(values, small, interpolation=cv2.INTER_AREA), np.float32)
     reduced = reduced.reshape(small[1], small[0], *values.shape[2:])
     return np.asarray(_blur(reduced, radius) + np.float32(1e-3) * _blur(reduced, 3 * radius), np.float32)

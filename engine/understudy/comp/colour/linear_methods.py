@@ -15,7 +15,7 @@ from understudy.comp.colour.matrix import Matrix, Statistics
 _VARIANCE_FLOOR = 1e-8
 # A match may at most quarter or quadruple a contrast: beyond that it amplifies compression noise.
 _GAIN_LOW, _GAIN_HIGH = 0.25, 4.0
-# Bounds of lightness alone. Above the second a network's own shading grows with the highlights.
+# Bounds of the gain of lightness. A larger gain also enlarges the network's own shading errors.
 _LIGHTNESS_LOW, _LIGHTNESS_HIGH = 0.45, 1.25
 
 # Orthonormal lightness, yellow-blue and red-green axes: the decorrelation of Ruderman's l-alpha-beta.

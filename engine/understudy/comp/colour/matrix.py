@@ -25,7 +25,7 @@ _UNDOING_STEPS = 8
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """What a match adds to its matrix: a vector for every colour, from a table read in straight lines.
+    """The table of a match: a vector for every colour, interpolated linearly, added to the matrix's result.
 
     Attributes:
         values: (E, E, E, 3) float32, encoded units.
@@ -39,7 +39,7 @@ class Table:
     index: Matrix
 
     def scaled(self, strength: float) -> Table:
-        """A share of what it adds."""
+        """The table scaled by a share."""
         return replace(self, values=np.asarray(self.values * np.float32(strength), np.float32))
 
 
@@ -75,7 +75,7 @@ class ColourMatch:
     def undo(self, rgb: FloatImage) -> FloatImage:
         """The encoded colours (..., 3) that `apply` turns into these.
 
-        Where a match brings different colours together, by its matrix or its table, it is one near it.
+        Where the match maps several colours onto one, the result is near one of them.
         """
         back = np.linalg.pinv(self.matrix[:, :3]).T.astype(np.float32)
         wanted = np.asarray(rgb, np.float32)
@@ -125,7 +125,7 @@ class Statistics:
 
 
 def measure(face: FloatImage, plate: FloatImage, matte: FloatImage) -> tuple[Statistics, Statistics]:
-    """Weigh the colours of face and plate by the matte, over the pixels that are finite in both.
+    """Colour statistics of face and plate, weighted by the matte, over the pixels that are finite in both.
 
     Args:
         face: (H, W, 3) float32, encoded space, unpremultiplied.

@@ -7,7 +7,7 @@ A studio's own method is an entry point of the group `understudy.colour_methods`
 
 Its name is then a value of `colour_method`. The output of `understudy schema`, put in place of the plugin's
 job_schema.json, shows it in a host's list. A frame's digest holds the name alone: a method that is changed
-gets another name, or finished frames stay as they are.
+must get another name, or finished frames are not made again.
 """
 
 from __future__ import annotations
@@ -93,13 +93,13 @@ def find(name: str) -> ColourMethod:
     """The method of that name; a built-in one cannot be replaced.
 
     Raises:
-        JobError: there is none, or a package's cannot be loaded or is no ColourMethod.
+        JobError: there is none, or a package's cannot be loaded or is not a ColourMethod.
     """
     return BUILT_IN[name] if name in BUILT_IN else _installed(name)
 
 
 def taken(name: str, on_skin: float) -> str:
-    """The method itself, or what `auto` takes.
+    """The method itself, or the one that `auto` takes.
 
     Args:
         name: One of `names()`.
@@ -121,7 +121,7 @@ def _installed(name: str) -> ColourMethod:
         what = f"The colour method {name!r} of an installed package cannot be loaded: {exc}."
         raise JobError(what, where=entry.value, fix="mend or remove the package") from exc
     if not isinstance(found, ColourMethod):
-        what = f"The colour method {name!r} of an installed package is no ColourMethod."
+        what = f"The colour method {name!r} of an installed package is not a ColourMethod."
         raise JobError(what, where=entry.value, fix="see understudy.comp.colour.methods")
     return found
 

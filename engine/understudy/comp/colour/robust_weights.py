@@ -1,7 +1,7 @@
-"""Robust weights: which pixels under a matte say how the colours of face and plate differ.
+"""Robust weights: how much each pixel under a matte counts when colours are measured.
 
 A beard in the plate is not dark skin, and must neither darken a shaven face nor count as shade on it. Light
-from one side is not a beard: where it is known what is bare skin, it is a plane over the face.
+from one side is not a beard: where bare skin is known, it is modelled as a plane over the face.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from understudy.image.frame import FloatImage
 _USUAL_DIFFERENCE = 0.08
 # Where light from one side is accounted for, they differ by less: most of a stop.
 _USUAL_OFF_PLANE = 0.045
-# Less of a matte than this says nothing of all of it: a face that the frame cuts below the eyes.
+# A smaller share of the matte does not represent it: a face that the frame cuts below the eyes.
 _ENOUGH = 0.1
 # A plane is read off a raster of so many pixels at most, and what lies off it counts less from pass to pass.
 _PLANE_PX = 48
@@ -27,7 +27,7 @@ _NARROWING = (0.32, 0.16, 0.08, 0.08)
 def robust_weights(
     face: FloatImage, plate: FloatImage, matte: FloatImage, *, skin: FloatImage | None = None
 ) -> FloatImage:
-    """The matte, lowered where face and plate differ otherwise than they mostly do: a beard, a fringe.
+    """The matte, lowered where face and plate differ in another way than most of it: a beard, a fringe.
 
     Args:
         face: (H, W, 3) float32, encoded space.
@@ -76,7 +76,7 @@ def _plane(face: FloatImage, plate: FloatImage, matte: FloatImage, skin: FloatIm
     for usual in _NARROWING:
         away = (values - basis @ plane) / usual
         weighted = basis * (weight * np.exp(-(away**2)))[:, None]
-        # A little for the plane that lies level: what is left of a face may be one column of pixels.
+        # Regularisation of the slope: the visible part of a face may be one column of pixels.
         level = 1e-3 * weight.sum() * np.diag([0.0, 1.0, 1.0])
         plane = np.linalg.lstsq(weighted.T @ basis + level, weighted.T @ values, rcond=None)[0]
     return plane

@@ -1,4 +1,4 @@
-"""Skin mask: where any face is bare skin; what is dark elsewhere may be a beard."""
+"""Skin mask: the parts that are bare skin on every face; dark pixels elsewhere may be a beard."""
 
 from __future__ import annotations
 

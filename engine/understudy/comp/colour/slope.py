@@ -1,4 +1,4 @@
-"""Slope: how a picture gets brighter from one side to the other, which is light and no contrast."""
+"""Slope: the linear change of brightness across a picture, which is light and not contrast."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from understudy.image.frame import FloatImage
 
 # A plane is fitted on a raster of so many pixels at most.
 _FITTED_PX = 48
-# What holds the plane level, as a share of all that counts: what is left of a face may be one column wide.
+# Regularisation of the slope, as a share of the total weight: the visible part may be one column wide.
 _LEVEL = 1e-3
 
 

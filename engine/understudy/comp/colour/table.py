@@ -27,7 +27,7 @@ _SAMPLES = 4096
 _EDGE = 12
 _ROTATIONS = 16
 _DIRECTIONS, _STEPS = 16, 12
-# A cell of the table with fewer samples than this leans towards no change.
+# A cell of the table with fewer samples than this is pulled towards no change.
 _ENOUGH_SAMPLES = 2.0
 
 
@@ -40,7 +40,7 @@ class Samples:
 
     @classmethod
     def together(cls, several: Sequence[Samples], shares: Sequence[float] | Points) -> Samples:
-        """About as many of several frames as of one: of each its share, taken evenly."""
+        """Samples of several frames, about as many in total as of one: each gives its share, taken evenly."""
         kept = []
         for one, share in zip(several, shares, strict=True):
             count = max(1, round(share * len(one.face)))

@@ -1,4 +1,4 @@
-"""Whites: eyes and the inside of the mouth, which follow the light and not the tone of the skin.
+"""Whites: eyes and teeth are matched by the light, not by the tone of the skin.
 
 A match that turns dark skin into light skin multiplies it by ten. Eyes and teeth are about as light whatever
 the skin is: they are matched by the brightest part of the eyes, which is white in both faces.
@@ -29,10 +29,10 @@ _INNER_LIPS = slice(60, 68)
 _SOFT = 0.01
 # Share of an eye's pixels that count as its white: the brightest.
 _WHITE_SHARE = 0.4
-# What the skin says of the whites, before any is seen, counts as this share of a face's pixels; both eyes
+# Before any white is seen, the skin's shift counts as if it were this share of a face's pixels; both eyes
 # wide open show about ten times as much white.
 _PRIOR_SHARE = 2e-4
-# And it says no more than a stop, in encoded units: what is beyond is the skin's tone.
+# The skin's shift is limited to a stop, in encoded units: the rest is the skin's tone.
 _PRIOR_LIMIT = 0.057
 
 
@@ -126,8 +126,7 @@ def shift(whites: Whites, skin_shift: Colour) -> Colour:
 
     Args:
         whites: As measured.
-        skin_shift: (3,) plate less face of the skin's mean: where eyes are shut, it says about the light what
-            it can.
+        skin_shift: (3,) plate less face of the skin's mean; it stands in for the whites where eyes are shut.
     """
     guess = np.clip(skin_shift, -_PRIOR_LIMIT, _PRIOR_LIMIT)
     trust = whites.share / (whites.share + _PRIOR_SHARE)
@@ -135,7 +134,7 @@ def shift(whites: Whites, skin_shift: Colour) -> Colour:
 
 
 def _eyes(landmarks: FloatImage, size: int) -> FloatImage:
-    """Pixels that lie in an eye. What is half lid or more counts as none: a shut eye has no other."""
+    """Pixels of the eyes; one that is half lid or more does not count: a shut eye has no others."""
     points = mattes.face_points(landmarks)
     cover = np.maximum(*(filled(points[part], size) for part in _EYES))
     return np.asarray(np.maximum(2 * cover - 1, 0), np.float32)

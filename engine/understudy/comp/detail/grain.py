@@ -131,7 +131,7 @@ def add(rgb: FloatImage, grain: Grain, *, amount: float, seed: int, frame: int) 
         rgb: (H, W, 3) float32, encoded space, at the plate's own resolution.
         grain: What was measured in the plate.
         amount: 1 for as much as the plate has.
-        seed, frame: Both choose the pattern, so that it lives from frame to frame.
+        seed, frame: Both choose the pattern, so that it changes from frame to frame.
 
     Returns:
         A new array of the same shape.

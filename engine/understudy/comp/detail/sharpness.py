@@ -1,4 +1,4 @@
-"""Detail: how sharp the face is, and how sharp the plate is that it has to sit in."""
+"""Detail: sharpening, softening, degrading and denoising a face, and measuring sharpness."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def matching_sharpness(
         face: (H, W, 3) float32, encoded space, aligned.
         plate: The same shape and space, aligned alike.
         matte: (H, W) float32 in 0..1; pixels weigh by it.
-        radius_px: Standard deviation that tells fine detail, above 0.
-        grain: (3,) deviation of the plate's grain, which is no detail of the face.
+        radius_px: Standard deviation in pixels, above 0; finer detail counts.
+        grain: (3,) deviation of the plate's grain, which is not detail of the face.
 
     Returns:
         −100..100; 0 where nothing lies under the matte or the face has no detail at all.
@@ -90,7 +90,7 @@ def matching_sharpness(
 
 
 def degrade(rgb: FloatImage, percent: float) -> FloatImage:
-    """Throw resolution away: reduced to 100 − percent of its size, and enlarged again.
+    """Lower the resolution: reduced to 100 − percent of its size, and enlarged again.
 
     Args:
         rgb: (H, W, C) float32.
@@ -103,7 +103,7 @@ def degrade(rgb: FloatImage, percent: float) -> FloatImage:
         JobError: percent is out of range.
     """
     if not 0 <= percent <= 100:
-        raise JobError(f"A loss of {percent} percent is out of range.", fix="set it between 0 and 100")
+        raise JobError(f"A degrade of {percent} percent is out of range.", fix="set it between 0 and 100")
     height, width = rgb.shape[:2]
     share = max(1 - percent / 100, 0.02)
     small = (max(1, round(width * share)), max(1, round(height * share)))
@@ -143,7 +143,7 @@ def denoise(rgb: FloatImage, percent: float, radius_px: float) -> FloatImage:
 
 def _gaussian(image: FloatImage, sigma: float) -> FloatImage:
     """Gaussian over the finite pixels alone."""
-    # A window wider than the array adds nothing but time.
+    # A window wider than the array only adds time.
     reach = min(math.ceil(3 * sigma), max(image.shape[:2]))
     window = (2 * reach + 1, 2 * reach + 1)
     finite = np.isfinite(image)

@@ -1,4 +1,4 @@
-"""The ends of the plate's brows: where a new face must lie that its own matte does not reach.
+"""The outer ends of the plate's brows, which the new face must cover although its own matte ends before them.
 
 A matte is the hull of landmarks, and ends where the brow's last landmark lies. The hairs go on, and a double
 with broader brows than the performer's would keep theirs beside the new ones.

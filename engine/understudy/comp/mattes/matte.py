@@ -94,7 +94,7 @@ def rectangle(
     """
     points = face_points(landmarks)
     if not math.isfinite(padding_px):
-        raise JobError(f"A box cannot have {padding_px} pixels of padding.", fix="give a number of pixels")
+        raise JobError(f"The padding of a box cannot be {padding_px} pixels.", fix="give a number of pixels")
     points = np.concatenate([points, _forehead(points, grow)])
     x0, y0 = points.min(axis=0) - padding_px
     x1, y1 = points.max(axis=0) + padding_px

@@ -14,7 +14,7 @@ from understudy.image.frame import FloatImage
 # something else; a stop is 0.057. Chosen on a rendered performer with a hand, a microphone and a bar drawn
 # in front, so that a clean face keeps 99 percent of its matte.
 _SKIN, _OTHER = 0.035, 0.07
-# Shares of the picture's edge: a reconstruction is soft, and that is no occluder; how far the plate's
+# Shares of the picture's edge: a reconstruction is soft, and which is not an occluder; how far the plate's
 # own edges may carry what was found; and what counts as broad light.
 _BLUR, _REACH, _LIGHT = 0.02, 0.08, 0.15
 # Below this deviation, encoded units squared, the plate counts as one surface.
@@ -23,10 +23,10 @@ _FAINT, _SURE = 0.15, 0.4
 
 
 def visible(plate: FloatImage, reconstruction: FloatImage, matte: FloatImage) -> FloatImage:
-    """Where the plate's face can be seen: 1, and 0 where something lies in front of it.
+    """Visibility of the plate's face: 1 where it is seen, 0 where something lies in front of it.
 
     The plate is compared with the model's reconstruction of the same face; where they differ by more than a
-    soft reconstruction explains, something else is seen. What was found is then fitted to the plate's own
+    soft reconstruction explains, something lies in front. The result is then fitted to the plate's own
     edges. An occluder that has the skin's colour and brightness is not told from it.
 
     Args:
@@ -49,7 +49,7 @@ def visible(plate: FloatImage, reconstruction: FloatImage, matte: FloatImage) ->
     seen = np.asarray((np.isfinite(plate) & np.isfinite(reconstruction)).all(axis=2, keepdims=True))
     edge = max(matte.shape)
     matched = methods.solve("mean", reconstruction, plate, common)
-    # Light that the network did not guess is no occluder: it is broad, and what is in front is not common.
+    # Light that the network did not guess is broad, and an occluder is not: broad differences are left out.
     lit = illumination.measure(reconstruction, plate, common, radius_px=_LIGHT * edge).lacking(
         matched, matte.shape
     )

@@ -12,7 +12,7 @@ import numpy as np
 from understudy.comp.checks import require_fit
 from understudy.image.frame import FloatImage
 
-# Shares of the picture's edge: how far colours spread on their own, and the wider spreads that speak, each
+# Shares of the picture's edge: how far colours spread on their own, and the wider spreads that count, each
 # more faintly, where nothing near is covered. They are blurred on a raster of so many pixels at most.
 _SPREADS = ((0.02, 1.0), (0.06, 1e-2), (0.18, 1e-4), (0.54, 1e-6))
 _SMALL_PX = 96
@@ -56,7 +56,7 @@ def _spread(planes: FloatImage, shape: tuple[int, ...]) -> tuple[FloatImage, Flo
     for share, strength in _SPREADS:
         blurred = cv2.GaussianBlur(small, (0, 0), share * max(size), borderType=cv2.BORDER_REPLICATE)
         total += np.float32(strength) * blurred.reshape(total.shape)
-    # Far from all that is covered every blur is rounded to nothing, and the mean of it all speaks.
+    # Far from all covered pixels every blur rounds to 0, and the mean of all of them decides.
     total += np.float32(1e-9) * small.mean(axis=(0, 1), keepdims=True)
     grown = np.asarray(cv2.resize(total, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
     return grown[..., :3], grown[..., 3]

@@ -1,4 +1,4 @@
-"""A membrane: the smoothest field that goes through what is known of it.
+"""A membrane: the smoothest field through the values that are known.
 
 Gradient-domain merging and the spreading of colours beyond a matte's edge are both this one solve.
 """
@@ -14,7 +14,7 @@ from understudy.comp.mattes.matte import erode
 from understudy.core.errors import PlateError
 from understudy.image.frame import FloatImage
 
-# A membrane is smooth: it is solved at this size, and larger levels only settle what their guess lacks.
+# A membrane is smooth: it is solved at this size, and larger levels only refine the result.
 _LARGEST_SOLVED_PX = 160
 _SWEEPS, _SETTLING_SWEEPS = 14, 2
 _BEYOND, _NOT_BEYOND = np.float32(1.7), np.float32(1.0)

@@ -10,7 +10,7 @@ from understudy.comp.merge.membrane import membrane
 from understudy.image.frame import FloatImage
 
 # Where the matte is below this the merged picture gives way to the plate: bands reach further than the
-# matte, and outside of it the plate is not ours to change.
+# matte, and outside of it the plate must not change.
 _SUPPORT = np.float32(0.15)
 # The coarsest band is about this many pixels.
 _COARSEST_PX = 12

@@ -194,7 +194,7 @@ def _prefilter(pixels: FloatImage, matrix: NDArray[np.float64], border: int) -> 
     sigmas = _prefilter_px(matrix, max(pixels.shape[:2]))
     if max(sigmas) == 0:
         return pixels
-    # OpenCV takes a deviation of 0 for "by the window": one this small blurs nothing.
+    # OpenCV derives the deviation from the window if it is 0; one this small blurs nothing.
     x, y = (max(sigma, _NO_BLUR_PX) for sigma in sigmas)
     window = (2 * math.ceil(3 * x) + 1, 2 * math.ceil(3 * y) + 1)
     return np.asarray(

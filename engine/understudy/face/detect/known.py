@@ -62,7 +62,7 @@ def read_table(path: Path) -> dict[int, Points]:
     """Read a table that `write_table` wrote: frame number to (N, 68, 2) landmarks.
 
     Raises:
-        FaceError: the file is missing, is no such table, or was written by a newer version.
+        FaceError: the file is missing, is not such a table, or was written by a newer version.
     """
     table = documents.validated(documents.read(path, _KIND), _Table, path, _KIND)
     try:

@@ -19,7 +19,7 @@ from understudy.swap.frame_data import Prediction
 from understudy.swap.resize import resize
 from understudy.swap.stages import mattes
 
-# Less of a matte than this says nothing of all of it: a face that the frame cuts below the eyes.
+# A smaller share of the matte does not represent it: a face that the frame cuts below the eyes.
 _ENOUGH_SKIN = 0.1
 # Edge of the raster on which face and plate are matched roughly.
 _ROUGH_PX = 64

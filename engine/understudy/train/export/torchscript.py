@@ -2,7 +2,7 @@
 
 Convention:
     The input is (1, 5, S, S) float32. Channels 0 to 2 are the aligned face of the performer who acts, RGB in
-    the encoded space (ACEScct). Channels 3 and 4 are no picture: their first 68 values, row by row from the
+    the encoded space (ACEScct). Channels 3 and 4 are not pictures: their first 68 values, row by row from the
     first row, are the landmarks' x and y as shares of the face's edge, x right and y down. The first row is
     the top of the face. The output is (1, 4, S, S) float32: the source performer's face, RGB in the encoded
     space and not clipped, and its matte in 0..1.

@@ -198,7 +198,7 @@ def local_device(device: torch.device) -> torch.device:
 def _number(name: str, default: int) -> int:
     text = os.environ.get(name, str(default))
     if not text.isascii() or not text.isdigit():
-        raise JobError(f"{name} is {text[:50]!r}, which is no number.", fix="start training with torchrun")
+        raise JobError(f"{name} is {text[:50]!r}, which is not a number.", fix="start training with torchrun")
     return int(text)
 
 

@@ -1,7 +1,7 @@
-"""Early stopping: whether the validations so far say to go on, roll back, stop, or warn.
+"""Early stopping: whether to go on, roll back, stop or warn after the validations so far.
 
 Everything here is a function of the history alone, so that a resumed run decides what the run before it would
-have. No loss is asked: a loss says that training goes on, not that the face is right.
+have. Losses are not used: they show that training goes on, not that the face is right.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from understudy.train.validation.forecast import Forecast, forecast
 from understudy.train.validation.history import Curve
 
 ERROR, TRAINING_ERROR, LEAK = "held_out/error", "training/error", "identity/leak"
-# What must have levelled off before a run ends: the error must be forecast for it, the others where they can.
+# What must have levelled off before a run ends. The error must be forecast; the others where they can be.
 LEVELS = (ERROR, "expression/mouth", "expression/eyes", "identity/to_source")
 _HOUR_SECONDS = 3600.0
-# A plateau: less gain in an hour than the job's threshold, and hardly a chance of twice as much.
+# A plateau: the gain in an hour is below the job's threshold, and twice as much is unlikely.
 _SURELY = 2.0
 _SPEED_VALIDATIONS = 5
 
-# Half way to the destination is nobody. A true swap of two rendered performers lay at 0.12, models' swaps at
-# 0.03 to 0.20. A new model's decoders are all alike and lie anywhere (seen: 0.88 and 0.23); after 100
-# iterations these two lay below 0.35.
+# Half way to the destination is neither performer. A true swap of two rendered performers lay at 0.12,
+# models' swaps at 0.03 to 0.20. A new model's decoders are all alike and lie anywhere (seen: 0.88 and
+# 0.23); after 100 iterations these two lay below 0.35.
 LEAK_BAD = 0.5
 LEAK_GOOD = 0.35
 _LEAK_SETTLED_ITERATIONS = 500
@@ -47,8 +47,8 @@ class Assessment:
     Attributes:
         divergence: Why training should be rolled back, as the beginning of a sentence; "" for no reason.
         warning: What a user should know and do, "" for nothing new.
-        stop_reason: Why more training brings nothing, "" where it does or where nobody can say.
-        hour: What another hour would bring to the error on unseen faces, None where nobody can say.
+        stop_reason: Why more training brings nothing; "" where it does, or where that cannot be told.
+        hour: What another hour would bring to the error on unseen faces; None where that cannot be told.
         suspicious: Whether the last validation measured what may turn out to be divergence.
     """
 
@@ -109,11 +109,11 @@ def overfitted_since(curves: Mapping[str, Curve]) -> int | None:
     unseen, trained = curves[ERROR].values, curves[TRAINING_ERROR].values
     if len(unseen) != len(trained) or len(unseen) <= _OVERFIT_VALIDATIONS:
         return None
-    # One lucky validation is no best: the middle one of three neighbours counts.
+    # A single lucky validation does not count as the best: the median of three neighbours does.
     calm = np.median([unseen[:-2], unseen[1:-1], unseen[2:]], axis=0)
     best = int(np.argmin(calm)) + 1
     late = len(unseen) - 1 - best >= _OVERFIT_VALIDATIONS
-    # The scatter by the second differences, which a curve that rises evenly has none of.
+    # The scatter is taken from second differences, which are 0 on a curve that rises evenly.
     bends = np.abs(np.diff(unseen[best - 1 :], 2))
     scatter = float(np.median(bends)) / (0.6745 * np.sqrt(6.0))
     least = max(OVERFIT_SHARE * calm.min(), _OVERFIT_SCATTERS * scatter)

@@ -1,11 +1,11 @@
 """What more training would bring: a decay fitted to a validation curve.
 
-An error that falls with training is taken for `floor + fall · iteration^-power`. On a real history of 27,000
-iterations forecasts up to three times the iterations trained missed by 0.4 and 2.6 percent on average (two
-figures), where an exponential decay missed by 5 and 10 and always expected too little, which would end a run
-too early. The power is not known well, so that every power counts by how well it fits, and what they disagree
-about is part of the uncertainty. Outliers count less (Huber's weights). What such a curve cannot know is
-judged by its own past: how far forecasts from earlier validations have missed the latest one.
+An error that falls with training is modelled as `floor + fall · iteration^-power`. On a real history of
+27,000 iterations, forecasts up to three times the iterations trained missed by 0.4 and 2.6 percent on average
+(two figures). An exponential decay missed by 5 and 10, and always forecast too little gain, which would end a
+run too early. The power is uncertain: every power counts by how well it fits, and their disagreement is part
+of the uncertainty, as is how far forecasts from earlier validations missed the latest one. Outliers count
+less (Huber's weights).
 
 Source:
     Hestness et al. 2017, Deep Learning Scaling is Predictable, Empirically (power laws); Huber 1964, Robust
@@ -28,7 +28,7 @@ _FARTHEST = 1.0
 _MOST_POINTS = 80
 _POWERS = np.geomspace(0.1, 3.0, 80)
 _HUBER = 2.5
-# No validation tells more than this share of the error.
+# A single validation is no more certain than this share of the error.
 _FINEST = 1e-3
 _REWEIGHTINGS = 4
 _CONFIDENCE = 0.9
@@ -37,7 +37,7 @@ _CONFIDENCE = 0.9
 _CAUTION = 1.5
 _PAST_SHARE = 0.6
 _PASTS = 10
-# An interval wider than this share of the error says nothing.
+# An interval wider than this share of the error is not reported.
 _WIDEST = 0.5
 # So many deviations of the latest three validations above the curve mean that it does not hold any more.
 _RISEN = 2.5
@@ -63,7 +63,7 @@ class Forecast:
 def forecast(
     iterations: NDArray[np.int64], errors: NDArray[np.float64], *, horizon: float
 ) -> Forecast | None:
-    """Say what `horizon` more iterations would bring.
+    """Forecast the gain of `horizon` more iterations.
 
     Args:
         iterations: (N,) ascending, above 0.
@@ -136,7 +136,7 @@ def _solve(
 
 
 def _effective_count(residuals: NDArray[np.float64]) -> float:
-    """How many independent validations these are worth: neighbours that err alike count less."""
+    """The effective number of independent validations: neighbours whose errors correlate count less."""
     alike = float(residuals[1:] @ residuals[:-1]) / max(float(residuals @ residuals), 1e-30)
     alike = min(max(alike, 0.0), 0.9)
     return max(3.0, len(residuals) * (1.0 - alike) / (1.0 + alike))

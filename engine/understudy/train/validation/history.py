@@ -1,4 +1,4 @@
-"""What is known of a run over time: history.sqlite, and the same figures for TensorBoard.
+"""The history of a training run: history.sqlite, and the same figures for TensorBoard.
 
     figures      iteration, name, value: the losses at every check, and what a validation measured
     validations  iteration, trained_seconds, written_at: when each validation was, in seconds of training over
@@ -116,7 +116,7 @@ class History:
             raise _unusable(self._path, exc) from exc
 
     def note(self, iteration: int, text: str) -> None:
-        """Record in words what happened at an iteration, with the time (seconds since 1970)."""
+        """Record a note about an iteration, with the time (seconds since 1970)."""
         try:
             with self._table:
                 self._table.execute("INSERT INTO notes VALUES (?, ?, ?)", (iteration, time.time(), text))
@@ -124,7 +124,7 @@ class History:
             raise _unusable(self._path, exc) from exc
 
     def forget_after(self, iteration: int) -> None:
-        """Drop the validations after the one that training goes on from: they are of weights that are gone.
+        """Drop the validations after the one that training goes on from: their weights no longer exist.
 
         The losses stay until they are written anew, and the notes stay.
         """

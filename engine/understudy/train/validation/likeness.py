@@ -1,10 +1,10 @@
-"""Whose face it is: how near a face is to either of two performers, by what sets these two apart.
+"""Likeness: how near a face is to either of two performers, along the direction that separates them.
 
 The feature space is fixed and needs no network: the face's detail at 48 pixels, its light and local contrast
 taken out, inside the hull that all faces share; of that the directions in which the true faces vary most. In
 it the two performers' means are two points, and what varies within either of them, acting, pose and light,
 counts as little as it varies: distances are in deviations of that (Mahalanobis), and the way from one mean to
-the other is Fisher's discriminant. It was fitted to tell these two apart and says nothing of anybody else.
+the other is Fisher's discriminant. It separates these two performers and is not valid for anybody else.
 
 Convention:
     Faces are (N, 3, S, S) RGB in the encoded space. A face's place is 0 where the destination's unseen faces
@@ -41,7 +41,7 @@ _CLEARLY = 4.0
 
 @dataclass(frozen=True, eq=False)
 class Likeness:
-    """What tells two performers apart.
+    """The discriminant between two performers.
 
     Attributes:
         middle, directions: (P,) and (K, P): from a face's detail to its features.
@@ -103,7 +103,7 @@ def fit(
     *,
     unseen: tuple[NDArray[np.float64], NDArray[np.float64]],
 ) -> Likeness | None:
-    """Fit what tells two performers apart.
+    """Fit the discriminant between two performers.
 
     Args:
         destination, source: (N, P) of `detail` inside the shared hull, true faces of each.

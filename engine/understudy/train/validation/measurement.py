@@ -1,4 +1,4 @@
-"""What a model makes of faces it never trained on: likeness, expression, identity, flicker, as plain figures.
+"""Validation figures on faces that training never saw: likeness, expression, identity, flicker.
 
     held_out/ssim/NAME, held_out/l1/NAME   a performer's unseen faces reconstructed, in the matte: structural
                                            similarity (1 is equal), and L1 in the encoded space
@@ -11,8 +11,8 @@
     identity/leak                          0 where the source's true faces lie, 1 where the destination's do
     flicker/stops                          what swaps change beyond the plate, frame to frame (flicker.py)
 
-What the faces do not allow to be measured is left out: there are too few, no two frames follow each other, or
-no mouth ever moves. Which faces are measured depends on the face sets alone, so that figures compare.
+A figure that the faces do not allow is left out: there are too few of them, no two frames follow each other,
+or no mouth moves. Which faces are measured depends on the face sets alone, so that figures compare.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from understudy.train.validation import flicker, likeness
 from understudy.train.validation import openness as expression
 
 AT_ONCE = 16
-# Enough for figures that hold still to a percent, and a few seconds on two cores. Large faces are fewer.
+# Enough for figures that repeat within a percent, in a few seconds on two cores. Large faces are fewer.
 MOST_FACES = 48
 MOST_PIXELS = MOST_FACES * 256**2
 MOST_FITTED = 400
@@ -46,7 +46,7 @@ MOST_FITTED = 400
 
 @dataclass(frozen=True, eq=False)
 class References:
-    """What is fitted once on the true faces, and what every validation is measured against.
+    """What is fitted once on the true faces; every validation is measured against it.
 
     Attributes:
         unseen, seen: For each identity the held-out faces that are measured, and as many trained on.
@@ -228,7 +228,7 @@ def _reconstructed(state: ModelState, loaded: LoadedFaces, index: int, chosen: T
 
 
 def _swap(state: ModelState, references: References) -> dict[str, float]:
-    """What of a swap can be told without its truth."""
+    """The figures of a swap that need no true swap."""
     chosen = references.unseen[state.description.destination]
     predicted = [_swapped(state, chunk) for chunk in chosen.split(AT_ONCE)]
     faces, target_points = (

@@ -1,9 +1,9 @@
 """How far eyes and mouth are open: by landmarks, and read off a face that has none.
 
 A swapped face has no detected landmarks: those that it was decoded with are a target. What it shows is
-read by a regression from the pixels round the eyes and the mouth, fitted on the true faces of the very two
-performers, whose openness the landmarks tell. It needs no detector, knows these faces and this light, and is
-the same at every validation.
+read by a regression from the pixels round the eyes and the mouth. It is fitted on the true faces of the same
+two performers, whose openness is known from their landmarks. It needs no detector and is the same at every
+validation.
 
 Convention:
     Faces are (N, 3, S, S) RGB in the encoded space, landmarks (N, 68, 2) shares of the face's edge. Openness
@@ -65,7 +65,7 @@ def openness(landmarks: Tensor, distance: float) -> NDArray[np.float64]:
 
 
 def surroundings(faces: Tensor, landmarks: Tensor, distance: float) -> list[NDArray[np.float64]]:
-    """For eyes and mouth what the reader sees of them: (N, values), light and contrast taken out."""
+    """For eyes and mouth the pixels that the reader sees: (N, values), light and contrast taken out."""
     eyes = [_window(faces, landmarks[:, pair], distance, _EYE_WINDOW, _EYE_PX) for pair in _EYE_CORNERS]
     mouth = _window(faces, landmarks[:, _MOUTH_CORNERS], distance, _MOUTH_WINDOW, _MOUTH_PX)
     return [value.cpu().double().numpy() for value in (torch.cat(eyes, dim=1), mouth)]
@@ -117,7 +117,7 @@ def fit_reader(
         unseen_truth: (M,) their openness.
 
     Returns:
-        None where the part hardly moves, or cannot be read well enough to judge anything by.
+        None where the part hardly moves, or cannot be read well enough.
     """
     movement = float(np.abs(truth - np.median(truth)).mean())
     if len(seen) < FEWEST_FACES or not len(unseen) or movement < _LEAST_MOVEMENT_PERCENT:

@@ -44,7 +44,7 @@ class Validator:
         self.forget()
 
     def validate(self) -> Assessment:
-        """Measure the averaged network, record that, and assess; what fails costs no more than that."""
+        """Measure the averaged network, then record and assess that; a failure costs only this validation."""
         state = self._task.state
         if self._validated == state.iteration:
             return self.assessment
@@ -69,16 +69,16 @@ class Validator:
 
     @property
     def rested(self) -> bool:
-        """Whether the last validation is so long ago that another one costs little."""
+        """Whether enough time has passed since the last validation for another one to cost little."""
         return time.monotonic() - self._ended > _REST * self._took
 
     def facts(self) -> dict[str, Any]:
-        """What a checkpoint of this very iteration should say of its validation."""
+        """The validation figures that a checkpoint of this iteration records."""
         iteration, error = self._error
         return {"held_out_error": error} if iteration == self._task.state.iteration else {}
 
     def report_end(self) -> dict[str, Any]:
-        """What the run's result says of its validations."""
+        """The validation figures of the run's result."""
         try:
             return self.figures | self._task.report_end(self._history)
         except TrainingError as exc:
@@ -86,7 +86,7 @@ class Validator:
             return dict(self.figures)
 
     def forget(self) -> None:
-        """Drop what was measured after where training is now, and assess by what is left."""
+        """Drop the validations after the current iteration, and assess the rest."""
         self._validated = -1
         try:
             self._history.forget_after(self._task.state.iteration)
