@@ -73,7 +73,7 @@ def _path_property(common: Mapping[str, Any], *, is_folder: bool) -> Any:
 
 
 def _file_property(name: str, description: str, **more: Any) -> Any:
-    """A file that is no knob of its verb."""
+    """A file that is not a knob of its verb."""
     common = {"name": name, "description": description, "options": set(), **more}
     return _path_property(common, is_folder=False)
 

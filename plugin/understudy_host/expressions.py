@@ -53,7 +53,7 @@ def _parsed(text: str) -> ast.expr:
     try:
         return ast.parse(text, mode="eval").body
     except SyntaxError as error:
-        raise ValueError(f"{text!r} is no expression") from error
+        raise ValueError(f"{text!r} is not an expression") from error
 
 
 def _parts(node: ast.AST) -> tuple[str, list[ast.expr]]:
@@ -67,4 +67,4 @@ def _parts(node: ast.AST) -> tuple[str, list[ast.expr]]:
         return "choose", [node.test, node.body, node.orelse]
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FUNCTIONS:
         return node.func.id, node.args
-    raise ValueError(f"{ast.unparse(node)!r} is no expression that every host knows")
+    raise ValueError(f"{ast.unparse(node)!r} is not an expression that every host knows")

@@ -92,7 +92,7 @@ def span(frames: str) -> tuple[int, int]:
     """The first and the last frame of a range such as 1001-1100, 1001-1100x2 or 1001,1005.
 
     Raises:
-        HostError: it is no range.
+        HostError: it is not a range.
     """
     found: list[int] = []
     for part in frames.split(","):

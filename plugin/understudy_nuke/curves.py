@@ -42,13 +42,13 @@ def keys_of(element: str) -> dict[float, float]:
     """The keys of a curve, `curve x1001 12.5 13` without its braces: frame to value, in their order.
 
     Raises:
-        HostError: it is no curve, or one with an expression.
+        HostError: it is not a curve, or it has an expression.
     """
     head, *words = element.split() or [""]
     parts = [_TOKEN.fullmatch(word) for word in words]
     known = all(part or word in _LETTERS for part, word in zip(parts, words))
     if head != "curve" or not known:
-        raise HostError("This is no curve of keys.", element[:80], "bake its expression to keys")
+        raise HostError("This is not a curve of keys.", element[:80], "bake its expression to keys")
     keys: dict[float, float] = {}
     named = math.nan
     for part in filter(None, parts):

@@ -24,7 +24,7 @@ from understudy_nuke.inputs import (
 )
 
 PLATE, KEYFRAMES, MATTE, SWAPPED = range(4)
-# Fields that are no knobs: sequences come from the inputs, the others are a button's or the host's business.
+# Fields that are not knobs: sequences come from the inputs, the others are a button's or the host's business.
 # The colour space is the script's own: all that comes in is in it.
 NOT_KNOBS = frozenset(
     {knob.name for knob in knobs("propagate") if knob.path == "sequence"}

@@ -53,7 +53,7 @@ def take(node: Any, tracker: Any) -> int:
         How many frames changed.
 
     Raises:
-        HostError: the selected node is no Tracker of ours, or nothing was moved.
+        HostError: the selected node is not one of our Trackers, or nothing was moved.
     """
     if tracker is None or tracker.Class() != "Tracker4":
         trouble = "select the Tracker whose points you moved, and press again"

@@ -85,14 +85,14 @@ def faces_of(document: Document) -> dict[int, Mapping[str, Any]]:
     """The frames of the document's face, in order; version 1 knew one face only.
 
     Raises:
-        HostError: it is no document of a version we read, or holds no face.
+        HostError: it is not a document of a version that we read, or holds no face.
     """
     version, faces = document.get("schema_version"), document.get("faces")
     if version == 2 and isinstance(faces, Mapping):
         faces = faces.get(face_name(document))
     if version not in (1, 2) or not isinstance(faces, Mapping) or not faces:
         raise HostError(
-            "This is no document of a face's points.",
+            "This is not a document of a face's points.",
             f"schema_version {version}",
             "write it with `understudy points` of the same release as the plugin",
         )
@@ -217,7 +217,9 @@ def tracker_positions(text: str) -> dict[str, dict[int, Point]]:
         rows = [curves.words_of(row) for row in curves.words_of(words[2])]
         return {row[title]: _both(curves.keys_of(row[x]), curves.keys_of(row[y])) for row in rows}
     except (IndexError, ValueError) as exc:
-        raise HostError("This is no Tracker's table of tracks.", text[:60], "copy the Tracker again") from exc
+        raise HostError(
+            "This is not a Tracker's table of tracks.", text[:60], "copy the Tracker again"
+        ) from exc
 
 
 def correction(

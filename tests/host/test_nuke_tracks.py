@@ -253,15 +253,15 @@ def test_a_document_of_one_face_of_several_or_of_version_1_is_read(document: dic
 @pytest.mark.parametrize("change", [{"schema_version": 3}, {"faces": {}}, {"faces": None}])
 def test_a_document_of_another_kind_is_refused(document: dict[str, Any], change: dict[str, Any]) -> None:
     for make in (tracks.tracker, tracks.corner_pin, tracks.transform, roto.outline):
-        with pytest.raises(HostError, match="no document of a face's points"):
+        with pytest.raises(HostError, match="not a document of a face's points"):
             make({**document, **change}, RASTER)
 
 
 def test_names_that_tcl_would_run_are_refused(document: dict[str, Any]) -> None:
     for name in ("a[exit]", "a b", "", "a}", "1a"):
-        with pytest.raises(HostError, match="no name"):
+        with pytest.raises(HostError, match="cannot be the name"):
             tracks.transform(document, RASTER, name=name)
-        with pytest.raises(HostError, match="no name"):
+        with pytest.raises(HostError, match="cannot be the name"):
             tracks.tracker(document, RASTER, points={name: 30})
     with pytest.raises(HostError, match="frame 7"):
         tracks.transform(document, RASTER, reference_frame=7)

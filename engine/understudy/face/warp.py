@@ -33,7 +33,7 @@ def moved_landmarks(here: Points, there: Points, box: Box) -> NDArray[np.float32
         (h, w, 2) float32 pixels, x right and y down.
 
     Raises:
-        FaceError: the landmarks are no two sets of points.
+        FaceError: the landmarks are not two sets of points.
     Source:
         Bookstein 1989, Principal Warps: Thin-Plate Splines and the Decomposition of Deformations.
     """

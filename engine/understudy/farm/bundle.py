@@ -37,8 +37,8 @@ def run(job: BundleJob, *, report: Reporter, settings: Settings) -> dict[str, An
     """Write the bundle of a swap job document.
 
     Raises:
-        JobError: the document is no swap job, names no frames, its files are named relative to somewhere, or
-            the bundle would overwrite it or a foreign file.
+        JobError: the document is not a swap job or names no frames, its files are named relative to
+            somewhere, or the bundle would overwrite it or a foreign file.
         PlateError: the folder cannot be written.
     """
     files.guard(job)

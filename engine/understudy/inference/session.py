@@ -77,7 +77,7 @@ class Session:
 
         Raises:
             ModelError: the file is missing, too large, damaged, not ONNX, refers to other files, holds loops
-                or has another digest, there is no such device, or the time is over.
+                or has another digest, the device does not exist, or the time is over.
         """
         self.path = Path(path)
         data = _read(self.path)

@@ -39,7 +39,7 @@ class Kind:
     Attributes:
         paths: The files by name, of the field's value and the frames of the run.
         is_ours: Whether a file that is there carries our mark.
-        is_home: Of a folder: whether it is ours or as good as empty; None where the output is no folder.
+        is_home: Of a folder: whether it is ours or as good as empty; None where the output is not a folder.
         own_folders: Folders of ours below it, in which every partial file is of a run on this output.
     """
 

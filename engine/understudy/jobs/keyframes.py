@@ -46,7 +46,7 @@ def check(job: type[BaseModel], keyframes: Mapping[str, Mapping[int, Any]]) -> K
     for name, keys in keyframes.items():
         field = job.model_fields.get(name)
         if field is None or not animated(field):
-            raise ValueError(f"{name!r} is no option that keyframes can move")
+            raise ValueError(f"{name!r} is not an option that keyframes can change")
         if not keys:
             raise ValueError(f"{name!r} has no keyframe")
         adapter: TypeAdapter[Value] = TypeAdapter(_type_of(field))
@@ -57,7 +57,7 @@ def check(job: type[BaseModel], keyframes: Mapping[str, Mapping[int, Any]]) -> K
             except ValidationError as exc:
                 raise ValueError(f"{name} at frame {frame}: {exc.errors()[0]['msg']}") from exc
             if isinstance(value, float) and not math.isfinite(value):
-                raise ValueError(f"{name} at frame {frame}: {value} is no finite number")
+                raise ValueError(f"{name} at frame {frame}: {value} is not a finite number")
     return checked
 
 

@@ -1,4 +1,4 @@
-"""The jobs that are no work on a shot: a farm's bundle, the detectors' models, the demo."""
+"""Jobs that do not work on a shot: a farm bundle, the detectors' models, the demo."""
 
 from __future__ import annotations
 

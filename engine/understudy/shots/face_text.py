@@ -26,7 +26,7 @@ def written(faces: Sequence[DetectedFace]) -> str:
     """The faces of one frame as JSON.
 
     Raises:
-        TypeError: a field is no array, number, text, tuple or None.
+        TypeError: a field is not an array, a number, text, a tuple or None.
     """
     rows = [{field.name: _plain(getattr(face, field.name)) for field in fields(face)} for face in faces]
     return json.dumps(rows)
@@ -67,7 +67,7 @@ def _value(plain: Any) -> Any:
         return plain
     data = base64.b64decode(plain["data"], validate=True)
     if plain["array"] not in _KINDS or len(data) > _LARGEST_ARRAY_BYTES:
-        raise ValueError("no array that is kept")
+        raise ValueError("an array of this kind cannot be stored")
     return np.frombuffer(data, plain["array"]).reshape(plain["shape"]).copy()
 
 

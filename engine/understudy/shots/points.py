@@ -42,7 +42,7 @@ _KIND = documents.Kind(
     largest_bytes=256_000_000,
     newest=SCHEMA_VERSION,
 )
-# Other programs round coordinates more coarsely: a smaller difference is no correction.
+# Other programs round coordinates more coarsely: a smaller difference is not a correction.
 _SAME_PX = 1e-4
 
 _Number = Annotated[float, Field(strict=True, ge=-LARGEST_PX, le=LARGEST_PX, allow_inf_nan=False)]
@@ -99,9 +99,9 @@ def run(job: PointsJob, *, report: Reporter, settings: Settings) -> dict[str, An
     """Write a track's faces as a document, or put a document's corrections into the track, marked by hand.
 
     Raises:
-        FaceError: the track cannot be read, has no face of the name or in the frames, or a correction is no
-            face.
-        JobError: the document's name does not end in .json, it is no document of a version we read, or what
+        FaceError: the track cannot be read, has no face of the name or in the frames, or a correction is
+            not a face.
+        JobError: the document's name does not end in .json, it is not of a version that we read, or what
             is written is an input or a foreign file.
     """
     files.guard(job)

@@ -37,7 +37,7 @@ def run(
 
     Raises:
         PlateError: the plate cannot be opened.
-        FaceError: the track cannot be read, has no such face, or none on any frame of the plate.
+        FaceError: the track cannot be read, does not have the face, or has it on no frame of the plate.
         ModelError: a model cannot be opened, or does not predict a face's source.
         JobError: the output would overwrite an input or a foreign file; nothing is written then.
     """

@@ -30,8 +30,8 @@ def run(job: AdaptJob, *, report: Reporter, settings: Settings) -> dict[str, Any
     """Train the edit until the job's iterations or minutes are reached, or the reporter cancels.
 
     Raises:
-        JobError: there is no end, no trained model that has grown to its size, or the face sets are not
-            a known performer's and an edit's.
+        JobError: no end is given, the model is not trained or has not grown to its size, or the face sets are
+            not a known performer's and an edit's.
         TrainingError, FaceError, Cancelled: as training has them.
     """
     files.guard(job)

@@ -68,7 +68,7 @@ def load_iteration(task: Task, iteration: int) -> None:
 
 
 def _load_good(task: Task) -> store.Checkpoint | None:
-    """Load the newest checkpoint that nothing was wrong with, None where there is no such.
+    """Load the newest checkpoint that nothing was wrong with, None where there is none.
 
     Raises:
         TrainingError: there are some, and none of them can be read any more.

@@ -225,5 +225,5 @@ class Trainer:
         self._report(Warned(message))
 
     def _note(self, message: str) -> None:
-        with suppress(TrainingError):  # a history on a full disk is no reason to stop
+        with suppress(TrainingError):  # training goes on when the history's disk is full
             self._history.note(self._state.iteration, message)

@@ -105,7 +105,7 @@ def is_cut(before: TrackedFace, after: TrackedFace) -> bool:
 
 
 def _jumped(before: NDArray[np.float64], after: NDArray[np.float64], step: int) -> bool:
-    """A cut is sudden, so that fast motion over a longer step is no cut."""
+    """A cut is sudden, so that fast motion over a longer step is not taken for one."""
     moved, grown = float(np.hypot(*(after[:2] - before[:2]))), abs(float(after[2] - before[2]))
     size = float(np.exp(min(before[2], after[2])))
     return moved > _JUMP * size * step or grown > np.log(_GROWTH) * step

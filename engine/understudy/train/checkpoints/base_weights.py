@@ -76,7 +76,7 @@ def give(network: autoencoder.Comb, path: Path = FILE) -> bool:
         with safetensors.safe_open(str(path), "pt") as file:
             known = documents.parse((file.metadata() or {})["architecture"])
             width, code, size = (int(known[name]) for name in ("width", "code", "size"))
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is not a mapping
     except (OSError, ValueError, LookupError, TypeError, safetensors.SafetensorError) as exc:
         raise TrainingError("The base model is missing or damaged.", where=path, fix=_FIX) from exc
     architecture = network.architecture

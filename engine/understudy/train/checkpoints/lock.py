@@ -78,7 +78,7 @@ def _lock(descriptor: int) -> None:
 
 
 def _sign(descriptor: int) -> None:
-    with suppress(OSError):  # a full disk is no reason not to hold the lock
+    with suppress(OSError):  # the lock is held even on a full disk
         os.ftruncate(descriptor, 0)
         os.lseek(descriptor, 0, os.SEEK_SET)
         os.write(descriptor, f"process {os.getpid()} on {platform.node()}".encode())

@@ -18,7 +18,7 @@ def device_of(name: str, settings: Settings) -> torch.device:
     """The device that a job asks for; for auto what the machine's setting says, or the fastest there is.
 
     Raises:
-        JobError: this machine has no such device.
+        JobError: this machine does not have the device.
     """
     if name == "auto":
         name = settings.device
