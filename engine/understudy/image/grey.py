@@ -15,7 +15,7 @@ import numpy as np
 from understudy.image import colour
 from understudy.image.frame import FloatImage
 
-_AP1_LUMINANCE = np.array([0.2722287168, 0.6740817658, 0.0536895174], np.float32)
+LUMINANCE = np.array([0.2722287168, 0.6740817658, 0.0536895174], np.float32)
 
 # Chroma of a picture as a share of its light: the codes of a grey video round to 0.01 at most, and the palest
 # skin, by moonlight and with most of its colour taken out, has more than 0.05. Between the two a picture
@@ -27,7 +27,7 @@ _LEAST_LIGHT, _LARGEST_HALF = 1e-4, 65504.0
 def without_colour(rgb: FloatImage, space: str) -> FloatImage:
     """(..., 3) colours as their luminance, three times; where the three are equal they stay as they are."""
     linear = colour.convert(rgb, space, colour.SCENE_LINEAR)
-    light = np.repeat((linear @ _AP1_LUMINANCE)[..., None], 3, axis=-1)
+    light = np.repeat((linear @ LUMINANCE)[..., None], 3, axis=-1)
     made = colour.convert(np.ascontiguousarray(light, np.float32), colour.SCENE_LINEAR, space)
     bits = np.ascontiguousarray(rgb, np.float32).view(np.int32)
     same = (bits[..., 0] == bits[..., 1]) & (bits[..., 1] == bits[..., 2])

@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from understudy.core.cache import LruCache, Stamp, stamp_of
 from understudy.core.settings import PREDICTION_SECONDS
 from understudy.image.frame import Frame
@@ -15,14 +18,17 @@ from understudy.image.plate import Plate
 from understudy.inference.card import card_path
 from understudy.inference.predictor import Predictor
 from understudy.swap.colour_statistics import ColourStatistics
-from understudy.swap.frame_data import MatteSet, Prediction
+from understudy.swap.frame_data import MatteSet, Prediction, SkinLayer
 from understudy.swap.job import SwapJob
+from understudy.swap.skin.opened import OpenBank
 
 # Some twenty frames of 4K RGB, or eighty of HD, and some hundred faces of 512 pixels: a knob is turned on one
 # frame, or on a few.
 FRAME_BYTES = 2 * 2**30
 FACE_BYTES = 2**30
 STATISTICS_BYTES = 2**27
+
+Scores = NDArray[np.float32]
 
 
 class RenderCache:
@@ -33,7 +39,8 @@ class RenderCache:
 
     Attributes:
         frames: Of plates and rotos.
-        predictions, mattes, statistics: What the stages `predict`, `mattes` and `measure` gave.
+        predictions, mattes, statistics, skin: What the stages `predict`, `mattes`, `measure` and `skin` gave.
+        skin_scores: How the faces of a skin bank differ from a prediction.
     """
 
     def __init__(self, frame_bytes: int = FRAME_BYTES, face_bytes: int = FACE_BYTES) -> None:
@@ -42,11 +49,14 @@ class RenderCache:
         self.predictions: LruCache[Prediction | None] = LruCache(face_bytes)
         self.mattes: LruCache[MatteSet] = LruCache(face_bytes)
         self.statistics: LruCache[ColourStatistics | None] = LruCache(STATISTICS_BYTES)
+        self.skin_scores: LruCache[Scores | None] = LruCache(STATISTICS_BYTES)
+        self.skin: LruCache[SkinLayer] = LruCache(face_bytes)
+        self._banks: dict[Stamp, OpenBank] = {}
 
     @classmethod
     def for_one_run(cls, job: SwapJob) -> RenderCache:
         """What a run keeps that nobody comes after: nothing, but for neighbours and for several faces."""
-        if job.temporal_window == 0 and len(job.faces) < 2:
+        if job.temporal_window == 0 and not job.takes_skin and len(job.faces) < 2:
             return cls(frame_bytes=0, face_bytes=0)
         return cls(frame_bytes=FRAME_BYTES // 2, face_bytes=FACE_BYTES // 2)
 
@@ -69,6 +79,19 @@ class RenderCache:
             if key not in self._models:
                 self._models[key] = Predictor.open(path, device=device, threads=threads, seconds=seconds)
         return [self._models[key] for key in keys]
+
+    def banks(self, paths: Sequence[Path]) -> list[OpenBank | None]:
+        """The skin banks of these files, None for one that is not there; others are let go.
+
+        Raises:
+            FaceError: one cannot be read.
+        """
+        stamps = [stamp_of(path) for path in paths]
+        self._banks = {stamp: bank for stamp, bank in self._banks.items() if stamp in stamps}
+        for stamp, path in zip(stamps, paths, strict=True):
+            if stamp not in self._banks and path.exists():
+                self._banks[stamp] = OpenBank.open(path)
+        return [self._banks.get(stamp) for stamp in stamps]
 
     def frame(self, plate: Plate, number: int, colour_space: str | None) -> Frame:
         """A plate's frame, read where it is not kept.

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from understudy.core.cache import stamp_of
 from understudy.core.content import ContentHashes
 from understudy.core.errors import UnderstudyError
@@ -23,19 +25,22 @@ from understudy.image.frame import Frame
 from understudy.image.plate import Plate
 from understudy.image.raster import Raster, on_plate
 from understudy.inference.predictor import Predictor
-from understudy.swap.cache import RenderCache
+from understudy.swap.cache import RenderCache, Scores
 from understudy.swap.colour_statistics import ColourStatistics
 from understudy.swap.declare import Reads, Stage
-from understudy.swap.frame_data import FrameInputs, MatteSet, Prediction
+from understudy.swap.frame_data import FrameInputs, MatteSet, Prediction, SkinLayer
 from understudy.swap.job import SwapJob
 from understudy.swap.recipe import STAGES
 from understudy.swap.resize import resize
-from understudy.swap.stages import acting, average, mattes, measure, predict
+from understudy.swap.skin import choose
+from understudy.swap.skin.opened import OpenBank
+from understudy.swap.stages import acting, average, mattes, measure, predict, skin
 from understudy.swap.stages.acting import ActingParameters
 from understudy.swap.stages.average import AverageParameters
 from understudy.swap.stages.mattes import MatteParameters
 from understudy.swap.stages.measure import MeasureParameters
 from understudy.swap.stages.predict import PredictParameters
+from understudy.swap.stages.skin import SkinParameters
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class SwapContext:
         roto: The artist's own matte, if there is one.
         cache: What is kept.
         contents: Digests of the files.
+        bank: The model's skin bank, None where there is none or none is used.
 
     Convention:
         What a frame is made from is in that frame's own raster: a track of another size of the plate is
@@ -61,6 +67,7 @@ class SwapContext:
     roto: Plate | None
     cache: RenderCache
     contents: ContentHashes
+    bank: OpenBank | None = None
 
     def frame_inputs(self, number: int) -> FrameInputs:
         """All that one frame is made from.
@@ -76,8 +83,11 @@ class SwapContext:
         prediction = self._prediction(number)
         if prediction is None:
             return FrameInputs(number, frame, near, None, None, None, notes)
-        made = self._mattes(number, prediction)
-        return FrameInputs(number, frame, near, prediction, made, self._averaged(number), notes)
+        made, skin_layer = self._mattes(number, prediction), None
+        if self.bank is not None:
+            skin_layer = self._skin(number, prediction, self.bank)
+        seen = self._averaged(number)
+        return FrameInputs(number, frame, near, prediction, made, seen, notes, skin_layer)
 
     def inputs(self, number: int) -> dict[str, Any]:
         """What of files, track and model a frame depends on, as plain values, by what is read.
@@ -166,6 +176,37 @@ class SwapContext:
             lambda made: made.nbytes,
         )
 
+    def _skin(self, number: int, prediction: Prediction, bank: OpenBank) -> SkinLayer | None:
+        """Detail from the performer's own frames; None where it is off, or the plate has no room for it."""
+        parameters = self.job.at(number).of(SkinParameters)
+        size = mattes.working_size(prediction.plate_to_aligned, prediction.size)
+        if parameters.skin == 0 or size == prediction.size or not np.isfinite(prediction.face).all():
+            return None
+
+        def made() -> SkinLayer:
+            several = [(one, self._skin_scores(one, bank)) for one in self.around(number, skin.REACH)]
+            there = [(number - one, found) for one, found in several if found is not None]
+            weights = [1 - abs(apart) / (skin.REACH + 1) for apart, _ in there]
+            candidates = choose.chosen(choose.average([found for _, found in there], weights))
+            return skin.layer(parameters, prediction, candidates, bank.bank, bank.crop, size)
+
+        return self.cache.skin.get(self._key(skin.STAGE, number), made, lambda layer: layer.nbytes)
+
+    def _skin_scores(self, number: int, bank: OpenBank) -> Scores | None:
+        """How the bank's faces differ from one frame's prediction; None where there is none."""
+        if number not in self.plate.frames:
+            return None
+
+        def scored() -> Scores | None:
+            try:
+                prediction = self._prediction(number)
+            except UnderstudyError:
+                return None  # told when the frame's own turn comes
+            return None if prediction is None else skin.scores(prediction, bank.bank.coverage, bank.bands)
+
+        key = (self._key(predict.STAGE, number), bank.bank.digest)
+        return self.cache.skin_scores.get(key, scored, lambda found: 0 if found is None else found.nbytes)
+
     def _statistics(self, number: int) -> ColourStatistics | None:
         """What is measured of one frame."""
         prediction = self._prediction(number)
@@ -238,5 +279,7 @@ class SwapContext:
                 return (face.landmarks_digest, self.track.raster.as_text())
             case Reads.MODEL:
                 return self._model_facts()
+            case Reads.SKIN_BANK:
+                return None if self.bank is None else self.bank.bank.digest
             case Reads.ROTO:
                 return None if self.roto is None else of_file(self.roto.file(number))

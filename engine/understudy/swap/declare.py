@@ -65,6 +65,7 @@ class Reads(StrEnum):
     TRACK = "track"
     MODEL = "model"
     ROTO = "roto"
+    SKIN_BANK = "skin_bank"
 
 
 def this_frame_only(parameters: Any) -> int:

@@ -29,6 +29,7 @@ class Prediction:
         directed: (68, 2) pixels of the plate, where they lead the new face; the same where it only follows.
         predicted_landmarks: (68, 2) pixels of the new face, where its features lie.
         plate_to_aligned: (2, 3) matrix at S.
+        grey_share: How far its colours were moved to grey, 1 for a grey plate.
     """
 
     face: FloatImage
@@ -40,6 +41,7 @@ class Prediction:
     directed: FloatImage
     predicted_landmarks: FloatImage
     plate_to_aligned: np.ndarray
+    grey_share: float = 0.0
 
     @property
     def size(self) -> int:
@@ -99,6 +101,24 @@ class MatteSet:
 
 
 @dataclass(frozen=True)
+class SkinLayer:
+    """What the performer's own frames add to a prediction, aligned, at the working size W.
+
+    Attributes:
+        rgb: (W, W, 3) the difference from the prediction at full strength, encoded units.
+        confidence: (W, W) in 0..1; 0 where no frame of the performer agrees with the prediction.
+    """
+
+    rgb: FloatImage
+    confidence: FloatImage
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes it holds."""
+        return self.rgb.nbytes + self.confidence.nbytes
+
+
+@dataclass(frozen=True)
 class FrameInputs:
     """What one frame is made from.
 
@@ -111,6 +131,7 @@ class FrameInputs:
         statistics: Colours of this frame, averaged with its neighbours where that is asked for; None where
             nothing is matched, or where there is nothing to measure.
         notes: What a user should know of how the inputs were taken.
+        skin: Detail from the performer's own frames; None where there is no bank or no room for it.
     """
 
     number: int
@@ -120,6 +141,7 @@ class FrameInputs:
     mattes: MatteSet | None
     statistics: ColourStatistics | None
     notes: tuple[str, ...] = ()
+    skin: SkinLayer | None = None
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ from understudy.swap.stages.motion import MotionParameters
 from understudy.swap.stages.mouth import MouthParameters
 from understudy.swap.stages.place import PlaceParameters
 from understudy.swap.stages.predict import PredictParameters
+from understudy.swap.stages.skin import SkinParameters
 
 Group = TypeVar("Group", bound=Parameters)
 
@@ -101,6 +102,7 @@ class SwapJob(
     AverageParameters,
     MeasureParameters,
     MatteParameters,
+    SkinParameters,
     PredictParameters,
     ActingParameters,
     PlateFields,
@@ -152,6 +154,11 @@ class SwapJob(
         if self.faces and self.face is not None:
             raise ValueError("faces names the faces already: leave face out")
         return self
+
+    @property
+    def takes_skin(self) -> bool:
+        """Whether any frame takes detail from a skin bank."""
+        return self.skin > 0 or "skin" in self.keyframes
 
     def each_face(self) -> tuple[Self, ...]:
         """The job of each face by itself, in the order they are laid over."""

@@ -1,7 +1,7 @@
 """One frame of a swap, from its inputs to the finished frame or the face pass: the stages in their order.
 
-    context     plate frame ── acting, predict ──> new face ── mattes ── measure, average over neighbours
-    swap_face   colour · light · grade: how its colours change; detail · mouth: what it shows; place · motion
+    context     plate frame ── acting, predict ──> new face ── skin ── mattes ── measure, average
+    swap_face   colour · light · grade: how its colours change; skin · detail · mouth: what it shows; place
     finish      warp into the rectangle the matte covers ── merge, under the matte only ── grain
 
 Each stage gets arrays and its own parameters, `job.of(…)`, and nothing else of the job. What of this is kept
@@ -67,7 +67,10 @@ def swap_face(job: SwapJob, inputs: FrameInputs, prediction: Prediction, mattes:
     colours = colour_transform(job, inputs, features.astype(np.float32), mattes.size)
     sharp = job.of(DetailParameters)
     plate = cut(inputs.frame, mattes.plate_to_aligned, mattes.size) if sharp.needs_plate else None
-    rgb = detail.apply(sharp, resize(prediction.face, mattes.size), plate, mattes.final)
+    rgb = resize(prediction.face, mattes.size)
+    if inputs.skin is not None:
+        rgb = rgb + np.float32(job.skin * job.identity_mix / 1e4) * inputs.skin.rgb
+    rgb = detail.apply(sharp, rgb, plate, mattes.final)
     rgb = mouth.apply(job.of(MouthParameters), rgb, inputs.frame, prediction, mattes, colours)
     placed = place.moved(job.of(PlaceParameters), mattes.plate_to_aligned, mattes.size)
     aspect = inputs.frame.pixel_aspect

@@ -22,16 +22,17 @@ from understudy.swap.stages import (
     mouth,
     place,
     predict,
+    skin,
 )
 
 STAGES: tuple[Stage, ...] = tuple(
     module.STAGE
     for module in (
-        acting, predict, mattes, measure, average, colour, light, grade, detail, mouth, place, motion,
+        acting, predict, skin, mattes, measure, average, colour, light, grade, detail, mouth, place, motion,
         merge, grain,
     )
 )  # fmt: skip
 
-VERSION = 3
+VERSION = 4
 """Counts up with every change of the code that changes a frame's pixels, from the network's faces to the
 finished frame: what was made before is then made anew (tests/golden says when that is due)."""

@@ -11,12 +11,14 @@ from understudy.core.content import ContentHashes
 from understudy.core.errors import UnderstudyError
 from understudy.core.progress import Failed, Finished, Progress, Reporter, Warned, WarnedOnce
 from understudy.core.settings import Settings
+from understudy.face.skin.bank import bank_path
 from understudy.face.track.store import Track
 from understudy.image.encoding import encoded_for
 from understudy.image.exr import write_image
 from understudy.image.plate import Plate, chosen_frames, open_plate
 from understudy.image.sequence import Pattern
 from understudy.image.taken import taken
+from understudy.inference.predictor import Predictor
 from understudy.jobs import files, frame_notes
 from understudy.jobs.summary import outcome
 from understudy.provenance.finished import FinishedFrames
@@ -25,6 +27,7 @@ from understudy.swap.cache import RenderCache
 from understudy.swap.context import SwapContext
 from understudy.swap.job import SwapJob
 from understudy.swap.output import digest, stamped
+from understudy.swap.skin.opened import OpenBank
 
 
 def run(
@@ -103,12 +106,33 @@ def _contexts(
             )
     for face in tracks:
         frame_notes.require_faces(face, plate.frames, job.track)
+    banks = _banks(jobs, models, cache, report)
     roto = opened.enter_context(closing(open_plate(job.matte_roto))) if job.matte_roto else None
     contents = ContentHashes(settings.cache)
     return [
-        SwapContext(one, plate, face, model, roto, cache, contents)
-        for one, face, model in zip(jobs, tracks, models, strict=True)
+        SwapContext(one, plate, face, model, roto, cache, contents, bank)
+        for one, face, model, bank in zip(jobs, tracks, models, banks, strict=True)
     ]
+
+
+def _banks(
+    jobs: Sequence[SwapJob], models: Sequence[Predictor], cache: RenderCache, report: Reporter
+) -> list[OpenBank | None]:
+    """The skin bank of each face's model; None where there is none, it does not fit, or none is used.
+
+    Raises:
+        FaceError: a bank cannot be read.
+    """
+    if not any(job.takes_skin for job in jobs):
+        return [None] * len(jobs)
+    found = cache.banks([bank_path(job.model) for job in jobs])
+    fitting: list[OpenBank | None] = []
+    for job, model, bank in zip(jobs, models, found, strict=True):
+        unfit = "" if bank is None else bank.unfit(model.card, job.source or model.card.source)
+        if unfit:
+            report(Warned(f"{unfit}: it is not used. Export the model again with the source's face set."))
+        fitting.append(None if unfit else bank)
+    return fitting
 
 
 def _make(

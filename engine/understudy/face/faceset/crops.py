@@ -71,7 +71,7 @@ def read(folder: Path, name: str, size: int, sha256: str) -> NDArray[np.float32]
         )
     try:
         data = where.read_bytes()
-        pixels = _decode(data, size)
+        pixels = decode(data, size)
     except (OSError, cv2.error) as exc:
         raise _damaged(where) from exc
     if pixels is None:
@@ -82,7 +82,7 @@ def read(folder: Path, name: str, size: int, sha256: str) -> NDArray[np.float32]
             where=where,
             fix="put it back, or extract the faces again; painted faces are for `understudy adapt`",
         )
-    return np.ascontiguousarray(pixels[..., ::-1]).astype(np.float32) / np.float32(65535)
+    return pixels
 
 
 def is_written(folder: Path, name: str, sha256: str) -> bool:
@@ -93,7 +93,12 @@ def is_written(folder: Path, name: str, sha256: str) -> bool:
         return False
 
 
-def _decode(data: bytes, size: int) -> NDArray[np.uint16] | None:
+def decode(data: bytes, size: int) -> NDArray[np.float32] | None:
+    """(size, size, 3) float32 in 0..1, None where the bytes are not a 16-bit RGB PNG of that size.
+
+    Raises:
+        cv2.error: OpenCV cannot decode it.
+    """
     # The header is read first: a few bytes can claim a picture of gigabytes.
     if len(data) < 33 or data[:8] != b"\x89PNG\r\n\x1a\n" or data[12:16] != b"IHDR":
         return None
@@ -103,7 +108,7 @@ def _decode(data: bytes, size: int) -> NDArray[np.uint16] | None:
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.shape != (size, size, 3) or pixels.dtype != np.uint16:
         return None
-    return np.asarray(pixels, np.uint16)
+    return np.ascontiguousarray(pixels[..., ::-1]).astype(np.float32) / np.float32(65535)
 
 
 def _damaged(path: Path) -> FaceError:

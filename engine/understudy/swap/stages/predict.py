@@ -105,6 +105,7 @@ def predict(
         directed,
         swapped.landmarks[0],
         to_network,
+        share,
     )
 
 

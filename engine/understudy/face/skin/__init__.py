@@ -1,0 +1,1 @@
+"""Skin banks: a performer's sharpest faces at their full resolution, in canonical position."""

@@ -1,0 +1,126 @@
+"""Choice: which faces of a skin bank show what a prediction shows, for each region of the face.
+
+A prediction and the bank's small pictures are compared in canonical position, in the band of detail that
+both have. Scores are averaged over neighbouring frames, so that a choice does not change with their noise.
+
+Convention:
+    A score is the squared difference of two bands as a share of the prediction's own squared band: 0 is the
+    same picture, 1 is no better than nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.face import align
+from understudy.face.skin.canonical import PREVIEW_SIZE
+from understudy.image.frame import FloatImage
+from understudy.image.grey import LUMINANCE
+
+REGIONS = ("right eye", "left eye", "mouth", "face")
+RIGHT_EYE, LEFT_EYE, MOUTH, FACE = range(4)
+# Landmarks of each region: an eye with its brow, the mouth; the face is the hull of all.
+_POINTS = ((*range(36, 42), *range(17, 22)), (*range(42, 48), *range(22, 27)), tuple(range(48, 68)))
+# How far a region reaches beyond the hull of its landmarks, in pixels of the small picture.
+_GROWN_PX = (1, 1, 2)
+# What is coarser than this, as a deviation in pixels of the small picture, is light and not feature.
+_COARSE_PX = 3.0
+# Encoded units: a band weaker than this is noise.
+_NOISE = 0.004
+# Colour differences count half of what lightness does.
+_CHROMA = 0.5
+# A region's score holds this share of the whole face's: an eye of the same pose fits better.
+_WHOLE_SHARE = 0.5
+PER_REGION = 3
+"""Faces that are chosen for each region."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A chosen face of a bank.
+
+    Attributes:
+        index: In the bank.
+        priority: (4,) float32 for each region, 1 for the best face, falling to 0 for the first that was not
+            chosen, so that a face that comes or goes from one frame to the next has no weight as it does.
+    """
+
+    index: int
+    priority: NDArray[np.float32]
+
+
+def bands(pictures: FloatImage) -> FloatImage:
+    """(N, P, P, 3) encoded small pictures as their bands: lightness and two differences of colour from it."""
+    found = np.empty_like(pictures)
+    for index, picture in enumerate(pictures):
+        found[index] = band(picture, _COARSE_PX)
+    return found
+
+
+def band(picture: FloatImage, coarse_px: float) -> FloatImage:
+    """(H, W, 3) what a picture holds that is finer than a blur: lightness, and red and blue beside it."""
+    fine = picture - cv2.GaussianBlur(picture, (0, 0), coarse_px)
+    light = fine @ LUMINANCE
+    return np.asarray(
+        np.dstack([light, _CHROMA * (fine[..., 0] - light), _CHROMA * (fine[..., 2] - light)]), np.float32
+    )
+
+
+def scores(known: FloatImage, wanted: FloatImage, coverage: str) -> NDArray[np.float32]:
+    """How each of a bank's faces differs from a prediction in each region.
+
+    Args:
+        known: (N, P, P, 3) the bands of the bank's small pictures.
+        wanted: (P, P, 3) the band of the prediction's, in canonical position too.
+        coverage: Of the aligned face.
+
+    Returns:
+        (N, 4) float32 scores.
+    """
+    areas = regions(coverage).reshape(len(REGIONS), -1)
+    apart = ((known - wanted) ** 2).sum(axis=3).reshape(len(known), -1)
+    strength = (wanted**2).sum(axis=2).ravel()
+    each = (apart @ areas.T) / (areas @ strength + _NOISE**2 * areas.sum(axis=1))
+    return np.asarray(each + _WHOLE_SHARE * each[:, FACE:], np.float32)
+
+
+def chosen(averaged: NDArray[np.float32]) -> tuple[Candidate, ...]:
+    """The candidates for each region, by index.
+
+    Args:
+        averaged: (N, 4) scores.
+    """
+    count, priorities = min(PER_REGION, len(averaged)), np.zeros_like(averaged)
+    for region in range(len(REGIONS)):
+        order = np.argsort(averaged[:, region], kind="stable")
+        best, found = averaged[order[0], region], order[:count]
+        beyond = averaged[order[count], region] if len(averaged) > count else averaged[order[-1], region] + 1
+        priorities[found, region] = (beyond - averaged[found, region]) / max(float(beyond - best), 1e-9)
+    return tuple(Candidate(int(index), priorities[index]) for index in np.flatnonzero(priorities.any(axis=1)))
+
+
+def average(several: Sequence[NDArray[np.float32]], weights: Sequence[float]) -> NDArray[np.float32]:
+    """Several frames' scores as one, by weight."""
+    shares = np.asarray(weights, np.float32) / np.float32(np.sum(weights))
+    return np.asarray(sum(share * one for share, one in zip(shares, several, strict=True)), np.float32)
+
+
+@lru_cache(maxsize=8)
+def regions(coverage: str) -> NDArray[np.float32]:
+    """(4, P, P) float32 in 0..1: where each region lies in canonical position."""
+    points = np.asarray(align.template(coverage) * PREVIEW_SIZE - 0.5, np.float32)
+    found = [_area(points[list(one)], grown) for one, grown in zip(_POINTS, _GROWN_PX, strict=True)]
+    return np.stack([*found, _area(points, 0)])
+
+
+def _area(points: NDArray[np.float32], grown_px: int) -> NDArray[np.float32]:
+    area = np.zeros((PREVIEW_SIZE, PREVIEW_SIZE), np.float32)
+    cv2.fillConvexPoly(area, cv2.convexHull(points).astype(np.int32), 1.0)
+    wider = cv2.dilate(area, np.ones((3, 3), np.uint8), iterations=grown_px) if grown_px else area
+    return np.asarray(cv2.GaussianBlur(wider, (0, 0), 1.0), np.float32)

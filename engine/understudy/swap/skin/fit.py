@@ -1,0 +1,155 @@
+"""Fit: chosen faces of a bank moved onto a prediction and joined, each pixel from those that agree with it.
+
+A face is moved by the splines of both faces' landmarks through canonical position, and then by optical flow
+between what both show at the prediction's resolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from understudy.face.skin import canonical
+from understudy.face.skin.bank import SkinBank
+from understudy.image.frame import FloatImage
+from understudy.patch import flow
+from understudy.swap.skin import choose
+from understudy.swap.skin.choose import FACE, Candidate
+
+# Edge of the pictures that flow and agreement are computed on.
+_EDGE = 128
+# Deviations as shares of the edge: how smooth the flow is, over what area agreement is measured, and what is
+# coarser than features.
+_SMOOTH, _AREA, _COARSE = 6 / 128, 2 / 128, 6 / 128
+# A face of the bank is blurred by this share before it is compared: no network's prediction is as sharp.
+_BLUR = 0.5 / 128
+# Encoded units: bands weaker than this agree with anything.
+_NOISE = 0.003
+# How much faster than its difference a face loses weight against the best one at a pixel.
+_SHARPNESS, _EVEN = 4.0, 0.05
+# A face with less weight than this everywhere is left out: it costs as much as any other.
+_LEAST_WEIGHT = 0.02
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What the performer's own frames show where a prediction lies.
+
+    Attributes:
+        rgb: (W, W, 3) encoded, in the prediction's raster.
+        difference: (W, W) float32, how far it is from the prediction in the band that both have, as a share
+            of the prediction's own: 0 is the same.
+        eyes, mouth: (W, W) in 0..1, where they lie.
+    """
+
+    rgb: FloatImage
+    difference: FloatImage
+    eyes: FloatImage
+    mouth: FloatImage
+
+
+def fit(
+    face: FloatImage,
+    landmarks: FloatImage,
+    candidates: Sequence[Candidate],
+    bank: SkinBank,
+    read: Callable[[int], FloatImage],
+    size: int,
+) -> Fitted:
+    """Move the candidates onto a prediction and join them.
+
+    Args:
+        face: (S, S, 3) the prediction, encoded.
+        landmarks: (68, 2) shares of its edge.
+        candidates: At least one.
+        bank: Whose faces they are.
+        read: Gives a face's crop.
+        size: W, edge of the result.
+    """
+    here = canonical.widened(canonical.from_canonical(landmarks, coverage=bank.coverage), _EDGE)
+    wanted = canonical.sampled(face, here)
+    band = choose.band(wanted, _COARSE * _EDGE)
+    strength = _blurred((band**2).sum(axis=2), _AREA * _EDGE) + np.float32(_NOISE**2)
+    areas = [_resized(one, _EDGE) for one in choose.regions(bank.coverage)]
+    placed, differences, priorities = [], [], []
+    crops = [read(one.index) for one in candidates]
+    for one, crop in zip(candidates, crops, strict=True):
+        there = canonical.widened(
+            canonical.from_canonical(bank.landmarks[one.index], coverage=bank.coverage), _EDGE
+        )
+        at = _followed(wanted, _smaller(crop), there)
+        apart = choose.band(_softened(canonical.sampled(_smaller(crop), at)), _COARSE * _EDGE) - band
+        differences.append(_blurred((apart**2).sum(axis=2), _AREA * _EDGE) / strength)
+        priorities.append(_priority(one, areas))
+        placed.append(at)
+    weights, difference = _weights(np.stack(differences), np.stack(priorities))
+    back = canonical.widened(canonical.to_canonical(landmarks, coverage=bank.coverage), _EDGE)
+    joined = _joined(crops, placed, weights, back, size)
+    eyes = np.maximum(areas[choose.RIGHT_EYE], areas[choose.LEFT_EYE])
+    rest = (_resized(canonical.sampled(one, back), size) for one in (difference, eyes, areas[choose.MOUTH]))
+    return Fitted(joined, *rest)
+
+
+def _followed(wanted: FloatImage, crop: FloatImage, there: canonical.Field) -> canonical.Field:
+    """Where in a crop each point of the canonical picture lies, followed by flow."""
+    motion = flow.between(wanted, _softened(canonical.sampled(crop, there)))
+    shift = _blurred(flow.fill(motion.shift, motion.trust), _SMOOTH * _EDGE)
+    return flow.sample(there, shift)
+
+
+def _priority(candidate: Candidate, areas: Sequence[FloatImage]) -> FloatImage:
+    """(EDGE, EDGE) a candidate's priority in the regions; the face's is that of what is in no other."""
+    inner = np.stack(areas[:FACE])
+    rest = np.clip(1 - inner.max(axis=0), 0, 1) * candidate.priority[FACE]
+    return np.asarray(
+        np.maximum((inner * candidate.priority[:FACE, None, None]).max(axis=0), rest) + 1e-3, np.float32
+    )
+
+
+def _weights(differences: FloatImage, priorities: FloatImage) -> tuple[FloatImage, FloatImage]:
+    """(N, EDGE, EDGE) weights that sum to 1, and (EDGE, EDGE) the joined faces' difference."""
+    best = differences.min(axis=0)
+    weights = priorities * np.exp(-_SHARPNESS * (differences - best) / (best + _EVEN))
+    weights[weights.max(axis=(1, 2)) < _LEAST_WEIGHT * weights.max()] = 0
+    weights /= np.maximum(weights.sum(axis=0), 1e-12)
+    return weights.astype(np.float32), np.asarray((weights * differences).sum(axis=0), np.float32)
+
+
+def _joined(
+    crops: Sequence[FloatImage],
+    placed: Sequence[canonical.Field],
+    weights: FloatImage,
+    back: canonical.Field,
+    size: int,
+) -> FloatImage:
+    """(size, size, 3) the weighted mean of the moved crops, each read once at its full resolution."""
+    total, rgb = np.zeros((size, size, 1), np.float32), np.zeros((size, size, 3), np.float32)
+    for crop, at, weight in zip(crops, placed, weights, strict=True):
+        if not weight.any():
+            continue
+        share = np.clip(_resized(canonical.sampled(weight, back), size), 0, 1)[..., None]
+        whole = canonical.widened(canonical.sampled(at, back), size)
+        rgb += share * canonical.sampled(crop, whole, sharp=True)
+        total += share
+    return np.asarray(rgb / np.maximum(total, 1e-6), np.float32)
+
+
+def _smaller(crop: FloatImage) -> FloatImage:
+    """A crop at the edge that flow works on, or as it is where it is smaller."""
+    return crop if len(crop) <= _EDGE else _resized(crop, _EDGE)
+
+
+def _softened(picture: FloatImage) -> FloatImage:
+    return _blurred(picture, _BLUR * _EDGE)
+
+
+def _blurred(picture: FloatImage, deviation_px: float) -> FloatImage:
+    return flow.blurred(np.asarray(picture, np.float32), deviation_px)
+
+
+def _resized(picture: FloatImage, edge: int) -> FloatImage:
+    how = cv2.INTER_AREA if len(picture) > edge else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(picture, (edge, edge), interpolation=how), np.float32)
