@@ -18,6 +18,9 @@ import pytest
 
 from understudy.core.progress import silent
 from understudy.core.settings import Settings
+from understudy.face import align
+from understudy.face.faceset import crops
+from understudy.face.skin import bank, canonical
 from understudy.face.template import BASE
 from understudy.face.track.smooth import TrackedFace
 from understudy.face.track.store import Track
@@ -30,7 +33,7 @@ from understudy.swap import run as swap_run
 from understudy.swap.cache import RenderCache
 from understudy.swap.job import SwapJob, not_in_a_face_pass
 from understudy.swap.recipe import STAGES
-from understudy.swap.stages import mattes, measure, predict
+from understudy.swap.stages import acting, mattes, measure, predict
 from understudy_host import jobs, knobs
 
 FIELDS: Mapping[str, Mapping[str, Any]] = schema.job("swap")["properties"]
@@ -178,7 +181,26 @@ def shot(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for index, name in enumerate(CHOSEN["face"])
         }
         Track.create(folder / track, plate=plate, faces=faces, detector="known")
+        write_bank(folder / FILES["model"][seed], Network(seed))
     return folder
+
+
+def write_bank(model: Path, network: Network) -> None:
+    """A skin bank of what a network predicts, and of detail that is finer than its pixels."""
+    job, tracked = job_of(model.parent, model.parent, {}), face(NUMBER, shift=0).landmarks
+    directed = acting.directed(job.of(acting.ActingParameters), tracked, 1.0)
+    to_aligned = align.plate_to_aligned(tracked, coverage="full", size=EDGE)
+    leading = align.transform(directed, to_aligned).astype(np.float32)[None]
+    asked = np.full((1, EDGE, EDGE, 3), 0.2, np.float32)
+    mix = job.identity_mix / 100
+    seen = network.predict(asked, leading, source="a", identity_mix=mix, directed=None, shape=None)
+    landmarks = (seen.landmarks[0] + 0.5) / EDGE
+    crop = cv2.resize(seen.face[0], (128, 128), interpolation=cv2.INTER_CUBIC)
+    crop += np.random.default_rng(5).normal(0, 0.05, crop.shape).astype(np.float32)
+    small = canonical.preview(crop, landmarks, coverage="full")
+    one = bank.BankFace(landmarks.astype(np.float32), small, crops.encode(crop, 128))
+    about = {"identity": "a", "coverage": "full", "crop_size": 128, "release_digest": "", "detector": "known"}
+    bank.write(bank.bank_path(model), [one], **about)
 
 
 def stereo(pixels: FloatImage) -> Frame:

@@ -33,6 +33,6 @@ STAGES: tuple[Stage, ...] = tuple(
     )
 )  # fmt: skip
 
-VERSION = 4
+VERSION = 3
 """Counts up with every change of the code that changes a frame's pixels, from the network's faces to the
 finished frame: what was made before is then made anew (tests/golden says when that is due)."""
