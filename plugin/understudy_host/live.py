@@ -1,6 +1,6 @@
 """The finish of a face pass: one graph of operations, from which every host's nodes are made.
 
-    face ── unpremultiply ── encode ── sharpen ── match, whites ── light ── grade ── grain ── decode ──┐
+    face ── unpremultiply ── encode ── skin ── sharpen ── match ── light ── grade ── grain ── decode ──┐
     mattes ── combine ── erode ── inside the face ── feather ── roto ── baked or live ── opacity ┤
     plate ───────────────────────────────────────────────────────────────────────────────── keymix
 
@@ -101,9 +101,13 @@ def _face() -> list[Operation]:
         Operation("ToEncoded", "matrix", ("Unpremultiplied",), _plain("to")),
         Operation("Encode", "encode", ("ToEncoded",)),
         Operation(
+            "Skin", "colour_layer", (), {"layer": "skin"}, "Detail from the performer's own frames, encoded."
+        ),
+        Operation("WithSkin", "add", ("Encode", "Skin"), {"share": "skin / 100"}),
+        Operation(
             "Sharpened",
             "sharpen",
-            ("Encode", "FaceAlpha"),
+            ("WithSkin", "FaceAlpha"),
             {"amount": "sharpness / 100", "radius_px": "sharpness_radius_percent / 100 * face_px"},
         ),
         Operation("MatchedSkin", "matrix", ("Sharpened",), match),
@@ -114,7 +118,15 @@ def _face() -> list[Operation]:
             {"layer": "whites"},
             "What eyes and teeth get beside the match, encoded.",
         ),
-        Operation("Match", "add", ("MatchedSkin", "Whites"), {"share": "colour_strength / 100"}),
+        Operation(
+            "SkinWhites",
+            "colour_layer",
+            (),
+            {"layer": "skin_whites"},
+            "What the detail of eyes and teeth gets beside the match, encoded.",
+        ),
+        Operation("AllWhites", "add", ("Whites", "SkinWhites"), {"share": "skin / 100"}),
+        Operation("Match", "add", ("MatchedSkin", "AllWhites"), {"share": "colour_strength / 100"}),
         Operation(
             "FaceLight", "colour_layer", (), {"layer": "face_light"}, "The face's own broad light, encoded."
         ),

@@ -60,6 +60,8 @@ LOOKS = {
     "as baked": {},
     "colour and light": {"colour_strength": 40.0, "light_strength": 70.0},
     "no light": {"light_strength": 0.0},
+    "some skin": {"skin": 40.0, "colour_strength": 70.0},
+    "no skin": {"skin": 0.0},
     "bright": {"opacity": 35.0, "grade_gain_stops": 0.7, "grade_gamma": 1.3, "grade_lift_percent": 5.0},
     "turned": {"grade_saturation_percent": 60.0, "grade_hue_degrees": 25.0, "colour_strength": 0.0},
     "one side": {"erode_top": 6.0, "feather_left": 20.0, **UNEDGED, SOURCE: "live"},

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from understudy.core import outputs, unfinished
 from understudy.core.outputs import Read, Written
+from understudy.face.skin.bank import bank_path
 from understudy.image.sequence import Pattern
 from understudy.inference.card import card_path
 from understudy.jobs import marks
@@ -94,6 +95,7 @@ def _read(named: NamedPath) -> Iterator[Read]:
         yield Read(what, path)
         if path.suffix == ".onnx":
             yield Read(f"card of the {what}", card_path(path))
+            yield Read(f"skin bank of the {what}", bank_path(path))
     elif path.is_dir():
         yield Read(what, path, lambda name: Path(name).suffix.lower() in PICTURES)
     elif not path.exists() and Pattern.is_pattern(value):
@@ -115,7 +117,7 @@ def _frames(value: str, frames: Sequence[int]) -> list[Path]:
 
 
 def _exported(value: str, frames: Sequence[int]) -> list[Path]:
-    return [Path(value), card_path(Path(value))]
+    return [Path(value), card_path(Path(value)), bank_path(Path(value))]
 
 
 def _one(value: str, frames: Sequence[int]) -> list[Path]:

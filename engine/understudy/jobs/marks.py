@@ -76,7 +76,9 @@ def history(path: Path) -> bool:
 
 
 def exported(path: Path) -> bool:
-    """An exported model or the card of one."""
+    """An exported model, its card or its skin bank."""
+    if path.suffix == ".skin":
+        return database(path)
     if path.name.endswith(".card.json"):
         return _has_keys(path, _CARD)
     if zipfile.is_zipfile(path):

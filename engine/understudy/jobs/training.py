@@ -154,6 +154,10 @@ class ExportJob(Job):
     """Identity whose face the file predicts; the one trained last when left out."""
     refine: bool = False
     """Include the refiners; the file then takes and predicts faces of twice the size."""
+    skin: Annotated[Path | None, reads("folder", knob=False)] = None
+    """Face set of the source for the skin bank; the one beside the model folder when left out."""
+    skin_faces: Annotated[int, Field(ge=0, le=20000)] = 600
+    """Faces of the skin bank at most, the sharpest and most varied; 0 writes none."""
     output: Annotated[Path | None, writes("file", "exported", knob=False)] = None
     """File to write; in the model folder as export/swap_fp32.onnx, or named by source, when left out."""
     overwrite: Overwrite = False

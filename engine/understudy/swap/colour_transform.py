@@ -70,6 +70,11 @@ class ColourTransform:
         """(W, W, 3) what the match at full strength gives, less what its matrix alone gives."""
         return np.asarray(replace(self, strength=1.0).matched(rgb) - self.match.apply(rgb), np.float32)
 
+    def beside_the_match_of(self, detail: FloatImage) -> FloatImage:
+        """The same of a difference of two faces, (W, W, 3): whites are linear but for their shift."""
+        both = self.beside_the_match(detail) - self.beside_the_match(np.zeros_like(detail))
+        return np.asarray(both, np.float32)
+
     def apply(self, rgb: FloatImage) -> FloatImage:
         """Change a face, (W, W, 3) float32 encoded; the light's picture is stretched over it."""
         # The grade is linear but for its shift, so that light can be graded by itself and added after it.

@@ -188,7 +188,10 @@ class SwapContext:
             there = [(number - one, found) for one, found in several if found is not None]
             weights = [1 - abs(apart) / (skin.REACH + 1) for apart, _ in there]
             candidates = choose.chosen(choose.average([found for _, found in there], weights))
-            return skin.layer(parameters, prediction, candidates, bank.bank, bank.crop, size)
+            mix = self.job.at(number).of(PredictParameters).identity_mix
+            return skin.layer(
+                parameters, prediction, candidates, bank.bank, bank.crop, size, identity_mix=mix
+            )
 
         return self.cache.skin.get(self._key(skin.STAGE, number), made, lambda layer: layer.nbytes)
 

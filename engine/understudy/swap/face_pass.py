@@ -26,13 +26,15 @@ _ALWAYS = (
 def layers(frame: Frame, swapped: SwappedFace) -> Frame:
     """The face before its colours change, what changes them, and its mattes, opacity left out.
 
-    `whites`, what eyes and teeth get beside the match at its full strength, is there where a match is left to
-    the host; `light` and `face_light`, and the mattes of the destination, the occlusion, the box and the roto
-    where they were asked for. All three layers of colours are in encoded units.
+    Beside those, where there is something to tell: `skin`, the skin bank's detail at its full strength, with
+    `skin_confidence`; `whites` and `skin_whites`, what eyes and teeth and their detail get beside a match at
+    its full strength that is left to the host; `light` and `face_light`; the mattes of the destination, the
+    occlusion, the box and the roto where they were asked for. All these layers of colours are in
+    encoded units.
     """
     box = swapped.box(frame.data_window)
     inside = swapped.warp_matte(np.ones((swapped.size, swapped.size), np.float32), box)
-    rgb, colours = _left_to_the_host(swapped)
+    rgb, skin, colours = _left_to_the_host(swapped)
     face = colour.decode(swapped.warp_colours(rgb, box), frame.colour_space) * inside[..., None]
     planes = {
         **_named("", face),
@@ -44,6 +46,11 @@ def layers(frame: Frame, swapped: SwappedFace) -> Frame:
     }
     if colours.whites is not None:
         planes |= _named("whites.", swapped.warp_colours(colours.beside_the_match(rgb), box))
+    if skin is not None and swapped.confidence is not None:
+        planes |= _named("skin.", swapped.warp_colours(skin, box))
+        planes |= {"skin_confidence.A": swapped.warp_matte(swapped.confidence, box)}
+        if colours.whites is not None:
+            planes |= _named("skin_whites.", swapped.warp_colours(colours.beside_the_match_of(skin), box))
     if colours.light is not None:
         for name, small in (("light", colours.light.plate), ("face_light", colours.light.face)):
             planes |= _named(f"{name}.", swapped.warp_colours(resize(small, swapped.size), box))
@@ -60,15 +67,16 @@ def layers(frame: Frame, swapped: SwappedFace) -> Frame:
     )
 
 
-def _left_to_the_host(swapped: SwappedFace) -> tuple[FloatImage, ColourTransform]:
-    """A matrix is left to the host; a table, which its nodes cannot read, is baked."""
-    colours = swapped.colours
+def _left_to_the_host(swapped: SwappedFace) -> tuple[FloatImage, FloatImage | None, ColourTransform]:
+    """The face, the skin bank's detail, and the colours left to the host; a table, unread there, is baked."""
+    colours, rgb, skin = swapped.colours, swapped.rgb, swapped.skin
     if colours.match.table is None:
-        return swapped.rgb, colours
+        return rgb, skin, colours
     solved, light = colours.match.at_strength(colours.strength), colours.light
     baked = None if light is None else Light(solved.apply(light.face), light.plate)
     left = replace(colours, match=ColourMatch.identity(), whites=None, light=baked)
-    return colours.matched(swapped.rgb), left
+    matched = colours.matched(rgb)
+    return matched, None if skin is None else colours.matched(rgb + skin) - matched, left
 
 
 def _named(beginning: str, picture: FloatImage) -> dict[str, FloatImage]:
@@ -84,6 +92,7 @@ def _metadata(frame: Frame, swapped: SwappedFace, colours: ColourTransform) -> d
         "understudy:light_strength": float(colours.light_strength if colours.light is not None else 0),
         "understudy:grade": numbers(colours.grade),
         "understudy:opacity": float(swapped.opacity),
+        **({} if swapped.skin is None else {"understudy:skin": float(swapped.skin_strength)}),
         "understudy:plate_to_aligned": numbers(swapped.plate_to_aligned),
         "understudy:aligned_size": swapped.size,
         "understudy:encoding": colour.ENCODED,

@@ -149,12 +149,15 @@ class SwappedFace:
     """A new face, aligned, at its working size W, ready to be laid over the plate.
 
     Attributes:
-        rgb: (W, W, 3) encoded, before its colours change.
+        rgb: (W, W, 3) encoded, before its colours change, without the skin bank's detail.
         colours: How they change.
         mattes: Its mattes.
         opacity: 0..1.
         plate_to_aligned: (2, 3) matrix at W, the artist's own move included.
         path: The same at even steps while the shutter is open; empty where it does not blur.
+        skin: (W, W, 3) what the skin bank's detail adds to `rgb` at full strength; None where there is none.
+        skin_strength: How much of it is added, 0..1.
+        confidence: (W, W) in 0..1, where it can be relied on; None like `skin`.
     """
 
     rgb: FloatImage
@@ -163,6 +166,9 @@ class SwappedFace:
     opacity: float
     plate_to_aligned: np.ndarray
     path: tuple[np.ndarray, ...] = ()
+    skin: FloatImage | None = None
+    skin_strength: float = 0.0
+    confidence: FloatImage | None = None
 
     @property
     def size(self) -> int:
@@ -171,7 +177,9 @@ class SwappedFace:
 
     def finished(self) -> FloatImage:
         """(W, W, 3) encoded, matched, lit and graded."""
-        return self.colours.apply(self.rgb)
+        if self.skin is None or self.skin_strength == 0:
+            return self.colours.apply(self.rgb)
+        return self.colours.apply(self.rgb + np.float32(self.skin_strength) * self.skin)
 
     def box(self, window: Box, *, covered_only: bool = False) -> Box:
         """The rectangle of the plate within `window` that the face, or what its matte covers, can reach."""

@@ -13,6 +13,8 @@ Convention:
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from understudy.core.errors import JobError
@@ -36,6 +38,7 @@ from understudy.swap.stages.merge import MergeParameters
 from understudy.swap.stages.motion import MotionParameters
 from understudy.swap.stages.mouth import MouthParameters
 from understudy.swap.stages.place import PlaceParameters
+from understudy.swap.stages.skin import SkinParameters
 
 
 def make_frame(job: SwapJob, inputs: FrameInputs, *, report: Reporter) -> Frame:
@@ -67,15 +70,23 @@ def swap_face(job: SwapJob, inputs: FrameInputs, prediction: Prediction, mattes:
     colours = colour_transform(job, inputs, features.astype(np.float32), mattes.size)
     sharp = job.of(DetailParameters)
     plate = cut(inputs.frame, mattes.plate_to_aligned, mattes.size) if sharp.needs_plate else None
-    rgb = resize(prediction.face, mattes.size)
-    if inputs.skin is not None:
-        rgb = rgb + np.float32(job.skin * job.identity_mix / 1e4) * inputs.skin.rgb
-    rgb = detail.apply(sharp, rgb, plate, mattes.final)
-    rgb = mouth.apply(job.of(MouthParameters), rgb, inputs.frame, prediction, mattes, colours)
+
+    def shown(rgb: FloatImage) -> FloatImage:
+        rgb = detail.apply(sharp, rgb, plate, mattes.final)
+        return mouth.apply(job.of(MouthParameters), rgb, inputs.frame, prediction, mattes, colours)
+
+    predicted, added = resize(prediction.face, mattes.size), inputs.skin
+    rgb = shown(predicted)
     placed = place.moved(job.of(PlaceParameters), mattes.plate_to_aligned, mattes.size)
     aspect = inputs.frame.pixel_aspect
     path = motion.path(job.of(MotionParameters), inputs.near, placed, mattes.size, aspect)
-    return SwappedFace(rgb, colours, mattes, job.of(MergeParameters).opacity / 100, placed, path)
+    face = SwappedFace(rgb, colours, mattes, job.of(MergeParameters).opacity / 100, placed, path)
+    if added is None:
+        return face
+    # As a difference, so that a host changes its strength by itself.
+    beside = shown(predicted + added.rgb) - rgb
+    strength = job.of(SkinParameters).skin / 100
+    return replace(face, skin=beside, skin_strength=strength, confidence=added.confidence)
 
 
 def colour_transform(job: SwapJob, inputs: FrameInputs, landmarks: FloatImage, size: int) -> ColourTransform:

@@ -144,9 +144,8 @@ class SkinBank:
                 about = dict(file.execute("SELECT key, value FROM about").fetchall())
                 small = _read_small(file)
             identity, coverage, digits, release, detector, digest = (str(about[key]) for key in _ABOUT)
-            align.template(coverage)
             size = int(digits)
-            if not 16 <= size <= 8192:
+            if coverage not in align.COVERAGES or not 16 <= size <= 8192:
                 raise ValueError(size)
         except (KeyError, ValueError, TypeError) as exc:
             raise _damaged(path) from exc

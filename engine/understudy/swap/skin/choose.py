@@ -37,6 +37,8 @@ _NOISE = 0.004
 _CHROMA = 0.5
 # A region's score holds this share of the whole face's: an eye of the same pose fits better.
 _WHOLE_SHARE = 0.5
+# Scores that differ by less are of the same picture.
+_ALIKE = 1e-6
 PER_REGION = 3
 """Faces that are chosen for each region."""
 
@@ -101,7 +103,9 @@ def chosen(averaged: NDArray[np.float32]) -> tuple[Candidate, ...]:
         order = np.argsort(averaged[:, region], kind="stable")
         best, found = averaged[order[0], region], order[:count]
         beyond = averaged[order[count], region] if len(averaged) > count else averaged[order[-1], region] + 1
-        priorities[found, region] = (beyond - averaged[found, region]) / max(float(beyond - best), 1e-9)
+        # Faces that are all alike, such as a held frame's, have the same priority.
+        apart = beyond - averaged[found, region] + _ALIKE
+        priorities[found, region] = apart / (beyond - best + _ALIKE)
     return tuple(Candidate(int(index), priorities[index]) for index in np.flatnonzero(priorities.any(axis=1)))
 
 

@@ -24,10 +24,11 @@ _EDGE = 128
 # Deviations as shares of the edge: how smooth the flow is, over what area agreement is measured, and what is
 # coarser than features.
 _SMOOTH, _AREA, _COARSE = 6 / 128, 2 / 128, 6 / 128
-# A face of the bank is blurred by this share before it is compared: no network's prediction is as sharp.
-_BLUR = 0.5 / 128
+# A face of the bank is blurred by this before it is compared, in pixels of the network: no prediction is as
+# sharp as its raster allows.
+_BLUR_PX = 0.5
 # Encoded units: bands weaker than this agree with anything.
-_NOISE = 0.003
+_NOISE = 0.01
 # How much faster than its difference a face loses weight against the best one at a pixel.
 _SHARPNESS, _EVEN = 4.0, 0.05
 # A face with less weight than this everywhere is left out: it costs as much as any other.
@@ -80,8 +81,9 @@ def fit(
         there = canonical.widened(
             canonical.from_canonical(bank.landmarks[one.index], coverage=bank.coverage), _EDGE
         )
-        at = _followed(wanted, _smaller(crop), there)
-        apart = choose.band(_softened(canonical.sampled(_smaller(crop), at)), _COARSE * _EDGE) - band
+        smaller = _blurred(_smaller(crop), _BLUR_PX * min(len(crop), _EDGE) / len(face))
+        at = _followed(wanted, smaller, there)
+        apart = choose.band(canonical.sampled(smaller, at), _COARSE * _EDGE) - band
         differences.append(_blurred((apart**2).sum(axis=2), _AREA * _EDGE) / strength)
         priorities.append(_priority(one, areas))
         placed.append(at)
@@ -95,7 +97,7 @@ def fit(
 
 def _followed(wanted: FloatImage, crop: FloatImage, there: canonical.Field) -> canonical.Field:
     """Where in a crop each point of the canonical picture lies, followed by flow."""
-    motion = flow.between(wanted, _softened(canonical.sampled(crop, there)))
+    motion = flow.between(wanted, canonical.sampled(crop, there))
     shift = _blurred(flow.fill(motion.shift, motion.trust), _SMOOTH * _EDGE)
     return flow.sample(there, shift)
 
@@ -140,10 +142,6 @@ def _joined(
 def _smaller(crop: FloatImage) -> FloatImage:
     """A crop at the edge that flow works on, or as it is where it is smaller."""
     return crop if len(crop) <= _EDGE else _resized(crop, _EDGE)
-
-
-def _softened(picture: FloatImage) -> FloatImage:
-    return _blurred(picture, _BLUR * _EDGE)
 
 
 def _blurred(picture: FloatImage, deviation_px: float) -> FloatImage:

@@ -14,7 +14,7 @@ from understudy.face.skin.bank import SkinBank
 from understudy.image import colour, grey
 from understudy.image.frame import FloatImage
 from understudy.jobs.keyframes import moving
-from understudy.swap.declare import FACE, Parameters, Reads, Share, Stage
+from understudy.swap.declare import FACE, Parameters, Reads, Share, Stage, live
 from understudy.swap.frame_data import Prediction, SkinLayer
 from understudy.swap.resize import resize
 from understudy.swap.skin import choose
@@ -26,7 +26,7 @@ from understudy.swap.stages import predict
 class SkinParameters(Parameters):
     """How much detail comes from the performer's own frames."""
 
-    skin: Share = 100.0
+    skin: Annotated[Share, live(100.0)] = 100.0
     """Fine detail from the performer's own frames; needs the model's skin bank."""
     skin_finest_percent: Annotated[float, moving(0, 10, FACE)] = 0.0
     """Detail finer than this is taken; 0 takes what is too fine for the model's size."""
@@ -71,6 +71,8 @@ def layer(
     bank: SkinBank,
     read: Callable[[int], FloatImage],
     size: int,
+    *,
+    identity_mix: float,
 ) -> SkinLayer:
     """What the performer's own frames add to a prediction at full strength.
 
@@ -81,11 +83,12 @@ def layer(
         bank: Whose faces they are.
         read: Gives a face's crop.
         size: W, the working size, larger than the prediction's.
+        identity_mix: Percent of the source performer in the prediction: of the detail there is as much.
     """
     fitted = fit(prediction.face, _landmarks(prediction), candidates, bank, read, size)
     fine_px = parameters.skin_finest_percent / 100 * size or _OWN_PX * size / prediction.size
     confidence = np.clip((_UNSURE - fitted.difference) / (_UNSURE - _SURE), 0, 1)
-    where = _shares(parameters, fitted)
+    where = np.float32(identity_mix / 100) * _shares(parameters, fitted)
     rgb = grey.towards_grey(fitted.rgb, colour.ENCODED, prediction.grey_share)
     apart = np.asarray(rgb - resize(prediction.face, size), np.float32)
     coarse = cv2.GaussianBlur(apart, (0, 0), fine_px)

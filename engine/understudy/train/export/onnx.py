@@ -33,7 +33,7 @@ from understudy.jobs import files
 from understudy.jobs.fields import Precision
 from understudy.jobs.training import ExportJob
 from understudy.train.checkpoints import model_folder, refiners, selection, store
-from understudy.train.export import torchscript
+from understudy.train.export import skin, torchscript
 from understudy.train.networks import autoencoder, joining
 
 OPSET = 18
@@ -129,7 +129,8 @@ def run(job: ExportJob, *, report: Reporter, settings: Settings) -> dict[str, An
             report(Warned(f"{identity} has no likeness release; the model card says so."))
     card = _card(description, state, digest, parity, job.precision, network.edge)
     write_card(output, torchscript.card(card) if job.format == "torchscript" else card)
-    result = {"model": str(output), "parity": parity, "iteration": state["iteration"]}
+    banked = skin.write(job, description, output, report) if job.format == "onnx" else 0
+    result = {"model": str(output), "parity": parity, "iteration": state["iteration"], "skin_faces": banked}
     result["precision"] = job.precision
     report(Finished(result))
     return result
