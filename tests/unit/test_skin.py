@@ -62,7 +62,7 @@ def bank_of(faces: Sequence[FloatImage]) -> SkinBank:
 
 def layer_of(prediction: Prediction, faces: Sequence[FloatImage], **values: float) -> SkinLayer:
     bank, parameters = bank_of(faces), SkinParameters.model_validate(values)
-    candidates = choose.chosen(skin.scores(prediction, "full", choose.bands(bank.previews)))
+    candidates = choose.chosen(skin.scores(prediction, choose.KnownFaces.of(bank.previews, "full")))
     read = faces.__getitem__
     return skin.layer(parameters, prediction, candidates, bank, read, LARGE, identity_mix=100)
 
@@ -99,9 +99,9 @@ def test_a_gaze_that_the_bank_does_not_hold_is_not_replaced_by_another() -> None
 
 def test_the_face_that_looks_where_the_prediction_looks_is_chosen_for_the_eye() -> None:
     looks = [face(seed, iris=shift) for seed, shift in enumerate((-0.03, -0.015, 0.0, 0.015, 0.03))]
-    bank = bank_of(looks)
+    known = choose.KnownFaces.of(bank_of(looks).previews, "full")
     for index, shift in enumerate((-0.03, -0.015, 0.0, 0.015, 0.03)):
-        found = skin.scores(predicted(face(9, iris=shift)), "full", choose.bands(bank.previews))
+        found = skin.scores(predicted(face(9, iris=shift)), known)
         assert found[:, choose.RIGHT_EYE].argmin() == index
 
 

@@ -90,6 +90,18 @@ def between(
     return Motion(_beyond(prior, fill(forth, trust)), trust)
 
 
+def one_way(here: FloatImage, there: FloatImage) -> Shift:
+    """The motion from one frame to another without its confidence, at half the cost.
+
+    Args:
+        here, there: (H, W, 3) float32, encoded space, finite, of one shape.
+
+    Returns:
+        (H, W, 2) float32 pixels; where a pixel is hidden it is a guess.
+    """
+    return _flow(*_proxies(here, there), half=False)
+
+
 def is_cut(here: FloatImage, there: FloatImage) -> bool:
     """Whether two frames are of different shots: flow confidence is low and matched pixels differ.
 

@@ -205,7 +205,7 @@ class SwapContext:
                 prediction = self._prediction(number)
             except UnderstudyError:
                 return None  # told when the frame's own turn comes
-            return None if prediction is None else skin.scores(prediction, bank.bank.coverage, bank.bands)
+            return None if prediction is None else skin.scores(prediction, bank.known)
 
         key = (self._key(predict.STAGE, number), bank.bank.digest)
         return self.cache.skin_scores.get(key, scored, lambda found: 0 if found is None else found.nbytes)

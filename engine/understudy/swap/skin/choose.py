@@ -57,14 +57,6 @@ class Candidate:
     priority: NDArray[np.float32]
 
 
-def bands(pictures: FloatImage) -> FloatImage:
-    """(N, P, P, 3) encoded small pictures as their bands: lightness and two differences of colour from it."""
-    found = np.empty_like(pictures)
-    for index, picture in enumerate(pictures):
-        found[index] = band(picture, _COARSE_PX)
-    return found
-
-
 def band(picture: FloatImage, coarse_px: float) -> FloatImage:
     """(H, W, 3) what a picture holds that is finer than a blur: lightness, and red and blue beside it."""
     fine = picture - cv2.GaussianBlur(picture, (0, 0), coarse_px)
@@ -74,22 +66,47 @@ def band(picture: FloatImage, coarse_px: float) -> FloatImage:
     )
 
 
-def scores(known: FloatImage, wanted: FloatImage, coverage: str) -> NDArray[np.float32]:
-    """How each of a bank's faces differs from a prediction in each region.
+@dataclass(frozen=True, eq=False)
+class KnownFaces:
+    """A bank's small pictures, made ready to be compared.
 
-    Args:
-        known: (N, P, P, 3) the bands of the bank's small pictures.
-        wanted: (P, P, 3) the band of the prediction's, in canonical position too.
-        coverage: Of the aligned face.
-
-    Returns:
-        (N, 4) float32 scores.
+    Attributes:
+        coverage: Of the aligned faces.
+        bands: (N, P·P·3) float32, see `band`.
+        energies: (N, 4) float32 each one's squared band, summed over each region.
     """
-    areas = regions(coverage).reshape(len(REGIONS), -1)
-    apart = ((known - wanted) ** 2).sum(axis=3).reshape(len(known), -1)
-    strength = (wanted**2).sum(axis=2).ravel()
-    each = (apart @ areas.T) / (areas @ strength + _NOISE**2 * areas.sum(axis=1))
-    return np.asarray(each + _WHOLE_SHARE * each[:, FACE:], np.float32)
+
+    coverage: str
+    bands: NDArray[np.float32]
+    energies: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, previews: FloatImage, coverage: str) -> KnownFaces:
+        """Those of (N, P, P, 3) encoded pictures in canonical position."""
+        areas, shape = regions(coverage), previews.shape[1:3]
+        bands = np.empty((len(previews), shape[0] * shape[1] * 3), np.float32)
+        energies = np.empty((len(previews), len(REGIONS)), np.float32)
+        for index, picture in enumerate(previews):
+            found = band(picture, _COARSE_PX)
+            bands[index] = found.ravel()
+            energies[index] = (areas * (found**2).sum(axis=2)).sum(axis=(1, 2))
+        return cls(coverage, bands, energies)
+
+    def scores(self, seen: FloatImage) -> NDArray[np.float32]:
+        """How each face differs from a prediction in each region.
+
+        Args:
+            seen: (P, P, 3) the prediction's small picture, encoded, in canonical position too.
+
+        Returns:
+            (N, 4) float32 scores, rounded: how many threads added them up must not be seen.
+        """
+        wanted, areas = band(seen, _COARSE_PX), regions(self.coverage)
+        common = self.bands @ (areas[..., None] * wanted).reshape(len(areas), -1).T
+        strength = (areas * (wanted**2).sum(axis=2)).sum(axis=(1, 2))
+        apart = np.maximum(self.energies - 2 * common + strength, 0)
+        each = apart / (strength + _NOISE**2 * areas.sum(axis=(1, 2)))
+        return np.asarray(np.round(each + _WHOLE_SHARE * each[:, FACE:], 4), np.float32)
 
 
 def chosen(averaged: NDArray[np.float32]) -> tuple[Candidate, ...]:

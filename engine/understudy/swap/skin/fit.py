@@ -12,18 +12,21 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from understudy.comp.merge import paste
 from understudy.face.skin import canonical
 from understudy.face.skin.bank import SkinBank
-from understudy.image.frame import FloatImage
+from understudy.image.frame import Box, FloatImage
 from understudy.patch import flow
 from understudy.swap.skin import choose
 from understudy.swap.skin.choose import FACE, Candidate
 
 # Edge of the pictures that flow and agreement are computed on.
 _EDGE = 128
+# Edge of those that flow is computed on, which is smoothed further than their pixels.
+_FLOW_EDGE = 64
 # Deviations as shares of the edge: how smooth the flow is, over what area agreement is measured, and what is
 # coarser than features.
-_SMOOTH, _AREA, _COARSE = 6 / 128, 2 / 128, 6 / 128
+_SMOOTH, _AREA, _COARSE = 4 / 128, 2 / 128, 6 / 128
 # A face of the bank is blurred by this before it is compared, in pixels of the network: no prediction is as
 # sharp as its raster allows.
 _BLUR_PX = 0.5
@@ -31,8 +34,8 @@ _BLUR_PX = 0.5
 _NOISE = 0.01
 # How much faster than its difference a face loses weight against the best one at a pixel.
 _SHARPNESS, _EVEN = 4.0, 0.05
-# A face with less weight than this everywhere is left out: it costs as much as any other.
-_LEAST_WEIGHT = 0.02
+# A face with less weight than this is left out there: it costs as much as any other.
+_LEAST_WEIGHT = 0.03
 
 
 @dataclass(frozen=True)
@@ -97,9 +100,9 @@ def fit(
 
 def _followed(wanted: FloatImage, crop: FloatImage, there: canonical.Field) -> canonical.Field:
     """Where in a crop each point of the canonical picture lies, followed by flow."""
-    motion = flow.between(wanted, canonical.sampled(crop, there))
-    shift = _blurred(flow.fill(motion.shift, motion.trust), _SMOOTH * _EDGE)
-    return flow.sample(there, shift)
+    pair = (_resized(one, _FLOW_EDGE) for one in (wanted, canonical.sampled(crop, there)))
+    shift = _blurred(flow.one_way(*pair), _SMOOTH * _FLOW_EDGE) * np.float32(_EDGE / _FLOW_EDGE)
+    return flow.sample(there, _resized(shift, _EDGE))
 
 
 def _priority(candidate: Candidate, areas: Sequence[FloatImage]) -> FloatImage:
@@ -115,8 +118,9 @@ def _weights(differences: FloatImage, priorities: FloatImage) -> tuple[FloatImag
     """(N, EDGE, EDGE) weights that sum to 1, and (EDGE, EDGE) the joined faces' difference."""
     best = differences.min(axis=0)
     weights = priorities * np.exp(-_SHARPNESS * (differences - best) / (best + _EVEN))
-    weights[weights.max(axis=(1, 2)) < _LEAST_WEIGHT * weights.max()] = 0
-    weights /= np.maximum(weights.sum(axis=0), 1e-12)
+    weights /= weights.sum(axis=0)
+    weights = np.maximum(weights - _LEAST_WEIGHT, 0)
+    weights /= weights.sum(axis=0)
     return weights.astype(np.float32), np.asarray((weights * differences).sum(axis=0), np.float32)
 
 
@@ -130,12 +134,14 @@ def _joined(
     """(size, size, 3) the weighted mean of the moved crops, each read once at its full resolution."""
     total, rgb = np.zeros((size, size, 1), np.float32), np.zeros((size, size, 3), np.float32)
     for crop, at, weight in zip(crops, placed, weights, strict=True):
-        if not weight.any():
-            continue
         share = np.clip(_resized(canonical.sampled(weight, back), size), 0, 1)[..., None]
-        whole = canonical.widened(canonical.sampled(at, back), size)
-        rgb += share * canonical.sampled(crop, whole, sharp=True)
-        total += share
+        box = paste.covered(share[..., 0])
+        if box.empty:
+            continue
+        part = box.slices(Box(0, 0, size, size))
+        inside = np.ascontiguousarray(canonical.widened(canonical.sampled(at, back), size)[part])
+        rgb[part] += share[part] * canonical.sampled(crop, inside, sharp=True)
+        total[part] += share[part]
     return np.asarray(rgb / np.maximum(total, 1e-6), np.float32)
 
 

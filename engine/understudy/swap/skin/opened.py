@@ -19,12 +19,12 @@ class OpenBank:
 
     Attributes:
         bank: The bank.
-        bands: (N, P, P, 3) float32, see `choose.bands`.
+        known: Its small pictures, made ready to be compared.
     """
 
     def __init__(self, bank: SkinBank) -> None:
         self.bank = bank
-        self.bands = choose.bands(bank.previews)
+        self.known = choose.KnownFaces.of(bank.previews, bank.coverage)
         self._crops: LruCache[FloatImage] = LruCache(_CROP_BYTES)
 
     @classmethod

@@ -17,8 +17,7 @@ from understudy.jobs.keyframes import moving
 from understudy.swap.declare import FACE, Parameters, Reads, Share, Stage, live
 from understudy.swap.frame_data import Prediction, SkinLayer
 from understudy.swap.resize import resize
-from understudy.swap.skin import choose
-from understudy.swap.skin.choose import Candidate
+from understudy.swap.skin.choose import Candidate, KnownFaces
 from understudy.swap.skin.fit import Fitted, fit
 from understudy.swap.stages import predict
 
@@ -58,10 +57,9 @@ _MIDDLE, _MIDDLE_SHARE = 3.3, 0.5
 _SURE, _UNSURE = 0.1, 0.5
 
 
-def scores(prediction: Prediction, coverage: str, bands: FloatImage) -> NDArray[np.float32]:
-    """(N, 4) how a bank's faces differ from a prediction, see `choose.scores`."""
-    seen = canonical.preview(prediction.face, _landmarks(prediction), coverage=coverage)
-    return choose.scores(bands, choose.bands(seen[None])[0], coverage)
+def scores(prediction: Prediction, known: KnownFaces) -> NDArray[np.float32]:
+    """(N, 4) how a bank's faces differ from a prediction, see `KnownFaces.scores`."""
+    return known.scores(canonical.preview(prediction.face, _landmarks(prediction), coverage=known.coverage))
 
 
 def layer(
