@@ -19,6 +19,7 @@ from understudy.image import colour, grey
 from understudy.image.frame import FloatImage
 from understudy.swap.frame_data import Prediction, SkinLayer
 from understudy.swap.skin import choose
+from understudy.swap.skin.fit import BankCrop
 from understudy.swap.stages import skin
 from understudy.swap.stages.skin import SkinParameters
 
@@ -63,8 +64,8 @@ def bank_of(faces: Sequence[FloatImage]) -> SkinBank:
 def layer_of(prediction: Prediction, faces: Sequence[FloatImage], **values: float) -> SkinLayer:
     bank, parameters = bank_of(faces), SkinParameters.model_validate(values)
     candidates = choose.chosen(skin.scores(prediction, choose.KnownFaces.of(bank.previews, "full")))
-    read = faces.__getitem__
-    return skin.layer(parameters, prediction, candidates, bank, read, LARGE, identity_mix=100)
+    crops = [BankCrop.of(faces[one.index], LANDMARKS, "full") for one in candidates]
+    return skin.layer(parameters, prediction, candidates, crops, "full", LARGE, identity_mix=100)
 
 
 def fine(picture: FloatImage) -> FloatImage:

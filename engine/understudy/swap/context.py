@@ -189,9 +189,8 @@ class SwapContext:
             weights = [1 - abs(apart) / (skin.REACH + 1) for apart, _ in there]
             candidates = choose.chosen(choose.average([found for _, found in there], weights))
             mix = self.job.at(number).of(PredictParameters).identity_mix
-            return skin.layer(
-                parameters, prediction, candidates, bank.bank, bank.crop, size, identity_mix=mix
-            )
+            crops, coverage = [bank.crop(one.index) for one in candidates], bank.bank.coverage
+            return skin.layer(parameters, prediction, candidates, crops, coverage, size, identity_mix=mix)
 
         return self.cache.skin.get(self._key(skin.STAGE, number), made, lambda layer: layer.nbytes)
 

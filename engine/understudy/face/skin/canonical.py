@@ -20,7 +20,7 @@ from understudy.face import align
 from understudy.face.landmarks import LIDS
 from understudy.image.frame import FloatImage
 
-GRID = 64
+GRID = 32
 PREVIEW_SIZE = 64
 """Edge of a face's small picture in canonical position."""
 # The spline works in eighths of the edge, and its regularisation is in that unit: landmarks are some pixels

@@ -6,7 +6,7 @@ between what both show at the prediction's resolution.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -14,8 +14,8 @@ import numpy as np
 
 from understudy.comp.merge import paste
 from understudy.face.skin import canonical
-from understudy.face.skin.bank import SkinBank
 from understudy.image.frame import Box, FloatImage
+from understudy.image.strips import in_strips
 from understudy.patch import flow
 from understudy.swap.skin import choose
 from understudy.swap.skin.choose import FACE, Candidate
@@ -55,12 +55,40 @@ class Fitted:
     mouth: FloatImage
 
 
+@dataclass(frozen=True)
+class BankCrop:
+    """A face of a bank, read.
+
+    Attributes:
+        whole: (B, B, 3) encoded, as the bank holds it.
+        small: The same at the edge that fits are made at, or as it is where it is smaller.
+        field: Where each point of the mean face lies on it, (EDGE, EDGE, 2).
+    """
+
+    whole: FloatImage
+    small: FloatImage
+    field: canonical.Field
+
+    @classmethod
+    def of(cls, crop: FloatImage, landmarks: FloatImage, coverage: str) -> BankCrop:
+        """A crop made ready, with its landmarks as shares of its edge."""
+        small = crop if len(crop) <= _EDGE else _resized(crop, _EDGE)
+        return cls(
+            crop, small, canonical.widened(canonical.from_canonical(landmarks, coverage=coverage), _EDGE)
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes it holds."""
+        return self.whole.nbytes + self.small.nbytes + self.field.nbytes
+
+
 def fit(
     face: FloatImage,
     landmarks: FloatImage,
     candidates: Sequence[Candidate],
-    bank: SkinBank,
-    read: Callable[[int], FloatImage],
+    crops: Sequence[BankCrop],
+    coverage: str,
     size: int,
 ) -> Fitted:
     """Move the candidates onto a prediction and join them.
@@ -69,33 +97,41 @@ def fit(
         face: (S, S, 3) the prediction, encoded.
         landmarks: (68, 2) shares of its edge.
         candidates: At least one.
-        bank: Whose faces they are.
-        read: Gives a face's crop.
+        crops: Theirs.
+        coverage: Of the aligned faces.
         size: W, edge of the result.
     """
-    here = canonical.widened(canonical.from_canonical(landmarks, coverage=bank.coverage), _EDGE)
-    wanted = canonical.sampled(face, here)
-    band = choose.band(wanted, _COARSE * _EDGE)
-    strength = _blurred((band**2).sum(axis=2), _AREA * _EDGE) + np.float32(_NOISE**2)
-    areas = [_resized(one, _EDGE) for one in choose.regions(bank.coverage)]
-    placed, differences, priorities = [], [], []
-    crops = [read(one.index) for one in candidates]
-    for one, crop in zip(candidates, crops, strict=True):
-        there = canonical.widened(
-            canonical.from_canonical(bank.landmarks[one.index], coverage=bank.coverage), _EDGE
-        )
-        smaller = _blurred(_smaller(crop), _BLUR_PX * min(len(crop), _EDGE) / len(face))
-        at = _followed(wanted, smaller, there)
-        apart = choose.band(canonical.sampled(smaller, at), _COARSE * _EDGE) - band
-        differences.append(_blurred((apart**2).sum(axis=2), _AREA * _EDGE) / strength)
-        priorities.append(_priority(one, areas))
-        placed.append(at)
-    weights, difference = _weights(np.stack(differences), np.stack(priorities))
-    back = canonical.widened(canonical.to_canonical(landmarks, coverage=bank.coverage), _EDGE)
-    joined = _joined(crops, placed, weights, back, size)
+    here = canonical.widened(canonical.from_canonical(landmarks, coverage=coverage), _EDGE)
+    placed, differences = _placed(canonical.sampled(face, here), crops, len(face))
+    areas = [_resized(one, _EDGE) for one in choose.regions(coverage)]
+    priorities = np.stack([_priority(one, areas) for one in candidates])
+    weights, difference = _weights(differences, priorities)
+    back = canonical.widened(canonical.to_canonical(landmarks, coverage=coverage), _EDGE)
+    joined = _joined([one.whole for one in crops], placed, weights, back, size)
     eyes = np.maximum(areas[choose.RIGHT_EYE], areas[choose.LEFT_EYE])
     rest = (_resized(canonical.sampled(one, back), size) for one in (difference, eyes, areas[choose.MOUTH]))
     return Fitted(joined, *rest)
+
+
+def _placed(
+    wanted: FloatImage, crops: Sequence[BankCrop], network_px: int
+) -> tuple[list[canonical.Field], FloatImage]:
+    """Where in each crop the canonical picture's points lie, and (N, EDGE, EDGE) how each differs from it."""
+    band = choose.band(wanted, _COARSE * _EDGE)
+    strength = _blurred((band**2).sum(axis=2), _AREA * _EDGE) + np.float32(_NOISE**2)
+    placed = [crop.field for crop in crops]
+    differences = np.empty((len(crops), _EDGE, _EDGE), np.float32)
+
+    def place(first: int, last: int) -> None:
+        for index in range(first, last):
+            small = crops[index].small
+            softened = _blurred(small, _BLUR_PX * len(small) / network_px)
+            placed[index] = _followed(wanted, softened, placed[index])
+            apart = choose.band(canonical.sampled(softened, placed[index]), _COARSE * _EDGE) - band
+            differences[index] = _blurred((apart**2).sum(axis=2), _AREA * _EDGE) / strength
+
+    in_strips(place, len(crops), fewest=1)
+    return placed, differences
 
 
 def _followed(wanted: FloatImage, crop: FloatImage, there: canonical.Field) -> canonical.Field:
@@ -143,11 +179,6 @@ def _joined(
         rgb[part] += share[part] * canonical.sampled(crop, inside, sharp=True)
         total[part] += share[part]
     return np.asarray(rgb / np.maximum(total, 1e-6), np.float32)
-
-
-def _smaller(crop: FloatImage) -> FloatImage:
-    """A crop at the edge that flow works on, or as it is where it is smaller."""
-    return crop if len(crop) <= _EDGE else _resized(crop, _EDGE)
 
 
 def _blurred(picture: FloatImage, deviation_px: float) -> FloatImage:

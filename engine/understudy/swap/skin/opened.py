@@ -6,9 +6,9 @@ from pathlib import Path
 
 from understudy.core.cache import LruCache
 from understudy.face.skin.bank import SkinBank
-from understudy.image.frame import FloatImage
 from understudy.inference.card import ModelCard
 from understudy.swap.skin import choose
+from understudy.swap.skin.fit import BankCrop
 
 # Some eighty crops of 512 pixels: a shot's frames choose the same faces again and again.
 _CROP_BYTES = 2**28
@@ -25,7 +25,7 @@ class OpenBank:
     def __init__(self, bank: SkinBank) -> None:
         self.bank = bank
         self.known = choose.KnownFaces.of(bank.previews, bank.coverage)
-        self._crops: LruCache[FloatImage] = LruCache(_CROP_BYTES)
+        self._crops: LruCache[BankCrop] = LruCache(_CROP_BYTES)
 
     @classmethod
     def open(cls, path: Path) -> OpenBank:
@@ -36,13 +36,18 @@ class OpenBank:
         """
         return cls(SkinBank.open(path))
 
-    def crop(self, index: int) -> FloatImage:
-        """A face's crop.
+    def crop(self, index: int) -> BankCrop:
+        """A face's crop, made ready.
 
         Raises:
             FaceError: it is damaged.
         """
-        return self._crops.get(index, lambda: self.bank.read_crop(index), lambda crop: crop.nbytes)
+        bank = self.bank
+
+        def read() -> BankCrop:
+            return BankCrop.of(bank.read_crop(index), bank.landmarks[index], bank.coverage)
+
+        return self._crops.get(index, read, lambda crop: crop.nbytes)
 
     def unfit(self, card: ModelCard, source: str) -> str:
         """Why the bank does not belong to a model and a source, as a sentence; empty where it does."""

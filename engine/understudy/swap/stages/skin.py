@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import cv2
@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.face.skin import canonical
-from understudy.face.skin.bank import SkinBank
 from understudy.image import colour, grey
 from understudy.image.frame import FloatImage
 from understudy.jobs.keyframes import moving
@@ -18,7 +17,7 @@ from understudy.swap.declare import FACE, Parameters, Reads, Share, Stage, live
 from understudy.swap.frame_data import Prediction, SkinLayer
 from understudy.swap.resize import resize
 from understudy.swap.skin.choose import Candidate, KnownFaces
-from understudy.swap.skin.fit import Fitted, fit
+from understudy.swap.skin.fit import BankCrop, Fitted, fit
 from understudy.swap.stages import predict
 
 
@@ -66,8 +65,8 @@ def layer(
     parameters: SkinParameters,
     prediction: Prediction,
     candidates: Sequence[Candidate],
-    bank: SkinBank,
-    read: Callable[[int], FloatImage],
+    crops: Sequence[BankCrop],
+    coverage: str,
     size: int,
     *,
     identity_mix: float,
@@ -78,12 +77,12 @@ def layer(
         parameters: How much, where; `skin` itself is left to who adds the layer.
         prediction: The network's new face.
         candidates: The chosen faces.
-        bank: Whose faces they are.
-        read: Gives a face's crop.
+        crops: Theirs.
+        coverage: Of the aligned faces.
         size: W, the working size, larger than the prediction's.
         identity_mix: Percent of the source performer in the prediction: of the detail there is as much.
     """
-    fitted = fit(prediction.face, _landmarks(prediction), candidates, bank, read, size)
+    fitted = fit(prediction.face, _landmarks(prediction), candidates, crops, coverage, size)
     fine_px = parameters.skin_finest_percent / 100 * size or _OWN_PX * size / prediction.size
     confidence = np.clip((_UNSURE - fitted.difference) / (_UNSURE - _SURE), 0, 1)
     where = np.float32(identity_mix / 100) * _shares(parameters, fitted)
