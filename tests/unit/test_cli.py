@@ -67,7 +67,8 @@ def test_help_tells_unit_range_and_default(capsys: pytest.CaptureFixture[str]) -
     with pytest.raises(SystemExit):
         cli.main(["extract", "--help"])
     words = " ".join(capsys.readouterr().out.split())
-    assert "--crop-size N Edge of a stored crop. (pixels, 64 to 2048, default 256)" in words
+    assert "--crop-size N Edge of a stored crop, of at least 64;" in words
+    assert "from 256 to 1024. (pixels, 0 to 2048, default 0)" in words
 
 
 def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,10 +32,16 @@ class ExtractJob(PlateFields, DetectionFields):
     """Name of the performer whose faces these are."""
     coverage: CoverageName = "full"
     """How much of the head a crop holds."""
-    crop_size: Annotated[int, Field(ge=64, le=2048, json_schema_extra=unit("pixels"))] = 256
-    """Edge of a stored crop."""
+    crop_size: Annotated[int, Field(ge=0, le=2048, json_schema_extra=unit("pixels"))] = 0
+    """Edge of a stored crop, of at least 64; 0 takes the face's own size in the plate, from 256 to 1024."""
     release: Annotated[Path | None, reads("file")] = None
     """Likeness release of the performer, a JSON document; its digest travels with every model and frame."""
+
+    @model_validator(mode="after")
+    def _check_crop_size(self) -> Self:
+        if 0 < self.crop_size < 64:
+            raise ValueError("crop_size is 0, or at least 64")
+        return self
 
 
 class TrackJob(PlateFields, DetectionFields):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -30,6 +31,11 @@ from understudy.jobs.shots import ExtractJob
 from understudy.provenance import releases
 from understudy.shots import journal, true_shape
 
+# Crops of a size that the plate gives are between these, and one of these steps.
+_SMALLEST_PX, _LARGEST_PX, _STEP_PX = 256, 1024, 32
+# Nearly all faces are stored as large as they are; a few closer ones would blow all crops up.
+_LARGE_FACE = 0.9
+
 
 def run(job: ExtractJob, *, report: Reporter, settings: Settings) -> dict[str, Any]:
     """Write a face set; frames of a plate that are extracted again replace their earlier faces.
@@ -51,15 +57,15 @@ def run(job: ExtractJob, *, report: Reporter, settings: Settings) -> dict[str, A
         detection = true_shape.detect(
             job, plate, frames, raster, output=job.faceset, report=report, settings=settings
         )
+        (faces,) = detection.faces
         faceset = FaceSet.create(
             job.faceset,
             identity=job.identity,
             coverage=job.coverage,
-            crop_size=job.crop_size,
+            crop_size=_crop_size(job, faces, raster),
             release_digest=permission,
             detector=detection.detector,
         )
-        (faces,) = detection.faces
         failed = list(detection.failed_frames)
         with faceset:
             origin = origin_of(faceset, plate, list(faces), ContentHashes(settings.cache))
@@ -131,6 +137,24 @@ def add_face(faceset: FaceSet, source: CropSource, number: int, face: TrackedFac
         pitch=pitch,
     )
     faceset.add(record, crop)
+
+
+def _crop_size(job: ExtractJob, faces: Mapping[int, TrackedFace], raster: Raster | None) -> int:
+    """The job's size; else that of a set that is there, or the faces' own size in the plate."""
+    if job.crop_size:
+        return job.crop_size
+    if (job.faceset / "faces.sqlite").exists():
+        with FaceSet.open(job.faceset) as there:
+            return there.crop_size
+    aspect = 1.0 if raster is None else raster.pixel_aspect
+    edges = []
+    for face in faces.values():
+        matrix = align.plate_to_aligned(
+            face.landmarks, coverage=job.coverage, size=_SMALLEST_PX, pixel_aspect=aspect
+        )
+        edges.append(_SMALLEST_PX / min(align.magnifications(matrix)))
+    wanted = float(np.quantile(edges, _LARGE_FACE)) if edges else 0
+    return int(np.clip(math.ceil(wanted / _STEP_PX) * _STEP_PX, _SMALLEST_PX, _LARGEST_PX))
 
 
 def _permission(job: ExtractJob) -> str:
