@@ -36,10 +36,8 @@ NOTHING_TOLD: list[str] = []
 
 @pytest.fixture(scope="module")
 def usual(shot: Shot, tmp_path_factory: pytest.TempPathFactory) -> FloatImage:
-    """The first frame's colours with the face, from the plate as it is."""
-    folder = tmp_path_factory.mktemp("usual")
-    run(shot.job(folder, frames="1"))
-    return read_image(folder / "out.0001.exr").rgb()
+    """The first frame's colours with the face, from the plate as it is, without its neighbours."""
+    return swapped(shot, tmp_path_factory.mktemp("usual"), shot.plate())[0].rgb()
 
 
 def run(job: SwapJob) -> tuple[dict[str, Any], list[Event]]:

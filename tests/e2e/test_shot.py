@@ -107,6 +107,8 @@ def test_every_control_changes_the_face_and_nothing_else(
 def test_a_face_pass_holds_what_the_host_needs_to_finish_it(tmp_path: Path, shot: Shot, method: str) -> None:
     change = {"light_strength": 70.0, "colour_method": method, "colour_strength": 80.0, "opacity": 60.0}
     change |= {"grade_gamma": 1.2, "grade_hue_degrees": 15.0, "frames": "1"}
+    # A table is not linear: at its full strength alone the detail is exact.
+    change |= {"skin": 60.0 if method == "reinhard" else 100.0}
     run(shot.job(tmp_path / "frame", **change))
     run(shot.job(tmp_path / "pass", **change, write="face_pass"))
     out, plate = read_image(tmp_path / "frame" / "out.0001.exr"), shot.plate()
@@ -125,9 +127,11 @@ def test_a_face_pass_holds_what_the_host_needs_to_finish_it(tmp_path: Path, shot
     )
     matched = match.at_strength(number("colour_strength"))
     lit = picture("light.") - matched.apply(picture("face_light."))
-    colours = matched.apply(colour.encode(picture(""), plate.colour_space)) + number("light_strength") * lit
+    encoded = colour.encode(picture(""), plate.colour_space) + number("skin") * picture("skin.")
+    colours = matched.apply(encoded.astype(np.float32)) + number("light_strength") * lit
     if "whites.R" in layer:  # a match with a table is baked, and they with it
-        colours += number("colour_strength") * picture("whites.")
+        whites = picture("whites.") + number("skin") * picture("skin_whites.")
+        colours += number("colour_strength") * whites
     assert ("whites.R" in layer) == (method == "reinhard")
     face = colour.decode(grade.apply(colours.astype(np.float32)), plate.colour_space)
     rows, columns = made.data_window.slices(plate.data_window)
@@ -282,7 +286,8 @@ def test_colour_is_not_smoothed_across_a_cut_and_a_moved_neighbour_remakes_a_fra
     for number in (1, 2, 3):
         frame = shot.plate(number)
         write_image(Path(plate % number), replace(frame, pixels=frame.pixels * (8.0 if number == 3 else 1.0)))
-    change = {"plate": plate, "temporal_window": 2, "frames": "1-2"}
+    # Skin reads a frame's neighbours too, up to a cut of the track.
+    change = {"plate": plate, "temporal_window": 2, "frames": "1-2", "skin": 0.0}
     run(shot.job(tmp_path / "all", **change))
     Path(plate % 3).unlink()
     run(shot.job(tmp_path / "without", **change))

@@ -76,7 +76,7 @@ def test_curves_are_read_as_nuke_writes_them(words: str, keys: dict[float, float
     "words", ["", "960", "curve+10 x1 1", "curve x1 frame", "parent.Tracker1.x", "curve x1 nan"]
 )
 def test_what_is_no_curve_of_keys_is_refused(words: str) -> None:
-    with pytest.raises(HostError, match="no curve of keys"):
+    with pytest.raises(HostError, match="not a curve of keys"):
         curves.keys_of(words)
 
 

@@ -115,7 +115,7 @@ def test_sharpness_leaves_flat_colours_and_sharpens_detail(reader, group, bake):
             group,
             face_pass,
             plate,
-            {"show": "face", "sharpness": value, "sharpness_radius_percent": 10.0},
+            {"show": "face", "skin": 0.0, "sharpness": value, "sharpness_radius_percent": 10.0},
         ).output()["green"]
         for value in (0.0, 80.0, -80.0)
     )
