@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Score the skin bank: a swap with it and without it, its parts left out one by one, and banks of several sizes.
+"""Score the skin bank: a swap with it and without it, its parts left out one by one, and several sizes.
 
-    bench/skin.py --model show.model/export/swap_fp32.onnx --faceset actor.faceset \\
-                  --plate plate.%04d.exr --track plate.track --truth truth.%04d.exr [--sizes 50,200] [--ablate]
+    bench/skin.py --model show.model/export/swap_fp32.onnx --faceset actor.faceset
+        --plate plate.%04d.exr --track plate.track --truth truth.%04d.exr --sizes 50,200 --ablate
 
 All rows are of one run, so that their times compare. Prints a JSON line a row and adds it to skin.jsonl in
 --out: the scores of `understudy score`, milliseconds a frame, and those beyond the swap without a bank.
@@ -73,9 +73,9 @@ def swapped(
     plain = {"plate": options.plate, "track": options.track, "model": model, "output": pattern}
     job = SwapJob.model_validate({**plain, "frames": options.frames, **changes})
     began = time.perf_counter()
-    written = len(swap_run.run(job, report=silent, settings=settings)["written"])
+    written = swap_run.run(job, report=silent, settings=settings)["written"]
     took = time.perf_counter() - began
-    scored = ScoreJob(plate=options.plate, truth=options.truth, swapped=pattern)
+    scored = ScoreJob(plate=options.plate, truth=options.truth, swapped=pattern, frames=options.frames)
     found = dict(score.run(scored, report=silent, settings=settings)["score"])
     return {"row": name, "ms": round(1000 * took / max(written, 1), 1), **found}
 

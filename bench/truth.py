@@ -10,8 +10,9 @@ missing is rendered, extracted and tracked first. --footage names a folder with 
 trainB.mp4 (who goes in), testA.mp4 and testAB.mp4 to measure on instead. Prints one JSON line a mark, adds it
 to truth.jsonl, and writes a contact sheet beside it.
 
-With --refine-minutes the source's faces are refined after the last mark, and one more row says what the swap
-comes to then; another one after it is swapped with the plate's own teeth (--plate-mouth 100).
+Each mark has a second row, of the swap without the skin bank. With --refine-minutes the source's faces are
+refined after the last mark, and two more rows say what the swap comes to then; a last one is swapped with the
+plate's own teeth (--plate-mouth 100).
 
 With --classic the recipe that the field started from (classic.py) is trained on the same faces, in turns with
 ours from mark to mark, so that whatever else the machine does hits both; only training counts as time. Its
@@ -49,6 +50,7 @@ from understudy.train.export import onnx
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 OURS, REFINED, MOUTH, CLASSIC = "understudy", "understudy refined", "with the plate's mouth", "classic"
+PLAIN, REFINED_PLAIN = "without the skin bank", "refined, without the skin bank"
 FIGURES = ("look_psnr", "look_ssim")
 # What a swap covers where the network says nothing of it.
 HULL = {"matte_learned": False, "matte_hull": True}
@@ -140,7 +142,8 @@ def train_ours(options: argparse.Namespace, settings: Settings, slice_minutes: f
         preview_iterations=1000,
     )
     trained = run.run(job, report=tell, settings=settings)
-    exported = onnx.run(ExportJob(model=model), report=tell, settings=settings)
+    export = ExportJob(model=model, skin=options.prepared.source)
+    exported = onnx.run(export, report=tell, settings=settings)
     return trained | {"exported": exported["iteration"]}, Path(exported["model"])
 
 
@@ -149,7 +152,8 @@ def refine_ours(options: argparse.Namespace, settings: Settings) -> tuple[Row, P
     model = options.out / f"{options.name}.model"
     job = RefineJob(model=model, faceset=options.prepared.source, minutes=options.refine_minutes)
     refined = refine.run(job, report=tell, settings=settings)
-    exported = onnx.run(ExportJob(model=model, refine=True), report=tell, settings=settings)
+    export = ExportJob(model=model, skin=options.prepared.source, refine=True)
+    exported = onnx.run(export, report=tell, settings=settings)
     return refined, Path(exported["model"])
 
 
@@ -188,11 +192,16 @@ def measure(options: argparse.Namespace, settings: Settings) -> list[Row]:
         scored = swap_and_score(options, settings, model, name, minutes, **changes)
         rows.append(about | {"recipe": recipe} | trained | {"minutes": minutes} | scored)
         record(options.out, rows[-1])
+        if recipe == OURS:
+            scored = swap_and_score(options, settings, model, f"{name}_plain", minutes, skin=0.0)
+            rows.append(about | {"recipe": PLAIN} | trained | {"minutes": minutes} | scored)
+            record(options.out, rows[-1])
     if options.refine_minutes:
         refined, model = refine_ours(options, settings)
         minutes = spent + options.refine_minutes
         for recipe, name, changes in (
             (REFINED, "refined", {}),
+            (REFINED_PLAIN, "refined_plain", {"skin": 0.0}),
             (MOUTH, "mouth", {"plate_mouth": 100.0}),
         ):
             scored = swap_and_score(options, settings, model, f"{options.name}_{name}", minutes, **changes)
