@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from rendered import SETTINGS, Shot
 from understudy.core.errors import FaceError, JobError
 from understudy.core.progress import Event, Warned, silent
 from understudy.face.skin.bank import SkinBank, bank_path
+from understudy.face.track.store import Track
 from understudy.image.exr import read_image
 from understudy.jobs.training import ExportJob
 from understudy.swap import run as swap_run
+from understudy.swap.cache import RenderCache
 from understudy.train.export import onnx
 
 
@@ -108,3 +111,42 @@ def test_a_face_that_is_damaged_fails_its_frames_and_says_so(shot: Shot, model: 
     file.close()
     result = swap_run.run(shot.job(tmp_path / "out", model=model), report=silent, settings=SETTINGS)
     assert sorted(result["failed_frames"]) == [1, 2, 3] and not list((tmp_path / "out").glob("*.exr"))
+
+
+def test_a_neighbour_that_moved_is_seen_by_a_warm_worker_and_by_the_digest(
+    shot: Shot, model: Path, tmp_path: Path
+) -> None:
+    found, cache = Track.open(shot.root / "plate.track"), RenderCache()
+    faces = [
+        replace(face, landmarks=face.landmarks + np.float32(3 * (face.frame == 1)))
+        for face in found.face().faces.values()
+    ]
+    moved = tmp_path / "moved.track"
+    Track.create(
+        moved, plate=found.plate, faces={"face": faces}, detector=found.detector, raster=found.raster
+    )
+
+    def written(folder: Path, kept: RenderCache | None, **changes: Any) -> tuple[int, bytes]:
+        job = shot.job(folder, model=model, frames="2", colour_method="none", **changes)
+        result = swap_run.run(job, report=silent, settings=SETTINGS, kept=kept)
+        return result["written"], read_image(folder / "out.0002.exr").pixels.tobytes()
+
+    before = written(tmp_path / "warm", cache)
+    assert written(tmp_path / "warm", cache)[0] == 0
+    again = written(tmp_path / "warm", cache, track=moved)
+    assert again[0] == 1, "the digest"
+    assert again == written(tmp_path / "cold", None, track=moved)
+    alone = written(tmp_path / "alone", None, track=moved, skin=0.0)
+    assert alone[1] == written(tmp_path / "none", None, skin=0.0)[1] and before[1] != alone[1]
+    bank_path(model).unlink()
+    written(tmp_path / "bankless", None)
+    assert written(tmp_path / "bankless", None, track=moved)[0] == 0, "without a bank it reads no neighbour"
+
+
+def test_a_neighbours_keyframe_makes_a_frame_again(shot: Shot, model: Path, tmp_path: Path) -> None:
+    def written(last: float) -> int:
+        keys = {"smile": {"2": 0.0, "3": last}}
+        job = shot.job(tmp_path / "out", model=model, frames="2", keyframes=keys)
+        return int(swap_run.run(job, report=silent, settings=SETTINGS)["written"])
+
+    assert [written(0.0), written(0.0), written(40.0), written(40.0)] == [1, 0, 1, 0]

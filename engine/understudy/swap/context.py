@@ -94,10 +94,9 @@ class SwapContext:
 
         They say what the files hold: neither a path nor a time.
         """
-        job = self.job.at(number)
         frames: dict[Reads, set[int]] = {}
         for stage in STAGES:
-            reach = stage.reach(job.of(stage.parameters))
+            reach = self._reach(stage, number)
             around = range(number - reach, number + reach + 1)
             for what in stage.reads:
                 frames.setdefault(what, set()).update(
@@ -111,20 +110,30 @@ class SwapContext:
         }
 
     def neighbours_values(self, number: int) -> list[tuple[int, dict[str, Any]]]:
-        """What keyframes make of a frame's neighbours where these are averaged with it, by their distance.
+        """What keyframes make of a frame's neighbours where its result depends on them, by their distance.
 
-        Only parameters whose results are averaged; empty where nothing moves or nothing is averaged.
+        Only parameters that neighbours are averaged or chosen by; empty where nothing of that moves.
         """
-        reach = self.job.at(number).of(AverageParameters).temporal_window
-        if reach == 0 or not self.job.keyframes:
+        if not self.job.keyframes:
             return []
-        names = {name for one in measure.STAGE.with_earlier for name in one.parameters.model_fields}
-        moving = sorted(names & set(self.job.keyframes))
-        return [
-            (one - number, {name: getattr(self.job.at(one), name) for name in moving})
-            for one in self.around(number, reach)
-            if moving and one != number
-        ]
+        reaches = {
+            measure.STAGE: self.job.at(number).of(AverageParameters).temporal_window,
+            predict.STAGE: self._reach(skin.STAGE, number),
+        }
+        found: dict[int, dict[str, Any]] = {}
+        for stage, reach in reaches.items():
+            names = {name for one in stage.with_earlier for name in one.parameters.model_fields}
+            moving = sorted(names & set(self.job.keyframes))
+            for one in self.around(number, reach) if moving else ():
+                if one != number:
+                    job = self.job.at(one)
+                    found.setdefault(one - number, {}).update({name: getattr(job, name) for name in moving})
+        return sorted(found.items())
+
+    def _reach(self, stage: Stage, number: int) -> int:
+        """How many frames on each side a stage reads; without a bank skin reads none."""
+        unused = stage is skin.STAGE and self.bank is None
+        return 0 if unused else stage.reach(self.job.at(number).of(stage.parameters))
 
     def around(self, number: int, reach: int) -> Sequence[int]:
         """The frames up to `reach` away that belong to one frame's take, itself included, by the track."""
@@ -183,8 +192,10 @@ class SwapContext:
         if parameters.skin == 0 or size == prediction.size or not np.isfinite(prediction.face).all():
             return None
 
+        around = self.around(number, skin.REACH)
+
         def made() -> SkinLayer:
-            several = [(one, self._skin_scores(one, bank)) for one in self.around(number, skin.REACH)]
+            several = [(one, self._skin_scores(one, bank)) for one in around]
             there = [(number - one, found) for one, found in several if found is not None]
             weights = [1 - abs(apart) / (skin.REACH + 1) for apart, _ in there]
             candidates = choose.chosen(choose.average([found for _, found in there], weights))
@@ -192,7 +203,8 @@ class SwapContext:
             crops, coverage = [bank.crop(one.index) for one in candidates], bank.bank.coverage
             return skin.layer(parameters, prediction, candidates, crops, coverage, size, identity_mix=mix)
 
-        return self.cache.skin.get(self._key(skin.STAGE, number), made, lambda layer: layer.nbytes)
+        near = tuple(self._key(predict.STAGE, one) for one in around if one in self.plate.frames)
+        return self.cache.skin.get((self._key(skin.STAGE, number), near), made, lambda layer: layer.nbytes)
 
     def _skin_scores(self, number: int, bank: OpenBank) -> Scores | None:
         """How the bank's faces differ from one frame's prediction; None where there is none."""
