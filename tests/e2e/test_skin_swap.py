@@ -14,6 +14,8 @@ import pytest
 from rendered import SETTINGS, Shot
 from understudy.core.errors import FaceError, JobError
 from understudy.core.progress import Event, Warned, silent
+from understudy.face.faceset.store import FaceSet
+from understudy.face.skin import making
 from understudy.face.skin.bank import SkinBank, bank_path
 from understudy.face.track.store import Track
 from understudy.image.exr import read_image
@@ -78,19 +80,20 @@ def test_chunks_of_a_shot_are_the_whole_shots_bits(shot: Shot, model: Path, tmp_
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "told"),
+    ("changed", "told"),
     [
-        ("identity", "zoe", "is of 'zoe'"),
-        ("coverage", "head", "covers head"),
-        ("release_digest", "x", "release"),
+        ({"identity": "zoe"}, "is of 'zoe'"),
+        ({"coverage": "head"}, "covers head"),
+        ({"release_digest": "x"}, "release"),
     ],
 )
 def test_a_bank_that_does_not_belong_to_the_model_is_told_and_left_out(
-    key: str, value: str, told: str, shot: Shot, model: Path, tmp_path: Path
+    changed: dict[str, str], told: str, shot: Shot, model: Path, tmp_path: Path
 ) -> None:
-    with sqlite3.connect(bank_path(model)) as file:
-        file.execute("UPDATE about SET value = ? WHERE key = ?", (value, key))
-    file.close()
+    with FaceSet.open(shot.root / "actor.faceset") as faces:
+        for name, value in changed.items():
+            setattr(faces, name, value)
+        making.write(faces, bank_path(model), most=5)
     frames, warnings = swapped(shot, tmp_path / "other", model, frames="2")
     assert any(told in warning and "not used" in warning for warning in warnings), warnings
     without, _ = swapped(shot, tmp_path / "without", model, frames="2", skin=0)

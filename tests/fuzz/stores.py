@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import shutil
@@ -18,7 +19,12 @@ from torch import nn
 from fuzz.mutate import damage_database, damaged, damaged_document
 from fuzz.reader import Reader, Undetected
 from understudy.core.content import sha256_of
+from understudy.face import align
+from understudy.face.faceset import crops
 from understudy.face.faceset.store import FaceRecord, FaceSet
+from understudy.face.skin import bank
+from understudy.face.skin.bank import BankFace
+from understudy.face.skin.canonical import PREVIEW_SIZE
 from understudy.face.template import BASE
 from understudy.face.track.store import Track, TrackedFace
 from understudy.inference.card import ModelCard, card_path, read_card, write_card
@@ -154,6 +160,37 @@ def read_faceset(case: Path) -> None:
             raise Undetected("a crop is not the one of its row")
 
 
+def make_bank(folder: Path) -> None:
+    faces = [
+        BankFace(
+            align.template("full").astype(np.float32),
+            np.random.default_rng(number).random((PREVIEW_SIZE, PREVIEW_SIZE, 3), np.float32),
+            crops.encode(np.random.default_rng(number).random((SIZE, SIZE, 3), np.float32), SIZE),
+        )
+        for number in range(3)
+    ]
+    about = {"identity": "ann", "coverage": "full", "crop_size": SIZE, "detector": "known"}
+    bank.write(folder / "a.skin", faces, **about, release_digest="")
+    (folder / "digest.json").write_text(json.dumps(_content_of(folder / "a.skin")))
+
+
+def _content_of(path: Path) -> list[str]:
+    """The digest of a bank and of its crops' pixels."""
+    read = bank.SkinBank.open(path)
+    pixels = [hashlib.sha256(read.read_crop(index).tobytes()).hexdigest() for index in range(len(read))]
+    return [read.digest, read.identity, read.coverage, *pixels]
+
+
+def damage_bank(generator: random.Random, valid: Path, case: Path) -> None:
+    shutil.copytree(valid, case, dirs_exist_ok=True)
+    damage_database(generator, case / "a.skin")
+
+
+def read_bank(case: Path) -> None:
+    if _content_of(case / "a.skin") != json.loads((case / "digest.json").read_text()):
+        raise Undetected("the bank is not the one that was written")
+
+
 def make_track(folder: Path) -> None:
     faces = [
         TrackedFace(number, landmarks(number), 0.9, number == 2, (10.0, 10.0, 130.0, 130.0))
@@ -238,6 +275,7 @@ def read_checkpoint(case: Path) -> None:
 READERS = (
     Reader("onnx", make_model, damage_model, read_model, whole=True),
     Reader("faceset", make_faceset, damage_faceset, read_faceset, whole=True),
+    Reader("bank", make_bank, damage_bank, read_bank, whole=True),
     Reader("track", make_track, damage_track, read_track),
     Reader("checkpoint", make_checkpoint, damage_checkpoint, read_checkpoint, whole=True),
 )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -75,6 +75,12 @@ SPOILED = {
         np.full((68, 2), 1e30, "<f4").tobytes(),
     ),
     "a preview as text": ("UPDATE faces SET preview = 'x' WHERE number = 1",),
+    "another identity": ("UPDATE about SET value = 'zoe' WHERE key = 'identity'",),
+    "another crop's digest": ("UPDATE faces SET crop_sha256 = '00' WHERE number = 1",),
+    "moved landmarks": (
+        "UPDATE faces SET landmarks = ? WHERE number = 1",
+        np.full((68, 2), 0.5, "<f4").tobytes(),
+    ),
     "no identity": ("DELETE FROM about WHERE key = 'identity'",),
     "an unknown coverage": ("UPDATE about SET value = 'toes' WHERE key = 'coverage'",),
     "a huge size": ("UPDATE about SET value = '100000000' WHERE key = 'crop_size'",),
@@ -101,12 +107,11 @@ def test_a_crop_that_is_not_the_one_that_was_written_is_refused(data: bytes | st
         read.read_crop(1)
 
 
-def test_a_crop_of_another_size_with_its_own_digest_is_refused(path: Path) -> None:
+def test_a_crop_of_another_size_with_its_own_digest_is_refused(tmp_path: Path) -> None:
     png = cv2.imencode(".png", np.zeros((9, 9, 3), np.uint16))[1].tobytes()
-    digest = hashlib.sha256(png).hexdigest()
-    spoil(path, "UPDATE faces SET crop = ?, crop_sha256 = ? WHERE number = 1", png, digest)
+    bank.write(tmp_path / "a.skin", [replace(one(0)[0], png=png)], **ABOUT)
     with pytest.raises(FaceError, match="damaged"):
-        SkinBank.open(path).read_crop(1)
+        SkinBank.open(tmp_path / "a.skin").read_crop(0)
 
 
 @given(cut=st.integers(0, 60000), junk=st.binary(min_size=1, max_size=40))

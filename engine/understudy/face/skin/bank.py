@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import cv2
 import numpy as np
@@ -28,6 +28,8 @@ from understudy.image.frame import FloatImage
 SCHEMA_VERSION = 1
 MOST_FACES = 20000
 _KIND = database.Kind("skin bank", FaceError)
+# hashlib names no type of its own.
+Hash = Any
 _ABOUT = ("identity", "coverage", "crop_size", "release_digest", "detector", "digest")
 _COLUMNS = ("number", "landmarks", "preview", "crop", "crop_sha256")
 _SCHEMAS = {1: {"about": ("key", "value"), "faces": _COLUMNS}}
@@ -83,20 +85,30 @@ def write(
         "release_digest": release_digest,
         "detector": detector,
     }
-    whole, count = hashlib.sha256(repr(sorted(about.items())).encode()), 0
+    whole, count = _digest_of(about), 0
     with database.guarded(path, _KIND), atomic.replacing(path) as partial:
         connection = database.connect_new(partial, _SCHEMA, SCHEMA_VERSION)
         try:
             with connection:
                 for count, face in enumerate(faces, 1):
                     row = _to_row(count - 1, face)
-                    whole.update(repr((row[1], row[2], row[4])).encode())
+                    _count(whole, row[1], row[2], row[4])
                     connection.execute("INSERT INTO faces VALUES (?, ?, ?, ?, ?)", row)
                 about["digest"] = whole.hexdigest()
                 connection.executemany("INSERT INTO about VALUES (?, ?)", about.items())
         finally:
             connection.close()
     return count
+
+
+def _digest_of(about: Mapping[str, str]) -> Hash:
+    """The digest of a bank, begun with its description; each face is counted in by `_count`."""
+    return hashlib.sha256(repr([about[key] for key in _ABOUT[:-1]]).encode())
+
+
+def _count(whole: Hash, landmarks: bytes, preview: bytes, crop_sha256: str) -> None:
+    for part in (landmarks, preview, crop_sha256.encode()):
+        whole.update(part)
 
 
 def _to_row(number: int, face: BankFace) -> tuple[int, bytes, bytes, bytes, str]:
@@ -142,14 +154,14 @@ class SkinBank:
         try:
             with closing(database.connect(path, _KIND, _SCHEMAS)) as file, database.guarded(path, _KIND):
                 about = dict(file.execute("SELECT key, value FROM about").fetchall())
-                small = _read_small(file)
+                landmarks, previews = _read_small(file, _digest_of(about), about["digest"])
             identity, coverage, digits, release, detector, digest = (str(about[key]) for key in _ABOUT)
             size = int(digits)
             if coverage not in align.COVERAGES or not 16 <= size <= 8192:
                 raise ValueError(size)
         except (KeyError, ValueError, TypeError) as exc:
             raise _damaged(path) from exc
-        return cls(path, identity, coverage, size, release, detector, digest, *small)
+        return cls(path, identity, coverage, size, release, detector, digest, landmarks, previews)
 
     def __len__(self) -> int:
         return len(self.landmarks)
@@ -177,21 +189,30 @@ class SkinBank:
         return crop
 
 
-def _read_small(connection: sqlite3.Connection) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _read_small(
+    connection: sqlite3.Connection, whole: Hash, digest: str
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Every face's landmarks and preview.
 
+    Args:
+        connection: Open.
+        whole: The digest as the description begins it.
+        digest: As it was recorded.
+
     Raises:
-        ValueError: a row is damaged, a number is not finite, there is no face or there are too many.
+        ValueError: a row is damaged or is not the one that was written, there is no face, or too many.
     """
-    rows = connection.execute(
-        "SELECT number, landmarks, preview FROM faces ORDER BY number LIMIT ?", (MOST_FACES + 1,)
-    ).fetchall()
+    asked = "SELECT number, landmarks, preview, crop_sha256 FROM faces ORDER BY number LIMIT ?"
+    rows = connection.execute(asked, (MOST_FACES + 1,)).fetchall()
     if not 0 < len(rows) <= MOST_FACES:
         raise ValueError(len(rows))
-    for at, (number, landmarks, preview) in enumerate(rows):
+    for at, (number, landmarks, preview, crop_sha256) in enumerate(rows):
         sized = isinstance(landmarks, bytes) and isinstance(preview, bytes)
         if number != at or not sized or (len(landmarks), len(preview)) != (_LANDMARK_BYTES, _PREVIEW_BYTES):
             raise ValueError(number)
+        _count(whole, landmarks, preview, str(crop_sha256))
+    if whole.hexdigest() != digest:
+        raise ValueError(digest)
     points = np.frombuffer(b"".join(row[1] for row in rows), "<f4").reshape(-1, 68, 2)
     small = np.frombuffer(b"".join(row[2] for row in rows), "<f2")
     previews = small.reshape(-1, PREVIEW_SIZE, PREVIEW_SIZE, 3).astype(np.float32)
